@@ -1,0 +1,407 @@
+//! The deck: one trait that both engines, their hybrid and any test double implement.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::error::Result;
+use crate::model::{
+    ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary,
+    Created, EngineInfo, EngineVersion, ExecOptions, ExecOutput, ImageArchive, ImageRef,
+    ImageRemoval, ImageSummary, ImportOptions, KillOptions, LabelKey, ListImagesOptions,
+    ListOptions, LogStream, LogsOptions, Ping, RemoveImageOptions, RemoveOptions, RestartOptions,
+    StartOutcome, StopOptions, StopOutcome, UpdateOptions, WaitOptions, WaitOutcome,
+};
+use crate::observe::Observer;
+
+/// Which of the two engines.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineKind {
+    /// The async engine, on bollard.
+    Async,
+    /// The blocking engine, on shiplift behind `spawn_blocking`.
+    Blocking,
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Async => "async",
+            Self::Blocking => "blocking",
+        })
+    }
+}
+
+/// What goes along with calls and isn't part of what is asked: how long they may take, and who wants to
+/// hear of them. Given once with [`ContainerBackend::with_context`], it holds for every call through
+/// that handle.
+///
+/// ```
+/// use std::time::Duration;
+/// use catamaran::{CallContext, ContainerBackend};
+///
+/// async fn quick(backend: &dyn ContainerBackend) -> catamaran::Result<()> {
+///     let hurried = backend.with_context(CallContext::new().with_timeout(Duration::from_millis(500)));
+///     hurried.ping().await?;
+///     Ok(())
+/// }
+/// ```
+#[non_exhaustive]
+#[derive(Clone, Default)]
+pub struct CallContext {
+    /// How long each call may take, from its first poll to its answer's last byte; `None` is the
+    /// configured `operation_timeout` (and none for `wait` and a followed log).
+    pub timeout: Option<Duration>,
+    /// When all calls must be done; the earlier of the two holds.
+    pub deadline: Option<Instant>,
+    /// Who hears of each call; see [`Observer`].
+    pub observer: Option<Arc<dyn Observer>>,
+}
+
+impl CallContext {
+    /// A context that changes nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets how long each call may take.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeout = timeout.into();
+        self
+    }
+
+    /// Sets when all calls must be done.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: impl Into<Option<Instant>>) -> Self {
+        self.deadline = deadline.into();
+        self
+    }
+
+    /// Sets who hears of each call.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// This context over an older one: what isn't set here stays, and a deadline can only come nearer.
+    #[must_use]
+    pub fn over(self, older: &Self) -> Self {
+        Self {
+            timeout: self.timeout.or(older.timeout),
+            deadline: match (self.deadline, older.deadline) {
+                (Some(new), Some(old)) => Some(new.min(old)),
+                (new, old) => new.or(old),
+            },
+            observer: self.observer.or_else(|| older.observer.clone()),
+        }
+    }
+}
+
+impl fmt::Debug for CallContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallContext")
+            .field("timeout", &self.timeout)
+            .field("deadline", &self.deadline)
+            .field("observer", &self.observer.is_some())
+            .finish()
+    }
+}
+
+/// What a backend shall remove on its own time; see [`ContainerBackend::discard`].
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Discard {
+    /// This container.
+    Container(ContainerRef),
+    /// Whatever container bears this label with this value, now or within the next seconds: for a
+    /// create whose outcome nobody knows.
+    Labelled(LabelKey, String),
+}
+
+/// A container engine.
+///
+/// Implemented by [`AsyncEngine`](crate::AsyncEngine), [`BlockingEngine`](crate::BlockingEngine) and
+/// [`HybridBackend`](crate::HybridBackend), and by hosts for their tests. Conveniences that need no
+/// more than this trait (`run`, scoped containers, waiting for health) are in
+/// [`ContainerBackendExt`](crate::ContainerBackendExt).
+///
+/// # Contract
+///
+/// An implementation keeps these promises, and the [conformance suite](crate::conformance) (feature
+/// `testing`) checks what of them can be seen from outside:
+///
+/// 1. **The engine's answer is the caller's.** A status of 4xx or 5xx becomes the matching
+///    [`ErrorKind`](crate::ErrorKind) with the engine's own message and status; it is never retried
+///    elsewhere.
+/// 2. **Every error says what is known of the effect** ([`Effect`](crate::Effect)): `NotSent` only where
+///    nothing can have reached the engine.
+/// 3. **Bad input never reaches the wire.** Specs and options are validated first; what can't be
+///    expressed is refused by field name as `Unsupported`.
+/// 4. **An exit code is never invented**: it is the engine's, or the call fails. One that isn't 0 is no
+///    error.
+/// 5. **An unknown state, field or enum value in an answer is no error.**
+/// 6. **One deadline covers a call**, bodies included, as [`CallContext`] says; after it the future
+///    resolves with kind `Timeout`.
+/// 7. **The caller's event loop is never blocked**, and each future may be dropped at any await point,
+///    with the consequence that the method's *Cancel safety* states.
+/// 8. **Memory is bounded**: an answer larger than the implementation's bound fails as `TooLarge`.
+///
+/// # Errors
+///
+/// Each method fails with [`Error`](crate::Error) of kind `Connect`, `Transport`, `Timeout`, `Decode`,
+/// `TooLarge` (the path or the answer failed), `Denied`, `Engine` (the engine refused or failed), and
+/// with the kinds that its own section names.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use catamaran::{Config, ContainerBackend, HybridBackend};
+/// use catamaran::model::{ContainerSpec, ImageRef, RemoveOptions};
+///
+/// # async fn example() -> catamaran::Result<()> {
+/// let backend: Arc<dyn ContainerBackend> = Arc::new(HybridBackend::new(Config::from_env()?)?);
+/// let spec = ContainerSpec::untrusted(ImageRef::new("busybox")?).with_command(["sleep", "60"]);
+/// let created = backend.create(&spec).await?;
+/// backend.start(&created.id).await?;
+/// println!("{:?}", backend.inspect(&created.id).await?.state);
+/// backend.remove(&created.id, &RemoveOptions::force()).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[async_trait]
+pub trait ContainerBackend: Send + Sync + 'static {
+    /// A handle to the same backend whose calls carry this context, laid
+    /// [over](CallContext::over) that of this handle. Cheap: no connection is made.
+    fn with_context(&self, context: CallContext) -> Arc<dyn ContainerBackend>;
+
+    /// Hands a removal (forced, with anonymous volumes) to the backend, to be done in the background.
+    ///
+    /// This is what a guard calls when it is dropped: it never blocks an event loop, and the removal
+    /// outlives the calling task and, where it began, the shutdown of its runtime. Outside any runtime
+    /// it blocks the calling thread until the removal is done, since the process may be about to end.
+    /// A removal that fails for good is logged at `warn`; a container that is gone already is success.
+    fn discard(&self, what: Discard);
+
+    /// Asks whether the engine is there.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    async fn ping(&self) -> Result<Ping>;
+
+    /// Asks whose engine it is, and which version.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    async fn version(&self) -> Result<EngineVersion>;
+
+    /// Asks what the engine says of itself and its host.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    async fn info(&self) -> Result<EngineInfo>;
+
+    /// Asks whether the engine has an image.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    async fn image_exists(&self, image: &ImageRef) -> Result<bool>;
+
+    /// Lists images.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    async fn list_images(&self, options: &ListImagesOptions) -> Result<Vec<ImageSummary>>;
+
+    /// Makes an image of a root file system's tar archive, and gives back its id.
+    ///
+    /// # Errors
+    /// `InvalidInput` where the reference is an id or has a digest; `Refused` or `Engine` where the
+    /// archive is none.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, the image may or may not exist; importing again is harmless but
+    /// leaves a nameless image behind if both succeed.
+    async fn import_image(
+        &self,
+        options: &ImportOptions,
+        archive: ImageArchive,
+    ) -> Result<ImageRef>;
+
+    /// Removes an image, or one of its names.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` where a container uses it and `force` isn't set.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, it may or may not have happened.
+    async fn remove_image(
+        &self,
+        image: &ImageRef,
+        options: &RemoveImageOptions,
+    ) -> Result<Vec<ImageRemoval>>;
+
+    /// Makes a container; it doesn't run yet.
+    ///
+    /// # Errors
+    /// `InvalidInput` or `Unsupported` by field name, before anything is sent; `NotFound` where the
+    /// image isn't there; `Conflict` where the name is taken (Podman answers 500, kind `Engine`).
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, the container may exist. Give it a name or a label to find it by, or
+    /// use [`scoped`](crate::ContainerBackendExt::scoped), which cleans up.
+    async fn create(&self, spec: &ContainerSpec) -> Result<Created>;
+
+    /// Starts a container. One that runs is no error.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` where it is paused or being removed; `Refused` or `Engine` where its
+    /// program can't be started.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, it may or may not run. Calling it again is safe.
+    async fn start(&self, container: &ContainerRef) -> Result<StartOutcome>;
+
+    /// Stops a container: its stop signal, and after the timeout `SIGKILL`. One that doesn't run is no
+    /// error. The call may take as long as that timeout beyond the usual one.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, the engine may go on stopping it. Calling it again is safe.
+    async fn stop(&self, container: &ContainerRef, options: &StopOptions) -> Result<StopOutcome>;
+
+    /// Stops a container, if it runs, and starts it.
+    ///
+    /// # Errors
+    /// As [`stop`](Self::stop) and [`start`](Self::start).
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, the engine may go on restarting it.
+    async fn restart(&self, container: &ContainerRef, options: &RestartOptions) -> Result<()>;
+
+    /// Sends a signal to a container's process.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` where it doesn't run (Podman: 409 or 500).
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, the signal may or may not have been sent, and no look can tell.
+    async fn kill(&self, container: &ContainerRef, options: &KillOptions) -> Result<()>;
+
+    /// Freezes a container's processes.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` where it doesn't run or is paused (Podman: 500).
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, it may or may not be paused; an inspect tells.
+    async fn pause(&self, container: &ContainerRef) -> Result<()>;
+
+    /// Lets a container's processes go on.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` or `Engine` where it isn't paused.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, it may or may not be paused; an inspect tells.
+    async fn unpause(&self, container: &ContainerRef) -> Result<()>;
+
+    /// Gives a container another name. Not a compare-and-set: two renames that race may both succeed.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` where the name is taken.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, it may bear either name; an inspect by id tells.
+    async fn rename(&self, container: &ContainerRef, name: &ContainerName) -> Result<()>;
+
+    /// Changes the limits of a container, running or not, and gives back the engine's warnings.
+    ///
+    /// # Errors
+    /// `NotFound`; `Unsupported` by field name for what is fixed at creation; `Refused` or `Engine`
+    /// where the kernel can't hold the new limits (Docker 20.10 answers 500).
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, some limits may have changed. Calling it again is safe.
+    async fn update(
+        &self,
+        container: &ContainerRef,
+        options: &UpdateOptions,
+    ) -> Result<Vec<String>>;
+
+    /// Shows a container: its state, and the limits and privileges in force.
+    ///
+    /// # Errors
+    /// `NotFound`, also while a create of that name is under way.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    async fn inspect(&self, container: &ContainerRef) -> Result<ContainerDetails>;
+
+    /// Lists containers.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    async fn list(&self, options: &ListOptions) -> Result<Vec<ContainerSummary>>;
+
+    /// Waits for a container to end, without a deadline but the caller's own.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    ///
+    /// # Cancel safety
+    /// Safe: only the waiting ends.
+    async fn wait(&self, container: &ContainerRef, options: &WaitOptions) -> Result<WaitOutcome>;
+
+    /// Reads a container's output, once or as it comes. The call's deadline covers a log read once,
+    /// to its last byte, and the beginning of one that is followed.
+    ///
+    /// # Errors
+    /// `NotFound`; the stream yields an error of kind `Decode` or `TooLarge` where its framing is
+    /// broken, and ends after any error.
+    ///
+    /// # Cancel safety
+    /// Safe: dropping the future or the stream ends the reading.
+    async fn logs(&self, container: &ContainerRef, options: &LogsOptions) -> Result<LogStream>;
+
+    /// Takes one sample of what a container uses, at once (API 1.41 and later).
+    ///
+    /// # Errors
+    /// `NotFound`.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    async fn stats(&self, container: &ContainerRef) -> Result<ContainerStats>;
+
+    /// Runs a command in a running container, and gives back its output and exit code.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` where the container doesn't run or is paused (Podman: 500). A program that
+    /// can't be started is an exit code of 126 or 127 on most engines. After the command has begun,
+    /// a failure's effect is `Unknown`.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, the command may have been started, and goes on running: no API ends
+    /// an exec.
+    async fn exec(&self, container: &ContainerRef, options: &ExecOptions) -> Result<ExecOutput>;
+
+    /// Removes a container.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` where it runs and `force` isn't set, or is being removed already.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, the engine may go on removing it.
+    async fn remove(&self, container: &ContainerRef, options: &RemoveOptions) -> Result<()>;
+}

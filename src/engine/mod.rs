@@ -1,0 +1,4 @@
+//! The two engines and what they share.
+
+pub(crate) mod bollard;
+pub(crate) mod wire;

@@ -1,0 +1,396 @@
+//! Docker's answers to our model: tolerant of what is missing, `null`, renamed or new.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use super::Head;
+use super::nullable::nullable;
+use crate::endpoint::ApiVersion;
+use crate::error::{Effect, Error, ErrorKind, Result};
+use crate::model::{
+    CgroupVersion, ContainerRef, ContainerState, ContainerSummary, Created, EngineInfo,
+    EngineProduct, EngineVersion, ExecId, ImageRef, ImageRemoval, ImageSummary, Ping, WaitOutcome,
+    unix,
+};
+
+/// Reads JSON; what it says of a failure names no content, since content may be secret.
+pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    serde_json::from_slice(body).map_err(|error| {
+        let what = match error.classify() {
+            serde_json::error::Category::Eof => "ends too early",
+            serde_json::error::Category::Data => "lacks or mistypes a field",
+            _ => "is no JSON",
+        };
+        Error::new(
+            ErrorKind::Decode,
+            format!(
+                "the answer of {} bytes {what}, at line {} column {}",
+                body.len(),
+                error.line(),
+                error.column()
+            ),
+        )
+    })
+}
+
+/// An id that the engine gave us; it goes into URLs, so it is checked like anybody else's.
+pub(super) fn id(text: &str) -> Result<ContainerRef> {
+    ContainerRef::new(text).map_err(|error| bad_id(error))
+}
+
+fn bad_id(error: Error) -> Error {
+    Error::new(ErrorKind::Decode, "the engine gave an id that is none").with_source(error)
+}
+
+pub(crate) fn ping_answer(head: &Head) -> Ping {
+    Ping {
+        api_version: head
+            .header("api-version")
+            .and_then(|text| text.parse().ok()),
+        os: head.header("ostype").map(str::to_owned),
+    }
+}
+
+pub(crate) fn engine_version(body: &[u8]) -> Result<EngineVersion> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Component {
+        #[serde(default, deserialize_with = "nullable")]
+        name: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Version {
+        #[serde(default, deserialize_with = "nullable")]
+        version: String,
+        #[serde(default, deserialize_with = "nullable")]
+        api_version: String,
+        #[serde(default, rename = "MinAPIVersion", deserialize_with = "nullable")]
+        min_api_version: String,
+        #[serde(default, deserialize_with = "nullable")]
+        os: String,
+        #[serde(default, deserialize_with = "nullable")]
+        arch: String,
+        kernel_version: Option<String>,
+        #[serde(default, deserialize_with = "nullable")]
+        components: Vec<Component>,
+    }
+    let version: Version = json(body)?;
+    let product = match version
+        .components
+        .first()
+        .map(|component| component.name.as_str())
+    {
+        // Engines before 18.06 name no components, and only Docker was there then.
+        Some("Engine") | None => EngineProduct::Docker,
+        Some("Podman Engine") => EngineProduct::Podman,
+        Some(other) => EngineProduct::Other(other.into()),
+    };
+    Ok(EngineVersion {
+        product,
+        version: version.version,
+        api_version: version.api_version.parse().ok(),
+        min_api_version: version.min_api_version.parse().ok(),
+        os: version.os,
+        arch: version.arch,
+        kernel: version.kernel_version,
+    })
+}
+
+pub(crate) fn engine_info(body: &[u8]) -> Result<EngineInfo> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Info {
+        #[serde(rename = "ID")]
+        id: Option<String>,
+        name: Option<String>,
+        server_version: Option<String>,
+        operating_system: Option<String>,
+        #[serde(rename = "NCPU")]
+        ncpu: Option<u64>,
+        mem_total: Option<u64>,
+        containers: Option<u64>,
+        containers_running: Option<u64>,
+        images: Option<u64>,
+        driver: Option<String>,
+        logging_driver: Option<String>,
+        cgroup_version: Option<String>,
+        #[serde(default, deserialize_with = "nullable")]
+        runtimes: BTreeMap<String, IgnoredAny>,
+        default_runtime: Option<String>,
+        #[serde(default, deserialize_with = "nullable")]
+        security_options: Vec<String>,
+        #[serde(default, deserialize_with = "nullable")]
+        warnings: Vec<String>,
+    }
+    let info: Info = json(body)?;
+    let rootless = info
+        .security_options
+        .iter()
+        .any(|option| option.split(',').any(|part| part == "name=rootless"));
+    Ok(EngineInfo {
+        id: info.id.filter(|id| !id.is_empty()),
+        name: info.name,
+        version: info.server_version,
+        operating_system: info.operating_system,
+        cpus: info.ncpu,
+        memory: info.mem_total,
+        containers: info.containers,
+        containers_running: info.containers_running,
+        images: info.images,
+        storage_driver: info.driver,
+        log_driver: info.logging_driver,
+        cgroup_version: match info.cgroup_version.as_deref() {
+            Some("1") => Some(CgroupVersion::V1),
+            Some("2") => Some(CgroupVersion::V2),
+            _ => None,
+        },
+        runtimes: info.runtimes.into_keys().collect(),
+        default_runtime: info.default_runtime,
+        security_options: info.security_options,
+        rootless,
+        warnings: info.warnings,
+    })
+}
+
+pub(crate) fn images(body: &[u8]) -> Result<Vec<ImageSummary>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Image {
+        id: String,
+        #[serde(default, deserialize_with = "nullable")]
+        repo_tags: Vec<String>,
+        #[serde(default, deserialize_with = "nullable")]
+        repo_digests: Vec<String>,
+        #[serde(default, deserialize_with = "nullable")]
+        size: u64,
+        #[serde(default, deserialize_with = "nullable")]
+        created: i64,
+        #[serde(default, deserialize_with = "nullable")]
+        labels: BTreeMap<String, String>,
+    }
+    let none = |name: &String| name.starts_with("<none>");
+    json::<Vec<Image>>(body)?
+        .into_iter()
+        .map(|mut image| {
+            image.repo_tags.retain(|name| !none(name));
+            image.repo_digests.retain(|name| !none(name));
+            Ok(ImageSummary {
+                id: ImageRef::new(&image.id).map_err(bad_id)?,
+                tags: image.repo_tags,
+                digests: image.repo_digests,
+                size: image.size,
+                created: unix(image.created),
+                labels: image.labels,
+            })
+        })
+        .collect()
+}
+
+/// The id of an imported image: the last status of a stream of progress messages, which may hold an
+/// error under its status 200.
+pub(crate) fn imported(body: &[u8]) -> Result<ImageRef> {
+    #[derive(Deserialize)]
+    struct Detail {
+        message: Option<String>,
+    }
+    #[derive(Deserialize)]
+    struct Progress {
+        status: Option<String>,
+        error: Option<String>,
+        #[serde(rename = "errorDetail")]
+        detail: Option<Detail>,
+    }
+    let mut id = None;
+    for message in serde_json::Deserializer::from_slice(body).into_iter::<Progress>() {
+        let message = message.map_err(|error| {
+            Error::new(
+                ErrorKind::Decode,
+                format!("a progress message is broken at column {}", error.column()),
+            )
+        })?;
+        if let Some(error) = message
+            .error
+            .or(message.detail.and_then(|detail| detail.message))
+        {
+            return Err(Error::new(ErrorKind::Engine, error).with_effect(Effect::Rejected));
+        }
+        id = message.status.or(id);
+    }
+    let id = id.ok_or_else(|| Error::new(ErrorKind::Decode, "the engine named no image"))?;
+    ImageRef::new(id.trim()).map_err(bad_id)
+}
+
+pub(crate) fn removals(body: &[u8]) -> Result<Vec<ImageRemoval>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Removal {
+        untagged: Option<String>,
+        deleted: Option<String>,
+    }
+    let removals: Option<Vec<Removal>> = json(body)?;
+    Ok(removals
+        .into_iter()
+        .flatten()
+        .flat_map(|r| {
+            [
+                r.untagged.map(ImageRemoval::Untagged),
+                r.deleted.map(ImageRemoval::Deleted),
+            ]
+        })
+        .flatten()
+        .collect())
+}
+
+pub(crate) fn created(body: &[u8]) -> Result<Created> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        id: String,
+        #[serde(default, deserialize_with = "nullable")]
+        warnings: Vec<String>,
+    }
+    let answer: Answer = json(body)?;
+    Ok(Created {
+        id: id(&answer.id)?,
+        warnings: answer.warnings,
+    })
+}
+
+pub(crate) fn warnings(body: &[u8]) -> Result<Vec<String>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        #[serde(default, deserialize_with = "nullable")]
+        warnings: Vec<String>,
+    }
+    // Podman 4.3 answers an update with the bare id.
+    if serde_json::from_slice::<String>(body).is_ok() {
+        return Ok(Vec::new());
+    }
+    Ok(json::<Answer>(body)?.warnings)
+}
+
+pub(crate) fn summaries(body: &[u8]) -> Result<Vec<ContainerSummary>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Container {
+        id: String,
+        #[serde(default, deserialize_with = "nullable")]
+        names: Vec<String>,
+        #[serde(default, deserialize_with = "nullable")]
+        image: String,
+        #[serde(default, deserialize_with = "nullable")]
+        state: String,
+        #[serde(default, deserialize_with = "nullable")]
+        status: String,
+        #[serde(default, deserialize_with = "nullable")]
+        created: i64,
+        #[serde(default, deserialize_with = "nullable")]
+        labels: BTreeMap<String, String>,
+    }
+    json::<Vec<Container>>(body)?
+        .into_iter()
+        .map(|container| {
+            Ok(ContainerSummary {
+                id: id(&container.id)?,
+                names: container
+                    .names
+                    .iter()
+                    .map(|name| without_slash(name))
+                    .collect(),
+                image: container.image,
+                state: ContainerState::from(container.state),
+                status: container.status,
+                created: unix(container.created),
+                labels: container.labels,
+            })
+        })
+        .collect()
+}
+
+pub(super) fn without_slash(name: &str) -> String {
+    name.strip_prefix('/').unwrap_or(name).to_owned()
+}
+
+pub(crate) fn wait_outcome(body: &[u8]) -> Result<WaitOutcome> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Fault {
+        message: Option<String>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        status_code: i64,
+        error: Option<Fault>,
+    }
+    let answer: Answer = json(body)?;
+    let error = answer
+        .error
+        .and_then(|fault| fault.message)
+        .filter(|message| !message.is_empty());
+    Ok(WaitOutcome {
+        exit_code: answer.status_code,
+        error,
+    })
+}
+
+pub(crate) fn exec_id(body: &[u8]) -> Result<ExecId> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        id: String,
+    }
+    ExecId::new(json::<Answer>(body)?.id).map_err(bad_id)
+}
+
+/// The exit code of an exec that has ended; `None` while it runs or before it began. `null` is not 0.
+pub(crate) fn exec_exit_code(body: &[u8]) -> Result<Option<i64>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        running: bool,
+        exit_code: Option<i64>,
+    }
+    let answer: Answer = json(body)?;
+    Ok(if answer.running {
+        None
+    } else {
+        answer.exit_code
+    })
+}
+
+/// Whether a container has a terminal, which decides how its log is framed.
+pub(crate) fn tty(body: &[u8]) -> Result<bool> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Config {
+        #[serde(default, deserialize_with = "nullable")]
+        tty: bool,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Details {
+        config: Config,
+    }
+    Ok(json::<Details>(body)?.config.tty)
+}
+
+/// The newest API version that both sides speak.
+pub(crate) fn agree(newest: Option<ApiVersion>) -> Result<ApiVersion> {
+    // An engine that names none predates 1.25 (2017).
+    match newest {
+        Some(engine) if engine >= ApiVersion::OLDEST => Ok(engine.min(ApiVersion::NEWEST)),
+        other => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "the engine speaks API {}; this crate needs {} or later (Docker 19.03)",
+                other.map_or_else(|| "of an unknown version".to_owned(), |v| v.to_string()),
+                ApiVersion::OLDEST
+            ),
+        )),
+    }
+}

@@ -1,0 +1,134 @@
+//! The one encoding: our model to Docker's requests, and Docker's answers to our model, for both engines.
+//!
+//! A [`Call`] is a request as data. [`Command`]s are the calls whose only answer is a status; they stay
+//! typed, so that an engine whose client has a sound method for them can use it.
+
+mod command;
+mod decode;
+mod encode;
+mod inspect;
+mod nullable;
+mod query;
+mod stats;
+mod streams;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+
+pub(crate) use command::Command;
+pub(crate) use decode::*;
+pub(crate) use encode::*;
+pub(crate) use inspect::details;
+pub(crate) use stats::stats as container_stats;
+pub(crate) use streams::{Framing, log_chunks, single_json};
+
+use crate::endpoint::ApiVersion;
+use crate::error::{Error, Result};
+use crate::model::ImageArchive;
+
+/// How much of an answer's body is read into memory: a list of 10,000 containers is some 20 MB.
+pub(crate) const MAX_ANSWER: usize = 64 << 20;
+/// How much of an error's body is read; engines write one sentence.
+pub(crate) const MAX_ERROR_BODY: usize = 64 << 10;
+/// How much of an error's message is kept.
+const MAX_MESSAGE: usize = 2048;
+
+/// A request's body.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Empty,
+    Json(Bytes),
+    Tar(ImageArchive),
+}
+
+impl Body {
+    pub(crate) fn content_type(&self) -> &'static str {
+        match self {
+            // Podman refuses a POST without one.
+            Self::Empty | Self::Json(_) => "application/json",
+            Self::Tar(_) => "application/x-tar",
+        }
+    }
+}
+
+/// A request as data. The path holds the query, and no version.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) body: Body,
+}
+
+impl Call {
+    fn new(method: Method, path: impl Into<String>) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            body: Body::Empty,
+        }
+    }
+
+    fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    fn post(path: impl Into<String>) -> Self {
+        Self::new(Method::POST, path)
+    }
+
+    fn with_json(mut self, body: &impl serde::Serialize) -> Result<Self> {
+        // Our models have string keys and finite numbers; this can't fail, but need not be trusted to.
+        let json = serde_json::to_vec(body).map_err(|error| {
+            Error::invalid("body", "can't be written as JSON").with_source(error)
+        })?;
+        self.body = Body::Json(json.into());
+        Ok(self)
+    }
+}
+
+/// The path with its version, as it goes out.
+pub(crate) fn versioned(path: &str, version: Option<ApiVersion>) -> String {
+    match version {
+        Some(version) => format!("/v{version}{path}"),
+        None => path.to_owned(),
+    }
+}
+
+/// An answer's status and headers.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+}
+
+impl Head {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Whether the body is what was asked for.
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The error that an answer of this status is, with the engine's own words where there are some.
+    pub(crate) fn into_error(self, body: &[u8]) -> Error {
+        #[derive(serde::Deserialize)]
+        struct Fault {
+            message: String,
+        }
+        let message = match serde_json::from_slice::<Fault>(body) {
+            Ok(fault) => fault.message,
+            Err(_) => String::from_utf8_lossy(body).trim().to_owned(),
+        };
+        let message = match message.char_indices().nth(MAX_MESSAGE) {
+            Some((end, _)) => format!("{}…", &message[..end]),
+            None => message,
+        };
+        let retry_after = self
+            .header("retry-after")
+            .and_then(|text| text.trim().parse().ok())
+            .map(std::time::Duration::from_secs);
+        Error::answered(self.status, message).with_retry_after(retry_after)
+    }
+}

@@ -1,0 +1,457 @@
+//! The crate's one error: what kind, doing what, to which object, through which engine, and what is
+//! known of the effect.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::backend::EngineKind;
+use crate::operation::Operation;
+
+/// The result of every fallible call in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, in terms that a program can act on.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// An argument can't be right; nothing was sent.
+    InvalidInput,
+    /// The configuration or the environment can't be right; nothing was sent.
+    Config,
+    /// The engine or the crate can't do or express what was asked; nothing was sent.
+    Unsupported,
+    /// No connection to the engine could be made; nothing was sent.
+    Connect,
+    /// The connection failed during the call.
+    Transport,
+    /// The call's deadline passed.
+    Timeout,
+    /// The answer isn't what the API promises (malformed, truncated, of another type).
+    Decode,
+    /// The answer exceeds a bound of this crate (body, line or frame size).
+    TooLarge,
+    /// The engine answered: there is no such object (404).
+    NotFound,
+    /// The engine answered: the object's state or name is in the way (409).
+    Conflict,
+    /// The engine answered: access refused (401, 403).
+    Denied,
+    /// The engine answered: the request can't be fulfilled (other 4xx).
+    Refused,
+    /// The engine answered: it failed itself (5xx).
+    Engine,
+    /// The container ended or failed while the call needed it.
+    Container,
+    /// The caller or the host is shutting down.
+    Cancelled,
+}
+
+impl ErrorKind {
+    /// Whether the fault lies with the *path* to the engine, so that another path may help.
+    ///
+    /// An answer from the engine, whatever its status, is no path failure: another client would get
+    /// the same one.
+    ///
+    /// ```
+    /// use catamaran::ErrorKind;
+    /// assert!(ErrorKind::Connect.is_path_failure());
+    /// assert!(!ErrorKind::NotFound.is_path_failure());
+    /// ```
+    #[must_use]
+    pub fn is_path_failure(self) -> bool {
+        matches!(
+            self,
+            Self::Connect | Self::Transport | Self::Timeout | Self::Decode
+        )
+    }
+
+    fn phrase(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalid input",
+            Self::Config => "invalid configuration",
+            Self::Unsupported => "unsupported",
+            Self::Connect => "cannot connect",
+            Self::Transport => "connection failed",
+            Self::Timeout => "timed out",
+            Self::Decode => "malformed answer",
+            Self::TooLarge => "answer too large",
+            Self::NotFound => "not found",
+            Self::Conflict => "conflict",
+            Self::Denied => "access denied",
+            Self::Refused => "refused",
+            Self::Engine => "engine error",
+            Self::Container => "container failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.phrase())
+    }
+}
+
+/// What is known of a failed call's effect on the engine.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Nothing reached the engine: repeating is safe.
+    NotSent,
+    /// The engine answered and refused; it did not do it.
+    Rejected,
+    /// It may or may not have happened: look before repeating.
+    Unknown,
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotSent => "nothing was sent",
+            Self::Rejected => "the engine refused it",
+            Self::Unknown => "it may have happened",
+        })
+    }
+}
+
+type Source = Box<dyn StdError + Send + Sync + 'static>;
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    effect: Effect,
+    operation: Option<Operation>,
+    engine: Option<EngineKind>,
+    subject: Option<String>,
+    endpoint: Option<Arc<str>>,
+    field: Option<&'static str>,
+    status: Option<u16>,
+    retry_after: Option<Duration>,
+    message: String,
+    advice: Option<String>,
+    source: Option<Source>,
+}
+
+/// A failed call: its kind, the operation, the object, the engine, and what is known of the effect.
+///
+/// `Display` is one line, made for a log; the alternate form (`{:#}`) appends the chain of causes.
+/// The error is one pointer wide, so that results stay small.
+///
+/// ```
+/// use catamaran::{Effect, ErrorKind, model};
+///
+/// let error = model::ContainerRef::new("../volumes/x").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::InvalidInput);
+/// assert_eq!(error.effect(), Effect::NotSent);
+/// ```
+pub struct Error(Box<Inner>);
+
+impl Error {
+    /// A new error of this kind. The effect follows from the kind where the kind decides it, and is
+    /// [`Effect::Unknown`] elsewhere; [`with_effect`](Self::with_effect) says better.
+    ///
+    /// Public for implementors of [`ContainerBackend`](crate::ContainerBackend), such as test doubles.
+    ///
+    /// ```
+    /// use catamaran::{Effect, Error, ErrorKind, Operation};
+    ///
+    /// let error = Error::new(ErrorKind::Connect, "the socket is gone").with_operation(Operation::Start);
+    /// assert_eq!(error.effect(), Effect::NotSent);
+    /// assert_eq!(error.operation(), Some(Operation::Start));
+    /// ```
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        use ErrorKind as K;
+        let effect = match kind {
+            K::InvalidInput | K::Config | K::Unsupported | K::Connect => Effect::NotSent,
+            K::NotFound | K::Conflict | K::Denied | K::Refused | K::Engine => Effect::Rejected,
+            _ => Effect::Unknown,
+        };
+        Self(Box::new(Inner {
+            kind,
+            effect,
+            operation: None,
+            engine: None,
+            subject: None,
+            endpoint: None,
+            field: None,
+            status: None,
+            retry_after: None,
+            message: message.into(),
+            advice: None,
+            source: None,
+        }))
+    }
+
+    /// An argument that can't be right, named by its field.
+    #[must_use]
+    pub(crate) fn invalid(field: &'static str, message: impl Into<String>) -> Self {
+        let mut error = Self::new(ErrorKind::InvalidInput, message);
+        error.0.field = Some(field);
+        error
+    }
+
+    /// A wish that can't be expressed, named by its field.
+    #[must_use]
+    pub(crate) fn unsupported(field: &'static str, message: impl Into<String>) -> Self {
+        let mut error = Self::new(ErrorKind::Unsupported, message);
+        error.0.field = Some(field);
+        error
+    }
+
+    /// The engine's answer with a status outside 2xx.
+    #[must_use]
+    pub(crate) fn answered(status: u16, message: impl Into<String>) -> Self {
+        let kind = match status {
+            404 => ErrorKind::NotFound,
+            409 => ErrorKind::Conflict,
+            401 | 403 => ErrorKind::Denied,
+            400..=499 => ErrorKind::Refused,
+            500..=599 => ErrorKind::Engine,
+            _ => ErrorKind::Decode,
+        };
+        let mut error = Self::new(kind, message);
+        error.0.status = Some(status);
+        error
+    }
+
+    /// Says what is known of the effect.
+    #[must_use]
+    pub fn with_effect(mut self, effect: Effect) -> Self {
+        self.0.effect = effect;
+        self
+    }
+
+    /// Names the operation, where none is named yet.
+    #[must_use]
+    pub fn with_operation(mut self, operation: Operation) -> Self {
+        self.0.operation.get_or_insert(operation);
+        self
+    }
+
+    /// Names the engine, where none is named yet.
+    #[must_use]
+    pub fn with_engine(mut self, engine: EngineKind) -> Self {
+        self.0.engine.get_or_insert(engine);
+        self
+    }
+
+    /// Names the object (container, image, exec …) that the call was about, where none is named yet.
+    #[must_use]
+    pub fn with_subject(mut self, subject: impl Into<String>) -> Self {
+        if self.0.subject.is_none() {
+            self.0.subject = Some(subject.into());
+        }
+        self
+    }
+
+    /// Keeps the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Source>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Says what the reader can do next.
+    #[must_use]
+    pub fn with_advice(mut self, advice: impl Into<String>) -> Self {
+        self.0.advice = Some(advice.into());
+        self
+    }
+
+    pub(crate) fn with_endpoint(mut self, endpoint: &Arc<str>) -> Self {
+        if self.0.endpoint.is_none() {
+            self.0.endpoint = Some(Arc::clone(endpoint));
+        }
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
+        self.0.retry_after = retry_after;
+        self
+    }
+
+    /// The kind of failure.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What is known of the effect.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        self.0.effect
+    }
+
+    /// What was being done.
+    #[must_use]
+    pub fn operation(&self) -> Option<Operation> {
+        self.0.operation
+    }
+
+    /// The engine that failed; `None` where the call never came to one.
+    #[must_use]
+    pub fn engine(&self) -> Option<EngineKind> {
+        self.0.engine
+    }
+
+    /// The container, image, exec, network or volume that the call was about.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.0.subject.as_deref()
+    }
+
+    /// Where the engine was looked for, as in `unix:///var/run/docker.sock`.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&str> {
+        self.0.endpoint.as_deref()
+    }
+
+    /// The argument or setting at fault, as in `resources.memory`.
+    #[must_use]
+    pub fn field(&self) -> Option<&'static str> {
+        self.0.field
+    }
+
+    /// The HTTP status that the engine answered with.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// How long the engine asked to wait before the next try (`Retry-After`).
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The message alone: the engine's own words where it answered.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// What to do next, where there is something to say.
+    #[must_use]
+    pub fn advice(&self) -> Option<&str> {
+        self.0.advice.as_deref()
+    }
+
+    /// Shorthand for [`ErrorKind::is_path_failure`] of this error's kind.
+    #[must_use]
+    pub fn is_path_failure(&self) -> bool {
+        self.0.kind.is_path_failure()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        if let Some(operation) = inner.operation {
+            write!(f, "{operation}")?;
+            if let Some(subject) = &inner.subject {
+                write!(f, " {subject}")?;
+            }
+            f.write_str(": ")?;
+        }
+        write!(f, "{}", inner.kind)?;
+        if let Some(status) = inner.status {
+            write!(f, " ({status})")?;
+        }
+        if let Some(field) = inner.field {
+            write!(f, " [{field}]")?;
+        }
+        if !inner.message.is_empty() {
+            write!(f, ": {}", inner.message)?;
+        }
+        match (inner.engine, &inner.endpoint) {
+            (Some(engine), Some(endpoint)) => write!(f, " ({engine} engine, {endpoint})")?,
+            (Some(engine), None) => write!(f, " ({engine} engine)")?,
+            (None, Some(endpoint)) => write!(f, " ({endpoint})")?,
+            (None, None) => {}
+        }
+        // Rejected is already said by the status; the other two decide what the reader may do.
+        if inner.operation.is_some() && inner.effect != Effect::Rejected {
+            write!(f, "; {}", inner.effect)?;
+        }
+        if let Some(advice) = &inner.advice {
+            write!(f, "; {advice}")?;
+        }
+        if f.alternate() {
+            let mut cause = self.source();
+            while let Some(error) = cause {
+                write!(f, ": {error}")?;
+                cause = error.source();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_ref().map(|source| &**source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_one_pointer_wide() {
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+        assert_eq!(size_of::<Result<()>>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn says_what_where_and_what_next_in_one_line() {
+        let error = Error::new(ErrorKind::Timeout, "no answer within 30s")
+            .with_operation(Operation::Stop)
+            .with_subject("container web")
+            .with_engine(EngineKind::Async)
+            .with_endpoint(&Arc::from("unix:///run/docker.sock"))
+            .with_advice("inspect it before repeating");
+        assert_eq!(
+            error.to_string(),
+            "stop container web: timed out: no answer within 30s (async engine, \
+             unix:///run/docker.sock); it may have happened; inspect it before repeating"
+        );
+    }
+
+    #[test]
+    fn alternate_form_appends_the_causes() {
+        let cause = std::io::Error::new(std::io::ErrorKind::PermissionDenied, "permission denied");
+        let error = Error::new(ErrorKind::Connect, "").with_source(cause);
+        assert_eq!(format!("{error:#}"), "cannot connect: permission denied");
+        assert_eq!(error.to_string(), "cannot connect");
+    }
+
+    #[test]
+    fn statuses_become_kinds_and_effects() {
+        use ErrorKind as K;
+        for (status, kind, effect) in [
+            (400, K::Refused, Effect::Rejected),
+            (401, K::Denied, Effect::Rejected),
+            (404, K::NotFound, Effect::Rejected),
+            (409, K::Conflict, Effect::Rejected),
+            (500, K::Engine, Effect::Rejected),
+            (503, K::Engine, Effect::Rejected),
+            (302, K::Decode, Effect::Unknown),
+        ] {
+            let error = Error::answered(status, "x");
+            assert_eq!((error.kind(), error.effect()), (kind, effect), "{status}");
+            assert_eq!(error.status(), Some(status));
+        }
+    }
+}

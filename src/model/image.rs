@@ -1,0 +1,188 @@
+//! Images.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use futures::stream::{BoxStream, Stream, StreamExt};
+use serde::Serialize;
+
+use super::{ImageRef, LabelKey};
+use crate::error::{Error, Result};
+
+/// An image as a list shows it.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImageSummary {
+    /// The image's id.
+    pub id: ImageRef,
+    /// Its names, as in `busybox:latest`.
+    pub tags: Vec<String>,
+    /// Its names by digest.
+    pub digests: Vec<String>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was made.
+    pub created: Option<SystemTime>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Which images a list shows.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ListImagesOptions {
+    /// Whether intermediate layers are shown too.
+    pub all: bool,
+    /// Only images whose name matches.
+    pub reference: Option<ImageRef>,
+    /// Only images that bear all these labels, each with its value where one is given.
+    pub labels: BTreeMap<LabelKey, Option<String>>,
+}
+
+impl ListImagesOptions {
+    /// Shows only images that bear this label, with this value where one is given.
+    #[must_use]
+    pub fn with_label(mut self, key: LabelKey, value: impl Into<Option<String>>) -> Self {
+        self.labels.insert(key, value.into());
+        self
+    }
+
+    setters! {
+        /// Sets whether intermediate layers are shown too.
+        with_all(all: bool);
+        /// Shows only images of this name.
+        with_reference(reference: Option<ImageRef>);
+    }
+}
+
+/// How a root file system becomes an image.
+///
+/// ```
+/// use catamaran::model::{ImageRef, ImportOptions};
+///
+/// let options = ImportOptions::new(ImageRef::new("catamaran/busybox:test")?)
+///     .with_change("CMD [\"sh\"]");
+/// # let _ = options;
+/// # Ok::<(), catamaran::Error>(())
+/// ```
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportOptions {
+    /// The name that the image gets; `latest` where it has no tag.
+    pub reference: ImageRef,
+    /// A commit message.
+    pub message: Option<String>,
+    /// Dockerfile instructions (`CMD`, `ENV`, `LABEL` …) that apply to it.
+    pub changes: Vec<String>,
+    /// The platform, as in `linux/arm64`; `None` is the engine's.
+    pub platform: Option<String>,
+}
+
+impl ImportOptions {
+    /// An import under that name.
+    #[must_use]
+    pub fn new(reference: ImageRef) -> Self {
+        Self {
+            reference,
+            message: None,
+            changes: Vec::new(),
+            platform: None,
+        }
+    }
+
+    /// Adds a Dockerfile instruction.
+    #[must_use]
+    pub fn with_change(mut self, instruction: impl Into<String>) -> Self {
+        self.changes.push(instruction.into());
+        self
+    }
+
+    /// Sets the commit message.
+    #[must_use]
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.message = Some(message.into());
+        self
+    }
+
+    /// Sets the platform.
+    #[must_use]
+    pub fn with_platform(mut self, platform: impl Into<String>) -> Self {
+        self.platform = Some(platform.into());
+        self
+    }
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        if self.reference.is_id() || self.reference.digest().is_some() {
+            return Err(Error::invalid(
+                "image",
+                "an import needs a name, not an id or a digest",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A tar archive on its way to the engine, whole or as a stream.
+///
+/// A whole one can be sent again when a connection fails before the engine answered; a stream can't.
+pub enum ImageArchive {
+    /// The archive, in memory.
+    Bytes(Bytes),
+    /// The archive, piece by piece.
+    Stream(BoxStream<'static, std::io::Result<Bytes>>),
+}
+
+impl ImageArchive {
+    /// An archive that comes piece by piece.
+    #[must_use]
+    pub fn stream(pieces: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static) -> Self {
+        Self::Stream(pieces.boxed())
+    }
+}
+
+impl<B: Into<Bytes>> From<B> for ImageArchive {
+    fn from(archive: B) -> Self {
+        Self::Bytes(archive.into())
+    }
+}
+
+impl fmt::Debug for ImageArchive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "ImageArchive({} bytes)", bytes.len()),
+            Self::Stream(_) => f.write_str("ImageArchive(stream)"),
+        }
+    }
+}
+
+/// How an image is removed.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RemoveImageOptions {
+    /// Whether it is removed though it has other names or stopped containers.
+    pub force: bool,
+    /// Whether parents that nothing else needs stay.
+    pub keep_parents: bool,
+}
+
+impl RemoveImageOptions {
+    setters! {
+        /// Sets whether it is removed though it has other names or stopped containers.
+        with_force(force: bool);
+        /// Sets whether parents that nothing else needs stay.
+        with_keep_parents(keep_parents: bool);
+    }
+}
+
+/// One consequence of removing an image.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ImageRemoval {
+    /// A name is gone.
+    Untagged(String),
+    /// A layer or image is gone.
+    Deleted(String),
+}

@@ -1,0 +1,181 @@
+//! A container's output: where it goes, and how it is read.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use futures::stream::{BoxStream, Stream, StreamExt};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// The driver that keeps a container's output.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogConfig {
+    /// The driver: `json-file`, `local`, `none` …
+    pub driver: String,
+    /// Its options.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+}
+
+impl LogConfig {
+    /// A driver without options.
+    #[must_use]
+    pub fn new(driver: impl Into<String>) -> Self {
+        Self {
+            driver: driver.into(),
+            options: BTreeMap::new(),
+        }
+    }
+
+    /// The json-file driver, rotated at so many bytes, with so many files kept.
+    #[must_use]
+    pub fn rotated(max_bytes: u64, files: u32) -> Self {
+        Self::new("json-file")
+            .with_option("max-size", max_bytes.to_string())
+            .with_option("max-file", files.to_string())
+    }
+
+    /// Sets an option of the driver.
+    #[must_use]
+    pub fn with_option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.insert(key.into(), value.into());
+        self
+    }
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        if self.driver.is_empty()
+            || self.driver.len() > 255
+            || self.options.keys().any(String::is_empty)
+        {
+            return Err(Error::invalid(
+                "log",
+                "needs a driver, and a name for each option",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Which part of a container's output is read.
+///
+/// ```
+/// use catamaran::model::LogsOptions;
+///
+/// let last = LogsOptions::default().with_tail(100u64);
+/// let live = LogsOptions::default().with_follow(true);
+/// assert_ne!(last, live);
+/// ```
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogsOptions {
+    /// Whether standard output is read; true by default.
+    pub stdout: bool,
+    /// Whether standard error is read; true by default.
+    pub stderr: bool,
+    /// Whether the stream goes on as the container writes, until it ends.
+    pub follow: bool,
+    /// Only the last so many lines.
+    pub tail: Option<u64>,
+    /// Only from this time on.
+    pub since: Option<SystemTime>,
+    /// Only until this time.
+    pub until: Option<SystemTime>,
+    /// Whether the engine puts its RFC 3339 timestamp before each line.
+    pub timestamps: bool,
+}
+
+impl Default for LogsOptions {
+    fn default() -> Self {
+        Self {
+            stdout: true,
+            stderr: true,
+            follow: false,
+            tail: None,
+            since: None,
+            until: None,
+            timestamps: false,
+        }
+    }
+}
+
+impl LogsOptions {
+    setters! {
+        /// Sets whether standard output is read.
+        with_stdout(stdout: bool);
+        /// Sets whether standard error is read.
+        with_stderr(stderr: bool);
+        /// Sets whether the stream goes on as the container writes.
+        with_follow(follow: bool);
+        /// Reads only the last so many lines.
+        with_tail(tail: Option<u64>);
+        /// Reads only from this time on.
+        with_since(since: Option<SystemTime>);
+        /// Reads only until this time.
+        with_until(until: Option<SystemTime>);
+        /// Sets whether each line begins with the engine's timestamp.
+        with_timestamps(timestamps: bool);
+    }
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        if !self.stdout && !self.stderr {
+            return Err(Error::invalid(
+                "logs",
+                "neither stdout nor stderr is asked for",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Where a piece of output was written.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogSource {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// The terminal, where both are one.
+    Console,
+}
+
+/// A piece of output as the engine sent it: not always a whole line, sometimes several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogChunk {
+    /// Where it was written.
+    pub source: LogSource,
+    /// What was written, line ends included.
+    pub bytes: Bytes,
+}
+
+/// A container's output as a stream; dropping it ends the reading.
+pub struct LogStream(BoxStream<'static, Result<LogChunk>>);
+
+impl LogStream {
+    /// Wraps a stream of chunks; for implementors of a backend.
+    #[must_use]
+    pub fn new(chunks: impl Stream<Item = Result<LogChunk>> + Send + 'static) -> Self {
+        Self(chunks.boxed())
+    }
+}
+
+impl Stream for LogStream {
+    type Item = Result<LogChunk>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_next_unpin(context)
+    }
+}
+
+impl fmt::Debug for LogStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogStream")
+    }
+}

@@ -1,0 +1,60 @@
+//! The engine-neutral nouns: what is asked for ([`ContainerSpec`], the options) and what comes back
+//! ([`ContainerDetails`], [`ContainerSummary`], …).
+//!
+//! Nothing here knows a client or an HTTP path. References are validated when they are made, so that
+//! no character of theirs can change a URL; option structs are `#[non_exhaustive]`, start from
+//! `new`/`default` and grow by `with_*`. Sizes are bytes, times are [`Duration`](std::time::Duration)
+//! and [`SystemTime`](std::time::SystemTime).
+
+/// Setters of the `with_*` kind, each taking what converts into the field.
+macro_rules! setters {
+    ($( $(#[$doc:meta])* $setter:ident($field:ident: $type:ty); )*) => { $(
+        $(#[$doc])*
+        #[must_use]
+        pub fn $setter(mut self, $field: impl Into<$type>) -> Self {
+            self.$field = $field.into();
+            self
+        }
+    )* };
+}
+
+mod container;
+mod exec;
+mod health;
+mod image;
+mod image_ref;
+mod logs;
+mod mount;
+mod reference;
+mod resources;
+mod security;
+mod signal;
+mod spec;
+mod state;
+mod stats;
+mod system;
+mod timestamp;
+
+pub use container::{
+    ContainerDetails, ContainerSummary, Created, KillOptions, ListOptions, NetworkAttachment,
+    PublishedPort, RemoveOptions, RestartOptions, StartOutcome, StopOptions, StopOutcome,
+    UpdateOptions, WaitCondition, WaitOptions, WaitOutcome,
+};
+pub use exec::{ExecOptions, ExecOutput};
+pub use health::{HealthCheck, HealthTest};
+pub use image::{
+    ImageArchive, ImageRemoval, ImageSummary, ImportOptions, ListImagesOptions, RemoveImageOptions,
+};
+pub use image_ref::ImageRef;
+pub use logs::{LogChunk, LogConfig, LogSource, LogStream, LogsOptions};
+pub use mount::{Mount, MountKind, PortMapping, Protocol};
+pub use reference::{ContainerName, ContainerRef, ExecId, LabelKey, NetworkRef, VolumeName};
+pub use resources::{DeviceCount, DeviceRequest, MemorySwap, Resources, RestartPolicy, Ulimit};
+pub use security::{NetworkMode, SeccompProfile, SecurityProfile, Tmpfs};
+pub use signal::Signal;
+pub use spec::{ContainerSpec, EnvVars};
+pub use state::{ContainerState, Health, HealthStatus, StateDetails};
+pub use stats::{ContainerStats, CpuStats, IoTotals, MemoryStats};
+pub use system::{CgroupVersion, EngineInfo, EngineProduct, EngineVersion, Ping};
+
+pub(crate) use timestamp::{format_unix, parse_rfc3339, unix};

@@ -1,0 +1,175 @@
+//! The operations by name, and what may be done with each when its outcome is in doubt.
+
+use std::fmt;
+
+/// Everything a [`ContainerBackend`](crate::ContainerBackend) can be asked, by name.
+///
+/// Errors, logs, metrics and policies speak of operations by this type; `Display` gives the words for
+/// a person, [`as_str`](Self::as_str) the stable label for a machine.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// `GET /_ping`
+    Ping,
+    /// `GET /version`
+    Version,
+    /// `GET /info`
+    Info,
+    /// `GET /images/{name}/json`, for its status alone
+    ImageExists,
+    /// `GET /images/json`
+    ListImages,
+    /// `POST /images/create?fromSrc=-`
+    ImportImage,
+    /// `DELETE /images/{name}`
+    RemoveImage,
+    /// `POST /containers/create`
+    Create,
+    /// `POST /containers/{id}/start`
+    Start,
+    /// `POST /containers/{id}/stop`
+    Stop,
+    /// `POST /containers/{id}/restart`
+    Restart,
+    /// `POST /containers/{id}/kill`
+    Kill,
+    /// `POST /containers/{id}/pause`
+    Pause,
+    /// `POST /containers/{id}/unpause`
+    Unpause,
+    /// `POST /containers/{id}/rename`
+    Rename,
+    /// `POST /containers/{id}/update`
+    Update,
+    /// `GET /containers/{id}/json`
+    Inspect,
+    /// `GET /containers/json`
+    List,
+    /// `POST /containers/{id}/wait`
+    Wait,
+    /// `GET /containers/{id}/logs`
+    Logs,
+    /// `GET /containers/{id}/stats`
+    Stats,
+    /// `POST /containers/{id}/exec`, `POST /exec/{id}/start`, `GET /exec/{id}/json`
+    Exec,
+    /// `DELETE /containers/{id}`
+    Remove,
+}
+
+impl Operation {
+    /// Every operation, for tables and tests.
+    pub const ALL: &'static [Self] = &[
+        Self::Ping,
+        Self::Version,
+        Self::Info,
+        Self::ImageExists,
+        Self::ListImages,
+        Self::ImportImage,
+        Self::RemoveImage,
+        Self::Create,
+        Self::Start,
+        Self::Stop,
+        Self::Restart,
+        Self::Kill,
+        Self::Pause,
+        Self::Unpause,
+        Self::Rename,
+        Self::Update,
+        Self::Inspect,
+        Self::List,
+        Self::Wait,
+        Self::Logs,
+        Self::Stats,
+        Self::Exec,
+        Self::Remove,
+    ];
+
+    /// A stable, lower-case label: `list_images`.
+    ///
+    /// ```
+    /// assert_eq!(catamaran::Operation::ListImages.as_str(), "list_images");
+    /// ```
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ping => "ping",
+            Self::Version => "version",
+            Self::Info => "info",
+            Self::ImageExists => "image_exists",
+            Self::ListImages => "list_images",
+            Self::ImportImage => "import_image",
+            Self::RemoveImage => "remove_image",
+            Self::Create => "create",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+            Self::Kill => "kill",
+            Self::Pause => "pause",
+            Self::Unpause => "unpause",
+            Self::Rename => "rename",
+            Self::Update => "update",
+            Self::Inspect => "inspect",
+            Self::List => "list",
+            Self::Wait => "wait",
+            Self::Logs => "logs",
+            Self::Stats => "stats",
+            Self::Exec => "exec",
+            Self::Remove => "remove",
+        }
+    }
+
+    /// Whether doing it twice has the effect *and the answer* of doing it once, so that a call whose
+    /// outcome is unknown may be sent again.
+    ///
+    /// `start` and `stop` are (the engine answers 304 the second time). `pause`, `remove` or `rename`
+    /// aren't: their effect is the same, but the second answer is a refusal that the caller would take
+    /// for the outcome. `create`, `exec`, `kill`, `restart` and `import_image` act again.
+    ///
+    /// ```
+    /// use catamaran::Operation;
+    /// assert!(Operation::Start.is_idempotent());
+    /// assert!(!Operation::Exec.is_idempotent());
+    /// ```
+    #[must_use]
+    pub const fn is_idempotent(self) -> bool {
+        match self {
+            Self::Ping
+            | Self::Version
+            | Self::Info
+            | Self::ImageExists
+            | Self::ListImages
+            | Self::Start
+            | Self::Stop
+            | Self::Update
+            | Self::Inspect
+            | Self::List
+            | Self::Wait
+            | Self::Logs
+            | Self::Stats => true,
+            Self::ImportImage
+            | Self::RemoveImage
+            | Self::Create
+            | Self::Restart
+            | Self::Kill
+            | Self::Pause
+            | Self::Unpause
+            | Self::Rename
+            | Self::Exec
+            | Self::Remove => false,
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ImageExists => f.write_str("look for image"),
+            Self::ListImages => f.write_str("list images"),
+            Self::ImportImage => f.write_str("import image"),
+            Self::RemoveImage => f.write_str("remove image"),
+            other => f.write_str(other.as_str()),
+        }
+    }
+}
