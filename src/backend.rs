@@ -12,11 +12,10 @@ use crate::error::Result;
 use crate::model::{
     ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary,
     Created, EngineInfo, EngineVersion, ExecOptions, ExecOutput, ImageArchive, ImageRef,
-    ImageRemoval, ImageSummary, ImportOptions, KillOptions, LabelKey, ListImagesOptions,
+    ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions,
     ListOptions, LogStream, LogsOptions, Ping, RemoveImageOptions, RemoveOptions, RestartOptions,
     StartOutcome, StopOptions, StopOutcome, UpdateOptions, WaitOptions, WaitOutcome,
 };
-use crate::observe::Observer;
 
 /// Which of the two engines.
 #[non_exhaustive]
@@ -38,8 +37,7 @@ impl fmt::Display for EngineKind {
     }
 }
 
-/// What goes along with calls and isn't part of what is asked: how long they may take, and who wants to
-/// hear of them. Given once with [`ContainerBackend::with_context`], it holds for every call through
+/// What goes along with calls and isn't part of what is asked: how long they may take. Given once with [`ContainerBackend::with_context`], it holds for every call through
 /// that handle.
 ///
 /// ```
@@ -53,15 +51,13 @@ impl fmt::Display for EngineKind {
 /// }
 /// ```
 #[non_exhaustive]
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct CallContext {
-    /// How long each call may take, from its first poll to its answer's last byte; `None` is the
-    /// configured `operation_timeout` (and none for `wait` and a followed log).
+    /// How long each call may take, from its first poll to its answer's last byte; `None` is 30 s (with
+    /// its own time on top for `stop` and `restart`, and none for `wait` and a followed log).
     pub timeout: Option<Duration>,
     /// When all calls must be done; the earlier of the two holds.
     pub deadline: Option<Instant>,
-    /// Who hears of each call; see [`Observer`].
-    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl CallContext {
@@ -85,13 +81,6 @@ impl CallContext {
         self
     }
 
-    /// Sets who hears of each call.
-    #[must_use]
-    pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observer = Some(observer);
-        self
-    }
-
     /// This context over an older one: what isn't set here stays, and a deadline can only come nearer.
     #[must_use]
     pub fn over(self, older: &Self) -> Self {
@@ -101,43 +90,18 @@ impl CallContext {
                 (Some(new), Some(old)) => Some(new.min(old)),
                 (new, old) => new.or(old),
             },
-            observer: self.observer.or_else(|| older.observer.clone()),
         }
     }
 }
 
-impl fmt::Debug for CallContext {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallContext")
-            .field("timeout", &self.timeout)
-            .field("deadline", &self.deadline)
-            .field("observer", &self.observer.is_some())
-            .finish()
-    }
-}
-
-/// What a backend shall remove on its own time; see [`ContainerBackend::discard`].
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Discard {
-    /// This container.
-    Container(ContainerRef),
-    /// Whatever container bears this label with this value, now or within the next seconds: for a
-    /// create whose outcome nobody knows.
-    Labelled(LabelKey, String),
-}
-
 /// A container engine.
 ///
-/// Implemented by [`AsyncEngine`](crate::AsyncEngine), [`BlockingEngine`](crate::BlockingEngine) and
-/// [`HybridBackend`](crate::HybridBackend), and by hosts for their tests. Conveniences that need no
-/// more than this trait (`run`, scoped containers, waiting for health) are in
-/// [`ContainerBackendExt`](crate::ContainerBackendExt).
+/// Implemented by [`AsyncEngine`](crate::AsyncEngine) and [`BlockingEngine`](crate::BlockingEngine), and
+/// by hosts for their tests.
 ///
 /// # Contract
 ///
-/// An implementation keeps these promises, and the [conformance suite](crate::conformance) (feature
-/// `testing`) checks what of them can be seen from outside:
+/// An implementation keeps these promises:
 ///
 /// 1. **The engine's answer is the caller's.** A status of 4xx or 5xx becomes the matching
 ///    [`ErrorKind`](crate::ErrorKind) with the engine's own message and status; it is never retried
@@ -165,11 +129,11 @@ pub enum Discard {
 ///
 /// ```no_run
 /// use std::sync::Arc;
-/// use catamaran::{Config, ContainerBackend, HybridBackend};
+/// use catamaran::{AsyncEngine, ContainerBackend, Endpoint};
 /// use catamaran::model::{ContainerSpec, ImageRef, RemoveOptions};
 ///
 /// # async fn example() -> catamaran::Result<()> {
-/// let backend: Arc<dyn ContainerBackend> = Arc::new(HybridBackend::new(Config::from_env()?)?);
+/// let backend: Arc<dyn ContainerBackend> = Arc::new(AsyncEngine::connect(Endpoint::unix("/var/run/docker.sock"))?);
 /// let spec = ContainerSpec::untrusted(ImageRef::new("busybox")?).with_command(["sleep", "60"]);
 /// let created = backend.create(&spec).await?;
 /// backend.start(&created.id).await?;
@@ -183,14 +147,6 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// A handle to the same backend whose calls carry this context, laid
     /// [over](CallContext::over) that of this handle. Cheap: no connection is made.
     fn with_context(&self, context: CallContext) -> Arc<dyn ContainerBackend>;
-
-    /// Hands a removal (forced, with anonymous volumes) to the backend, to be done in the background.
-    ///
-    /// This is what a guard calls when it is dropped: it never blocks an event loop, and the removal
-    /// outlives the calling task and, where it began, the shutdown of its runtime. Outside any runtime
-    /// it blocks the calling thread until the removal is done, since the process may be about to end.
-    /// A removal that fails for good is logged at `warn`; a container that is gone already is success.
-    fn discard(&self, what: Discard);
 
     /// Asks whether the engine is there.
     ///
@@ -257,8 +213,7 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// image isn't there; `Conflict` where the name is taken (Podman answers 500, kind `Engine`).
     ///
     /// # Cancel safety
-    /// Dropped before the answer, the container may exist. Give it a name or a label to find it by, or
-    /// use [`scoped`](crate::ContainerBackendExt::scoped), which cleans up.
+    /// Dropped before the answer, the container may exist. Give it a name or a label to find it by.
     async fn create(&self, spec: &ContainerSpec) -> Result<Created>;
 
     /// Starts a container. One that runs is no error.

@@ -4,11 +4,10 @@ mod endpoint;
 mod engine;
 mod error;
 pub mod model;
-mod observe;
 mod operation;
 
-pub use backend::{CallContext, ContainerBackend, Discard, EngineKind};
+pub use backend::{CallContext, ContainerBackend, EngineKind};
 pub use endpoint::{ApiVersion, Endpoint};
+pub use engine::{AsyncEngine, BlockingEngine, Engine};
 pub use error::{Effect, Error, ErrorKind, Result};
-pub use observe::{CallReport, LastCall, Observer, Reason};
 pub use operation::Operation;

@@ -1,43 +1,54 @@
-# The root file system of the test image, made of Debian's static busybox. Sourced, not run.
+# The test image's file system, made here: one static busybox, so that nothing is pulled. Sourced, never run.
+# Examples and tests import the file that CATAMARAN_TEST_ROOTFS names as catamaran/busybox:test.
+# shellcheck shell=bash
 
-say() { printf '==> %s\n' "$*"; }
-
-# Makes the archive unless it is there, outside the project, and exports its path.
-rootfs() {
-  local cache=${XDG_CACHE_HOME:-$HOME/.cache}/catamaran
-  export CATAMARAN_TEST_ROOTFS=$cache/busybox-rootfs.tar
-  [ -s "$CATAMARAN_TEST_ROOTFS" ] && return
-  local busybox
-  busybox=$(static_busybox) || return 1
-  say "making the test image's root file system: $CATAMARAN_TEST_ROOTFS"
-  local tree
-  tree=$(mktemp -d)
-  mkdir -p "$cache" "$tree"/{bin,etc,root,proc,sys,dev,tmp}
-  chmod 1777 "$tree/tmp"
-  cp "$busybox" "$tree/bin/busybox"
-  local applet
-  for applet in $("$busybox" --list); do
-    [ "$applet" = busybox ] || ln -s busybox "$tree/bin/$applet"
-  done
-  printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' >"$tree/etc/passwd"
-  printf 'root:x:0:\nnogroup:x:65534:\n' >"$tree/etc/group"
-  tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$tree" -cf "$CATAMARAN_TEST_ROOTFS.new" . &&
-    mv "$CATAMARAN_TEST_ROOTFS.new" "$CATAMARAN_TEST_ROOTFS"
-  local status=$?
-  rm -rf "$tree"
-  return $status
-}
-
-# Prints the path of a statically linked busybox; installs Debian's where it may.
-static_busybox() {
-  if [ ! -x /bin/busybox ] || ldd /bin/busybox >/dev/null 2>&1; then
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-      say 'installing busybox-static for the test image' >&2
-      { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends busybox-static; } >&2 || return 1
-    else
-      say 'the test image needs a static busybox: install the package busybox-static and run this again' >&2
-      return 1
+ensure_rootfs() {
+    export CATAMARAN_TEST_ROOTFS=${CATAMARAN_TEST_ROOTFS:-$cache/busybox-rootfs.tar}
+    if [ ! -s "$CATAMARAN_TEST_ROOTFS" ]; then
+        say "making the test image: a static busybox"
+        make_rootfs "$CATAMARAN_TEST_ROOTFS"
     fi
-  fi
-  echo /bin/busybox
+    say "test image: $CATAMARAN_TEST_ROOTFS"
 }
+
+make_rootfs() {
+    local tar=$1 root=$scratch/rootfs applet
+    mkdir -p "$root"/{bin,dev,etc,proc,root,sys,tmp} "$(dirname "$tar")"
+    chmod 755 "$root" "$root"/*
+    chmod 1777 "$root/tmp"
+    chmod 700 "$root/root"
+    printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'nobody:x:65534:65534:nobody:/:/bin/sh' >"$root/etc/passwd"
+    printf '%s\n' 'root:x:0:' 'nobody:x:65534:' >"$root/etc/group"
+    chmod 644 "$root"/etc/*
+    static_busybox "$root/bin/busybox"
+    for applet in $("$root/bin/busybox" --list); do
+        [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
+    done
+    # The same bytes wherever and whenever it is made; in place only when whole.
+    tar --create --file "$tar.partial" --directory "$root" --format=gnu \
+        --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner .
+    mv "$tar.partial" "$tar"
+}
+
+# static_busybox DESTINATION: the machine's own if it is static, else out of Debian's package, which is unpacked and not
+# installed: it would push out the dynamic busybox that other packages may want.
+static_busybox() {
+    local destination=$1 unpacked=$scratch/busybox-static
+    if have busybox && is_static "$(command -v busybox)"; then
+        cp "$(command -v busybox)" "$destination"
+    elif on_debian; then
+        if [ -z "$(candidate busybox-static)" ] && may_install; then refresh_package_lists; fi
+        say "unpacking Debian's busybox-static (not installing it)"
+        mkdir "$unpacked"
+        (cd "$unpacked" && quietly apt-get -qq download busybox-static)
+        dpkg-deb --extract "$unpacked"/busybox-static_*.deb "$unpacked"
+        cp "$(find "$unpacked" -type f -path '*/bin/busybox')" "$destination"
+    else
+        die "a static busybox for the test image: missing here" \
+            "install one (Fedora: sudo dnf install busybox; Alpine: apk add busybox-static), or take the image's own:" \
+            "docker export \$(docker create busybox:musl) > $CATAMARAN_TEST_ROOTFS"
+    fi
+    chmod 755 "$destination"
+}
+
+is_static() { ! ldd "$1" 2>/dev/null | grep -q '=>'; }

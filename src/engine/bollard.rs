@@ -1,3 +1,219 @@
 //! The async engine's client: the one file that names bollard.
+//!
+//! Commands, whose answer is a status, go through bollard's own methods. Questions and streams go around
+//! them on the same connections, since bollard logs their bodies, reads them without bound, and fails on
+//! states that it doesn't know.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bollard::query_parameters as query;
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker, body_full, body_try_stream};
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt};
+use http::{HeaderValue, Request, header};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 
 pub(crate) use bollard::models;
+
+use super::carrier::{Answer, Carrier, Envelope, OpenAnswer, Status};
+use super::deadline::Deadline;
+use super::transport::Transport;
+use super::wire::{self, Body, Call, Command, Head};
+use crate::backend::EngineKind;
+use crate::endpoint::Endpoint;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{ContainerRef, ImageArchive};
+
+/// bollard's request body, which it doesn't name.
+type BollardBody = <BollardRequest as IntoBody>::Body;
+
+/// Names a request's body type.
+trait IntoBody {
+    type Body;
+}
+
+impl<B> IntoBody for Request<B> {
+    type Body = B;
+}
+
+tokio::task_local! {
+    /// What goes along with a command through bollard's own method.
+    static ENVELOPE: Envelope;
+}
+
+/// bollard wants some authority; every connection goes to the endpoint, whatever it is.
+const AUTHORITY: &str = "http://localhost";
+/// bollard's timeout keeps whole seconds and covers the head alone; ours does the work.
+const NO_TIMEOUT: u64 = 365 * 86_400;
+
+/// bollard over our pooled transport.
+pub struct BollardCarrier {
+    docker: Docker,
+    transport: Arc<Transport<BollardBody>>,
+}
+
+impl BollardCarrier {
+    pub(super) fn new(endpoint: Endpoint) -> Result<Self> {
+        let transport = Arc::new(Transport::new(endpoint));
+        let shared = Arc::clone(&transport);
+        let docker = Docker::connect_with_custom_transport(
+            move |request| command(Arc::clone(&shared), request),
+            Some(AUTHORITY),
+            NO_TIMEOUT,
+            API_DEFAULT_VERSION,
+        )
+        .map_err(|error| Error::new(ErrorKind::Config, "bollard can't be set up").with_source(error))?;
+        Ok(Self { docker, transport })
+    }
+
+    async fn send(&self, call: Call, envelope: Envelope) -> Result<(Head, Incoming)> {
+        let content_type = HeaderValue::from_static(call.body.content_type());
+        let body = match call.body {
+            Body::Empty => body_full(Bytes::new()),
+            Body::Json(json) => body_full(json),
+            Body::Tar(ImageArchive::Bytes(bytes)) => body_full(bytes),
+            Body::Tar(ImageArchive::Stream(pieces)) => body_try_stream(pieces),
+        };
+        let target = format!("{AUTHORITY}{}", wire::versioned(&call.path, envelope.version));
+        let request = Request::builder()
+            .method(call.method)
+            .uri(target)
+            .header(header::CONTENT_TYPE, content_type)
+            .body(body)
+            .map_err(|error| Error::invalid("path", "is no URL").with_source(error))?;
+        let (head, body) = self.transport.send(request, envelope.deadline).await?.into_parts();
+        Ok((Head { status: head.status.as_u16(), headers: head.headers }, body))
+    }
+}
+
+/// Carries one of bollard's commands: puts the version back into its path, and reads a refusal itself,
+/// since bollard would read it without bound and lose its headers.
+async fn command(
+    transport: Arc<Transport<BollardBody>>,
+    mut request: BollardRequest,
+) -> std::result::Result<http::Response<Incoming>, bollard::errors::Error> {
+    let send = async {
+        let envelope = ENVELOPE
+            .try_with(|envelope| *envelope)
+            .map_err(|_| Error::new(ErrorKind::Config, "a command came without its envelope"))?;
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let target = format!("{AUTHORITY}{}", wire::versioned(path, envelope.version));
+        *request.uri_mut() = target
+            .parse()
+            .map_err(|error: http::uri::InvalidUri| Error::invalid("path", "is no URL").with_source(error))?;
+        let response = transport.send(request, envelope.deadline).await?;
+        let status = response.status();
+        if status == http::StatusCode::NOT_MODIFIED {
+            return Err(Refusal::Unchanged);
+        }
+        if status.is_success() {
+            return Ok(response);
+        }
+        let (head, body) = response.into_parts();
+        let body = read(body, wire::MAX_ERROR_BODY, envelope.deadline).await.unwrap_or_default();
+        Err(Refusal::Failed(Head { status: head.status.as_u16(), headers: head.headers }.into_error(&body)))
+    };
+    // bollard's error has room for ours in its I/O variant; `outcome` takes it out again.
+    send.await.map_err(|refusal: Refusal| bollard::errors::Error::IOError { err: std::io::Error::other(refusal) })
+}
+
+/// What our transport tells through bollard, which takes 304 for 204.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("unchanged")]
+    Unchanged,
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+fn outcome(sent: std::result::Result<(), bollard::errors::Error>) -> Result<Status> {
+    match sent {
+        Ok(()) => Ok(Status::Done),
+        Err(bollard::errors::Error::IOError { err }) => match err.downcast::<Refusal>() {
+            Ok(Refusal::Unchanged) => Ok(Status::Unchanged),
+            Ok(Refusal::Failed(error)) => Err(error),
+            Err(error) => Err(Error::new(ErrorKind::Transport, "").with_source(error)),
+        },
+        Err(other) => Err(Error::new(ErrorKind::Transport, "").with_source(other)),
+    }
+}
+
+/// Reads a body to its end, up to a bound.
+async fn read(mut body: Incoming, bound: usize, deadline: Deadline) -> Result<Bytes> {
+    let mut all = bytes::BytesMut::new();
+    while let Some(frame) = deadline.bound(body.frame()).await? {
+        if let Ok(data) = frame.map_err(broken)?.into_data() {
+            if all.len() + data.len() > bound {
+                return Err(Error::new(ErrorKind::TooLarge, format!("the answer exceeds {bound} bytes")));
+            }
+            // Most answers come in one piece, which then needs no copy.
+            if all.is_empty() && body.is_end_stream() {
+                return Ok(data);
+            }
+            all.extend_from_slice(&data);
+        }
+    }
+    Ok(all.freeze())
+}
+
+fn broken(error: hyper::Error) -> Error {
+    Error::new(ErrorKind::Transport, "the connection broke within the answer").with_source(error)
+}
+
+#[async_trait]
+impl Carrier for BollardCarrier {
+    const KIND: EngineKind = EngineKind::Async;
+
+    async fn ask(&self, call: Call, envelope: Envelope) -> Result<Answer> {
+        let (head, body) = self.send(call, envelope).await?;
+        let bound = if head.is_success() { wire::MAX_ANSWER } else { wire::MAX_ERROR_BODY };
+        match read(body, bound, envelope.deadline).await {
+            Ok(body) => Ok(Answer { head, body }),
+            // What an endless error says is lost; its status isn't.
+            Err(_) if !head.is_success() => Ok(Answer { head, body: Bytes::new() }),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn open(&self, call: Call, envelope: Envelope) -> Result<OpenAnswer> {
+        let (head, body) = self.send(call, envelope).await?;
+        let body: BoxStream<'static, Result<Bytes>> =
+            body.into_data_stream().map(|piece| piece.map_err(broken)).boxed();
+        Ok(OpenAnswer { head, body })
+    }
+
+    async fn command(&self, container: &ContainerRef, command: Command, envelope: Envelope) -> Result<Status> {
+        let (docker, id) = (&self.docker, container.as_str());
+        let sent = ENVELOPE.scope(envelope, async move {
+            match command {
+                Command::Start => docker.start_container(id, None).await,
+                Command::Stop { seconds } => {
+                    let options = query::StopContainerOptions { t: seconds, ..Default::default() };
+                    docker.stop_container(id, Some(options)).await
+                }
+                Command::Restart { seconds } => {
+                    let options = query::RestartContainerOptions { t: seconds, ..Default::default() };
+                    docker.restart_container(id, Some(options)).await
+                }
+                Command::Kill { signal } => {
+                    let options = query::KillContainerOptions { signal: signal.to_string() };
+                    docker.kill_container(id, Some(options)).await
+                }
+                Command::Pause => docker.pause_container(id).await,
+                Command::Unpause => docker.unpause_container(id).await,
+                Command::Rename { name } => {
+                    let options = query::RenameContainerOptions { name: name.to_string() };
+                    docker.rename_container(id, options).await
+                }
+                Command::Remove { force, volumes } => {
+                    let options = query::RemoveContainerOptions { v: volumes, force, link: false };
+                    docker.remove_container(id, Some(options)).await
+                }
+            }
+        });
+        outcome(sent.await)
+    }
+}

@@ -1,4 +1,202 @@
-//! The two engines and what they share.
+//! The two engines: one implementation of the trait over two clients.
 
 pub(crate) mod bollard;
+mod carrier;
+mod deadline;
+mod operations;
+mod shiplift;
+mod transport;
 pub(crate) mod wire;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, Semaphore};
+
+use bollard::BollardCarrier;
+use carrier::{Answer, Carrier, Envelope, OpenAnswer, Status};
+use deadline::Deadline;
+use shiplift::ShipliftCarrier;
+use wire::{Call, Command};
+
+use crate::backend::CallContext;
+use crate::endpoint::{ApiVersion, Endpoint};
+use crate::error::{Effect, Error, ErrorKind, Result};
+use crate::model::ContainerRef;
+
+/// How long a call may take, where its context doesn't say.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many calls run at once; streams don't count.
+const POOL_SIZE: usize = 20;
+
+/// One engine, over the client `C`: see [`AsyncEngine`] and [`BlockingEngine`]. Cheap to clone; clones
+/// share connections.
+pub struct Engine<C: Carrier> {
+    shared: Arc<Shared<C>>,
+    context: CallContext,
+}
+
+/// The async engine, on bollard over kept connections.
+///
+/// ```no_run
+/// use catamaran::{AsyncEngine, ContainerBackend, Endpoint};
+///
+/// # async fn example() -> catamaran::Result<()> {
+/// let engine = AsyncEngine::connect(Endpoint::unix("/var/run/docker.sock"))?;
+/// println!("{:?}", engine.version().await?);
+/// # Ok(())
+/// # }
+/// ```
+pub type AsyncEngine = Engine<BollardCarrier>;
+
+/// The blocking engine, on shiplift's transport behind `spawn_blocking`.
+///
+/// ```no_run
+/// use catamaran::{BlockingEngine, ContainerBackend, Endpoint};
+///
+/// # async fn example() -> catamaran::Result<()> {
+/// let engine = BlockingEngine::connect(Endpoint::unix("/var/run/docker.sock"))?;
+/// println!("{:?}", engine.version().await?);
+/// # Ok(())
+/// # }
+/// ```
+pub type BlockingEngine = Engine<ShipliftCarrier>;
+
+struct Shared<C> {
+    carrier: C,
+    endpoint: Arc<str>,
+    version: Mutex<Option<ApiVersion>>,
+    permits: Semaphore,
+}
+
+impl<C: Carrier> Clone for Engine<C> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), context: self.context.clone() }
+    }
+}
+
+impl<C: Carrier> fmt::Debug for Engine<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("kind", &C::KIND)
+            .field("endpoint", &self.shared.endpoint)
+            .field("context", &self.context)
+            .finish()
+    }
+}
+
+impl AsyncEngine {
+    /// An engine at that place. Nothing is sent before the first call.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) for plaintext TCP beyond this machine, which anybody on the way
+    /// could read and change.
+    pub fn connect(endpoint: Endpoint) -> Result<Self> {
+        private(&endpoint)?;
+        let name = endpoint.to_string();
+        Ok(Self::over(BollardCarrier::new(endpoint)?, &name))
+    }
+}
+
+impl BlockingEngine {
+    /// An engine at that place. Nothing is sent before the first call. Its calls need a tokio runtime,
+    /// whose blocking pool they wait in.
+    ///
+    /// # Errors
+    /// As [`AsyncEngine::connect`].
+    pub fn connect(endpoint: Endpoint) -> Result<Self> {
+        private(&endpoint)?;
+        let name = endpoint.to_string();
+        Ok(Self::over(ShipliftCarrier::new(endpoint), &name))
+    }
+}
+
+fn private(endpoint: &Endpoint) -> Result<()> {
+    if endpoint.is_local() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Config, format!("{endpoint} is plaintext TCP beyond this machine"))
+        .with_advice("reach the engine through a unix socket or a tunnel that ends on loopback"))
+}
+
+impl<C: Carrier> Engine<C> {
+    fn over(carrier: C, endpoint: &str) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                carrier,
+                endpoint: endpoint.into(),
+                version: Mutex::new(None),
+                permits: Semaphore::new(POOL_SIZE),
+            }),
+            context: CallContext::new(),
+        }
+    }
+
+    /// The call's deadline; `extra` is what the operation takes by its own nature.
+    fn deadline(&self, extra: Duration) -> Deadline {
+        let timeout = self.context.timeout.unwrap_or(OPERATION_TIMEOUT + extra);
+        Deadline::new(Some(timeout), self.context.deadline)
+    }
+
+    /// The deadline of a call that takes as long as it takes: the caller's own, if any.
+    fn callers_deadline(&self) -> Deadline {
+        Deadline::new(self.context.timeout, self.context.deadline)
+    }
+
+    /// The version to speak, learnt from a ping once.
+    async fn envelope(&self, deadline: Deadline) -> Result<Envelope> {
+        let mut known = deadline.bound(self.shared.version.lock()).await.map_err(not_sent)?;
+        let version = if let Some(version) = *known {
+            version
+        } else {
+            let envelope = Envelope { version: None, deadline };
+            // The caller's own operation hasn't been sent, whatever became of the ping.
+            let answer = self.shared.carrier.ask(wire::ping(), envelope).await.map_err(not_sent)?;
+            let answer = success(answer).map_err(not_sent)?;
+            *known.insert(wire::agree(wire::ping_answer(&answer.head).api_version)?)
+        };
+        Ok(Envelope { version: Some(version), deadline })
+    }
+
+    async fn permit(&self, deadline: Deadline) -> Result<tokio::sync::SemaphorePermit<'_>> {
+        deadline
+            .bound(self.shared.permits.acquire())
+            .await
+            .map_err(not_sent)?
+            .map_err(|error| Error::new(ErrorKind::Cancelled, "the engine is closed").with_source(error))
+    }
+
+    async fn ask(&self, call: Call, envelope: Envelope) -> Result<Answer> {
+        let _permit = self.permit(envelope.deadline).await?;
+        success(self.shared.carrier.ask(call, envelope).await?)
+    }
+
+    async fn command(&self, container: &ContainerRef, command: Command, extra: Duration) -> Result<Status> {
+        let deadline = self.deadline(extra);
+        let envelope = self.envelope(deadline).await?;
+        let _permit = self.permit(deadline).await?;
+        self.shared.carrier.command(container, command, envelope).await
+    }
+
+    /// Opens a stream; a refusal is read and becomes an error.
+    async fn open(&self, call: Call, envelope: Envelope) -> Result<OpenAnswer> {
+        let opened = self.shared.carrier.open(call, envelope).await?;
+        if opened.head.is_success() {
+            return Ok(opened);
+        }
+        let body = envelope.deadline.bound(wire::single_json(opened.body)).await;
+        Err(opened.head.into_error(&body.and_then(|body| body).unwrap_or_default()))
+    }
+}
+
+fn success(answer: Answer) -> Result<Answer> {
+    if answer.head.is_success() {
+        return Ok(answer);
+    }
+    Err(answer.head.into_error(&answer.body))
+}
+
+fn not_sent(error: Error) -> Error {
+    error.with_effect(Effect::NotSent)
+}

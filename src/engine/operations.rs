@@ -1,0 +1,278 @@
+//! Every operation, written once for both engines.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::BytesMut;
+use futures::StreamExt;
+
+use super::carrier::{Carrier, Envelope, Status};
+use super::deadline::Deadline;
+use super::wire::{self, Command, Framing};
+use super::Engine;
+use crate::backend::{CallContext, ContainerBackend};
+use crate::endpoint::ApiVersion;
+use crate::error::{Effect, ErrorKind, Result};
+use crate::model::{
+    ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary,
+    Created, EngineInfo, EngineVersion, ExecId, ExecOptions, ExecOutput, ImageArchive, ImageRef,
+    ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListOptions,
+    LogSource, LogStream, LogsOptions, Ping, RemoveImageOptions, RemoveOptions, RestartOptions,
+    StartOutcome, StopOptions, StopOutcome, UpdateOptions, WaitOptions, WaitOutcome,
+};
+use crate::operation::Operation;
+
+/// How long a stopping container has before it is killed, by Docker's default.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl<C: Carrier> Engine<C> {
+    /// Puts into an error what the call was about.
+    fn name<T>(&self, result: Result<T>, operation: Operation, subject: impl Display) -> Result<T> {
+        result.map_err(|error| {
+            let subject = subject.to_string();
+            let error = if subject.is_empty() { error } else { error.with_subject(subject) };
+            error.with_operation(operation).with_engine(C::KIND).with_endpoint(&self.shared.endpoint)
+        })
+    }
+
+    /// Asks a question whose answer is one body.
+    async fn question<T>(
+        &self,
+        operation: Operation,
+        subject: impl Display,
+        call: impl FnOnce(ApiVersion) -> Result<wire::Call>,
+        decode: impl FnOnce(&[u8]) -> Result<T>,
+    ) -> Result<T> {
+        let asked = async {
+            let envelope = self.envelope(self.deadline(Duration::ZERO)).await?;
+            let call = call(envelope.version.unwrap_or(ApiVersion::OLDEST))?;
+            decode(&self.ask(call, envelope).await?.body)
+        };
+        self.name(asked.await, operation, subject)
+    }
+
+    async fn told(&self, container: &ContainerRef, command: Command, extra: Duration) -> Result<Status> {
+        let operation = command.operation();
+        self.name(self.command(container, command, extra).await, operation, container)
+    }
+
+    async fn framing(&self, container: &ContainerRef, content_type: Option<&str>, envelope: Envelope) -> Result<Framing> {
+        // From API 1.42 on Docker's answer says it; before, the container's terminal decides.
+        if content_type == Some("application/vnd.docker.multiplexed-stream") {
+            return Ok(Framing::Multiplexed);
+        }
+        let tty = wire::tty(&self.ask(wire::inspect(container), envelope).await?.body)?;
+        Ok(if tty { Framing::Raw } else { Framing::Multiplexed })
+    }
+
+    async fn read_logs(&self, container: &ContainerRef, options: &LogsOptions) -> Result<LogStream> {
+        let deadline = self.deadline(Duration::ZERO);
+        let call = wire::logs(container, options)?;
+        let envelope = self.envelope(deadline).await?;
+        let opened = deadline.bound(self.open(call, envelope)).await??;
+        let framing = self.framing(container, opened.head.header("content-type"), envelope).await?;
+        let chunks = wire::log_chunks(opened.body, framing);
+        Ok(if options.follow { LogStream::new(chunks) } else { LogStream::new(until(deadline, chunks)) })
+    }
+
+    async fn run_exec(&self, container: &ContainerRef, options: &ExecOptions) -> Result<ExecOutput> {
+        let deadline = self.deadline(Duration::ZERO);
+        let call = wire::exec_create(container, options)?;
+        let envelope = self.envelope(deadline).await?;
+        // A registered exec does nothing by itself: up to its start, nothing has happened.
+        let exec = wire::exec_id(&self.ask(call, envelope).await?.body)?;
+        let opened = deadline.bound(self.open(wire::exec_start(&exec)?, envelope)).await??;
+        let chunks = wire::log_chunks(opened.body, Framing::Multiplexed);
+        let ran = deadline.bound(self.collect(&exec, chunks, options.max_output, envelope)).await;
+        ran.and_then(|ran| ran).map_err(|error| {
+            error.with_effect(Effect::Unknown).with_advice("the command may be running still: no API ends an exec")
+        })
+    }
+
+    async fn collect(
+        &self,
+        exec: &ExecId,
+        chunks: impl futures::Stream<Item = Result<crate::model::LogChunk>>,
+        bound: usize,
+        envelope: Envelope,
+    ) -> Result<ExecOutput> {
+        let (mut stdout, mut stderr, mut truncated) = (BytesMut::new(), BytesMut::new(), false);
+        let mut chunks = std::pin::pin!(chunks);
+        while let Some(chunk) = chunks.next().await.transpose()? {
+            let room = bound.saturating_sub(stdout.len() + stderr.len());
+            truncated |= chunk.bytes.len() > room;
+            let kept = &chunk.bytes[..chunk.bytes.len().min(room)];
+            match chunk.source {
+                LogSource::Stderr => stderr.extend_from_slice(kept),
+                _ => stdout.extend_from_slice(kept),
+            }
+        }
+        let exit_code = self.exit_code(exec, envelope).await?;
+        Ok(ExecOutput { exit_code, stdout: stdout.freeze(), stderr: stderr.freeze(), truncated })
+    }
+
+    /// The output may end a moment before the engine knows the exit code; the caller's deadline bounds
+    /// the waiting.
+    async fn exit_code(&self, exec: &ExecId, envelope: Envelope) -> Result<i64> {
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let answer = self.ask(wire::exec_inspect(exec), envelope).await?;
+            if let Some(code) = wire::exec_exit_code(&answer.body)? {
+                return Ok(code);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(100));
+        }
+    }
+}
+
+/// The stream until the deadline.
+fn until(
+    deadline: Deadline,
+    chunks: impl futures::Stream<Item = Result<crate::model::LogChunk>> + Send + 'static,
+) -> impl futures::Stream<Item = Result<crate::model::LogChunk>> + Send + 'static {
+    let chunks = chunks.boxed();
+    futures::stream::unfold(Some(chunks), move |chunks| async move {
+        let mut chunks = chunks?;
+        match deadline.bound(chunks.next()).await {
+            Ok(chunk) => chunk.map(|chunk| (chunk, Some(chunks))),
+            Err(timeout) => Some((Err(timeout.with_operation(Operation::Logs)), None)),
+        }
+    })
+}
+
+#[async_trait]
+impl<C: Carrier> ContainerBackend for Engine<C> {
+    fn with_context(&self, context: CallContext) -> Arc<dyn ContainerBackend> {
+        Arc::new(Self { shared: Arc::clone(&self.shared), context: context.over(&self.context) })
+    }
+
+    async fn ping(&self) -> Result<Ping> {
+        let envelope = Envelope { version: None, deadline: self.deadline(Duration::ZERO) };
+        let pinged = self.ask(wire::ping(), envelope).await.map(|answer| wire::ping_answer(&answer.head));
+        self.name(pinged, Operation::Ping, "")
+    }
+
+    async fn version(&self) -> Result<EngineVersion> {
+        self.question(Operation::Version, "", |_| Ok(wire::version()), wire::engine_version).await
+    }
+
+    async fn info(&self) -> Result<EngineInfo> {
+        self.question(Operation::Info, "", |_| Ok(wire::info()), wire::engine_info).await
+    }
+
+    async fn image_exists(&self, image: &ImageRef) -> Result<bool> {
+        let found = self.question(Operation::ImageExists, image, |_| Ok(wire::inspect_image(image)), |_| Ok(()));
+        match found.await {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn list_images(&self, options: &ListImagesOptions) -> Result<Vec<ImageSummary>> {
+        self.question(Operation::ListImages, "", |_| Ok(wire::list_images(options)), wire::images).await
+    }
+
+    async fn import_image(&self, options: &ImportOptions, archive: ImageArchive) -> Result<ImageRef> {
+        let call = |_| wire::import_image(options, archive);
+        self.question(Operation::ImportImage, &options.reference, call, wire::imported).await
+    }
+
+    async fn remove_image(&self, image: &ImageRef, options: &RemoveImageOptions) -> Result<Vec<ImageRemoval>> {
+        let call = |_| Ok(wire::remove_image(image, options));
+        self.question(Operation::RemoveImage, image, call, wire::removals).await
+    }
+
+    async fn create(&self, spec: &ContainerSpec) -> Result<Created> {
+        let subject = spec.name.as_ref().map_or_else(|| spec.image.to_string(), ToString::to_string);
+        // Checked before the first byte, the version's own question included.
+        self.name(spec.validate(), Operation::Create, &subject)?;
+        self.question(Operation::Create, subject, |version| wire::create(spec, version), wire::created).await
+    }
+
+    async fn start(&self, container: &ContainerRef) -> Result<StartOutcome> {
+        Ok(match self.told(container, Command::Start, Duration::ZERO).await? {
+            Status::Done => StartOutcome::Started,
+            Status::Unchanged => StartOutcome::AlreadyRunning,
+        })
+    }
+
+    async fn stop(&self, container: &ContainerRef, options: &StopOptions) -> Result<StopOutcome> {
+        let seconds = options.timeout.map(wire::whole_seconds);
+        let extra = options.timeout.unwrap_or(STOP_TIMEOUT);
+        Ok(match self.told(container, Command::Stop { seconds }, extra).await? {
+            Status::Done => StopOutcome::Stopped,
+            Status::Unchanged => StopOutcome::AlreadyStopped,
+        })
+    }
+
+    async fn restart(&self, container: &ContainerRef, options: &RestartOptions) -> Result<()> {
+        let seconds = options.timeout.map(wire::whole_seconds);
+        let extra = options.timeout.unwrap_or(STOP_TIMEOUT);
+        self.told(container, Command::Restart { seconds }, extra).await.map(drop)
+    }
+
+    async fn kill(&self, container: &ContainerRef, options: &KillOptions) -> Result<()> {
+        let signal = options.signal.clone();
+        self.told(container, Command::Kill { signal }, Duration::ZERO).await.map(drop)
+    }
+
+    async fn pause(&self, container: &ContainerRef) -> Result<()> {
+        self.told(container, Command::Pause, Duration::ZERO).await.map(drop)
+    }
+
+    async fn unpause(&self, container: &ContainerRef) -> Result<()> {
+        self.told(container, Command::Unpause, Duration::ZERO).await.map(drop)
+    }
+
+    async fn rename(&self, container: &ContainerRef, name: &ContainerName) -> Result<()> {
+        let name = name.clone();
+        self.told(container, Command::Rename { name }, Duration::ZERO).await.map(drop)
+    }
+
+    async fn update(&self, container: &ContainerRef, options: &UpdateOptions) -> Result<Vec<String>> {
+        self.name(options.validate(), Operation::Update, container)?;
+        let call = |_| wire::update(container, options);
+        self.question(Operation::Update, container, call, wire::warnings).await
+    }
+
+    async fn inspect(&self, container: &ContainerRef) -> Result<ContainerDetails> {
+        self.question(Operation::Inspect, container, |_| Ok(wire::inspect(container)), wire::details).await
+    }
+
+    async fn list(&self, options: &ListOptions) -> Result<Vec<ContainerSummary>> {
+        self.question(Operation::List, "", |_| Ok(wire::list(options)), wire::summaries).await
+    }
+
+    async fn wait(&self, container: &ContainerRef, options: &WaitOptions) -> Result<WaitOutcome> {
+        let waited = async {
+            // Learning the version is no waiting: it has the ordinary time.
+            let version = self.envelope(self.deadline(Duration::ZERO)).await?.version;
+            let deadline = self.callers_deadline();
+            let envelope = Envelope { version, deadline };
+            let opened = deadline.bound(self.open(wire::wait(container, options), envelope)).await??;
+            wire::wait_outcome(&deadline.bound(wire::single_json(opened.body)).await??)
+        };
+        self.name(waited.await, Operation::Wait, container)
+    }
+
+    async fn logs(&self, container: &ContainerRef, options: &LogsOptions) -> Result<LogStream> {
+        self.name(self.read_logs(container, options).await, Operation::Logs, container)
+    }
+
+    async fn stats(&self, container: &ContainerRef) -> Result<ContainerStats> {
+        self.question(Operation::Stats, container, |_| Ok(wire::stats(container)), wire::container_stats).await
+    }
+
+    async fn exec(&self, container: &ContainerRef, options: &ExecOptions) -> Result<ExecOutput> {
+        self.name(self.run_exec(container, options).await, Operation::Exec, container)
+    }
+
+    async fn remove(&self, container: &ContainerRef, options: &RemoveOptions) -> Result<()> {
+        let command = Command::Remove { force: options.force, volumes: options.volumes };
+        self.told(container, command, Duration::ZERO).await.map(drop)
+    }
+}

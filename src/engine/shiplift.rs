@@ -1,0 +1,282 @@
+//! The blocking engine's client: the one file that names shiplift.
+//!
+//! Requests go through the hyper client of shiplift's `Transport`, which shows status and headers, in
+//! *lanes*: a lane is a current-thread runtime with a client of its own, checked out by the blocking
+//! closure, so that the thread that waits also drives the connection. Streams outlive their call and
+//! hold no thread: they live on one small runtime of their own.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt};
+use hyper014::body::HttpBody;
+use hyper014::client::HttpConnector;
+use hyper014::{Client, Request, Response};
+use shiplift::transport::Transport;
+use tokio_util::sync::CancellationToken;
+
+use super::carrier::{Answer, Carrier, Envelope, OpenAnswer, Status};
+use super::wire::{self, Body, Call, Command, Head};
+use crate::backend::EngineKind;
+use crate::endpoint::Endpoint;
+use crate::error::{Effect, Error, ErrorKind, Result};
+use crate::model::{ContainerRef, ImageArchive};
+
+/// Podman closes idle connections after 10 s.
+const IDLE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// shiplift's transport behind `spawn_blocking`.
+pub struct ShipliftCarrier {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    endpoint: Endpoint,
+    lanes: Mutex<Vec<Lane>>,
+    streams: OnceLock<Streams>,
+}
+
+struct Lane {
+    runtime: tokio::runtime::Runtime,
+    transport: Transport,
+}
+
+/// The runtime on which streams live.
+struct Streams {
+    runtime: Option<tokio::runtime::Runtime>,
+    transport: Transport,
+}
+
+impl Drop for Streams {
+    fn drop(&mut self) {
+        // An ordinary drop would block, and panics where blocking isn't allowed.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl ShipliftCarrier {
+    pub(super) fn new(endpoint: Endpoint) -> Self {
+        let shared = Shared { endpoint, lanes: Mutex::default(), streams: OnceLock::new() };
+        Self { shared: Arc::new(shared) }
+    }
+}
+
+impl Shared {
+    fn transport(&self) -> Transport {
+        let mut builder = Client::builder();
+        builder.pool_idle_timeout(IDLE);
+        match &self.endpoint {
+            Endpoint::Unix { path } => Transport::Unix {
+                client: builder.build(hyperlocal::UnixConnector),
+                path: path.to_string_lossy().into_owned(),
+            },
+            Endpoint::Tcp { host, port } => {
+                let mut connector = HttpConnector::new();
+                connector.set_nodelay(true);
+                Transport::Tcp { client: builder.build(connector), host: format!("http://{host}:{port}") }
+            }
+        }
+    }
+
+    fn check_out(&self) -> Result<Lane> {
+        if let Some(lane) = self.lanes.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            return Ok(lane);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Error::new(ErrorKind::Connect, "no runtime for a lane").with_source(error))?;
+        Ok(Lane { runtime, transport: self.transport() })
+    }
+
+    fn put_back(&self, lane: Lane) {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
+    }
+
+    fn streams(&self) -> Result<&Streams> {
+        if let Some(streams) = self.streams.get() {
+            return Ok(streams);
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("catamaran-streams")
+            .enable_all()
+            .build()
+            .map_err(|error| Error::new(ErrorKind::Connect, "no runtime for streams").with_source(error))?;
+        // A race makes a second runtime and drops it, which is harmless.
+        Ok(self.streams.get_or_init(|| Streams { runtime: Some(runtime), transport: self.transport() }))
+    }
+}
+
+async fn send(transport: &Transport, call: Call, envelope: Envelope) -> Result<Response<hyper014::Body>> {
+    let path = wire::versioned(&call.path, envelope.version);
+    let uri = match transport {
+        Transport::Unix { path: socket, .. } => hyperlocal::Uri::new(socket, &path).into(),
+        Transport::Tcp { host, .. } => format!("{host}{path}")
+            .parse::<hyper014::Uri>()
+            .map_err(|error| Error::invalid("path", "is no URL").with_source(error))?,
+    };
+    let content_type = call.body.content_type();
+    let body = match call.body {
+        Body::Empty => hyper014::Body::empty(),
+        Body::Json(bytes) | Body::Tar(ImageArchive::Bytes(bytes)) => bytes.into(),
+        Body::Tar(ImageArchive::Stream(pieces)) => hyper014::Body::wrap_stream(pieces),
+    };
+    let request = Request::builder()
+        .method(call.method.as_str())
+        .uri(uri)
+        .header("host", "localhost")
+        .header("content-type", content_type)
+        .body(body)
+        .map_err(|error| Error::invalid("path", "is no URL").with_source(error))?;
+    let sent = match transport {
+        Transport::Unix { client, .. } => client.request(request).await,
+        Transport::Tcp { client, .. } => client.request(request).await,
+    };
+    sent.map_err(|error| {
+        if error.is_connect() {
+            Error::new(ErrorKind::Connect, "").with_source(error)
+        } else {
+            Error::new(ErrorKind::Transport, "the connection ended before the answer").with_source(error)
+        }
+    })
+}
+
+fn head(response: &Response<hyper014::Body>) -> Head {
+    let mut headers = http::HeaderMap::new();
+    for (name, value) in response.headers() {
+        if let (Ok(name), Ok(value)) = (
+            http::HeaderName::from_bytes(name.as_str().as_bytes()),
+            http::HeaderValue::from_bytes(value.as_bytes()),
+        ) {
+            headers.append(name, value);
+        }
+    }
+    Head { status: response.status().as_u16(), headers }
+}
+
+fn broken(error: hyper014::Error) -> Error {
+    Error::new(ErrorKind::Transport, "the connection broke within the answer").with_source(error)
+}
+
+async fn ask(transport: &Transport, call: Call, envelope: Envelope) -> Result<Answer> {
+    let mut response = send(transport, call, envelope).await?;
+    let head = head(&response);
+    let bound = if head.is_success() { wire::MAX_ANSWER } else { wire::MAX_ERROR_BODY };
+    let mut all = bytes::BytesMut::new();
+    while let Some(piece) = response.body_mut().data().await {
+        match piece.map_err(broken) {
+            Ok(piece) if all.len() + piece.len() <= bound => all.extend_from_slice(&piece),
+            // What an endless or broken error says is lost; its status isn't.
+            _ if !head.is_success() => return Ok(Answer { head, body: Bytes::new() }),
+            Ok(_) => return Err(Error::new(ErrorKind::TooLarge, format!("the answer exceeds {bound} bytes"))),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Answer { head, body: all.freeze() })
+}
+
+/// Runs within a lane until the answer, the deadline, or the caller's going away.
+async fn in_lane(transport: &Transport, call: Call, envelope: Envelope, gone: CancellationToken, left: Option<std::time::Duration>) -> Result<Answer> {
+    // Without a turn of the runtime first, a connection that was closed while nobody drove it goes
+    // unnoticed, and the request is lost on it.
+    tokio::task::yield_now().await;
+    let expired = async {
+        match left {
+            Some(left) => tokio::time::sleep(left).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = gone.cancelled() => Err(Error::new(ErrorKind::Cancelled, "the caller went away")),
+        answer = ask(transport, call, envelope) => answer,
+        () = expired => Err(envelope.deadline.error()),
+    }
+}
+
+impl ShipliftCarrier {
+    /// Runs a call in a lane, on a thread of the caller's blocking pool.
+    async fn blocking(&self, call: Call, envelope: Envelope) -> Result<Answer> {
+        let shared = Arc::clone(&self.shared);
+        let gone = CancellationToken::new();
+        let _gone = gone.clone().drop_guard();
+        // Until the closure has begun, nothing can have been sent.
+        let begun = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let began = Arc::clone(&begun);
+        let join = tokio::task::spawn_blocking(move || {
+            if gone.is_cancelled() {
+                return Err(Error::new(ErrorKind::Cancelled, "the caller went away").with_effect(Effect::NotSent));
+            }
+            began.store(true, std::sync::atomic::Ordering::Release);
+            let lane = shared.check_out()?;
+            // Measured on the caller's clock, which a test may have paused; the lane has a clock of its own.
+            let left = envelope.deadline.left();
+            let answer = lane.runtime.block_on(in_lane(&lane.transport, call, envelope, gone, left));
+            shared.put_back(lane);
+            answer
+        });
+        match envelope.deadline.bound(join).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => Err(Error::new(ErrorKind::Cancelled, "the host's runtime is shutting down").with_source(error)),
+            Err(timeout) if begun.load(std::sync::atomic::Ordering::Acquire) => Err(timeout),
+            Err(timeout) => Err(timeout.with_effect(Effect::NotSent)),
+        }
+    }
+}
+
+#[async_trait]
+impl Carrier for ShipliftCarrier {
+    const KIND: EngineKind = EngineKind::Blocking;
+
+    async fn ask(&self, call: Call, envelope: Envelope) -> Result<Answer> {
+        self.blocking(call, envelope).await
+    }
+
+    async fn open(&self, call: Call, envelope: Envelope) -> Result<OpenAnswer> {
+        let streams = self.shared.streams()?;
+        let transport = streams.transport.clone();
+        let Some(runtime) = &streams.runtime else {
+            return Err(Error::new(ErrorKind::Cancelled, "the engine is shutting down").with_effect(Effect::NotSent));
+        };
+        let opened = AbortOnDrop(runtime.spawn(async move {
+            let response = send(&transport, call, envelope).await?;
+            Ok::<_, Error>((head(&response), response.into_body()))
+        }));
+        let (head, body) = match envelope.deadline.bound(opened).await? {
+            Ok(opened) => opened?,
+            Err(error) => return Err(Error::new(ErrorKind::Cancelled, "the stream's task ended").with_source(error)),
+        };
+        let body: BoxStream<'static, Result<Bytes>> = body.map(|piece| piece.map_err(broken)).boxed();
+        Ok(OpenAnswer { head, body })
+    }
+
+    async fn command(&self, container: &ContainerRef, command: Command, envelope: Envelope) -> Result<Status> {
+        let Answer { head, body } = self.blocking(command.call(container), envelope).await?;
+        match head.status {
+            304 => Ok(Status::Unchanged),
+            _ if head.is_success() => Ok(Status::Done),
+            _ => Err(head.into_error(&body)),
+        }
+    }
+}
+
+/// A task that ends with its caller.
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl<T> std::future::Future for AbortOnDrop<T> {
+    type Output = std::result::Result<T, tokio::task::JoinError>;
+
+    fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
+        std::pin::Pin::new(&mut self.0).poll(cx)
+    }
+}
