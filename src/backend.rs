@@ -12,9 +12,9 @@ use crate::error::Result;
 use crate::model::{
     ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary,
     Created, EngineInfo, EngineVersion, ExecOptions, ExecOutput, ImageArchive, ImageRef,
-    ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions,
-    ListOptions, LogStream, LogsOptions, Ping, RemoveImageOptions, RemoveOptions, RestartOptions,
-    StartOutcome, StopOptions, StopOutcome, UpdateOptions, WaitOptions, WaitOutcome,
+    ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListOptions,
+    LogStream, LogsOptions, Ping, RemoveImageOptions, RemoveOptions, RestartOptions, StartOutcome,
+    StopOptions, StopOutcome, UpdateOptions, WaitOptions, WaitOutcome,
 };
 
 /// Which of the two engines.

@@ -13,7 +13,7 @@ use catamaran::model::{
     WaitOptions,
 };
 use catamaran::{
-    AsyncEngine, BlockingEngine, CallContext, ContainerBackend, Effect, EngineKind, Endpoint,
+    AsyncEngine, BlockingEngine, CallContext, ContainerBackend, Effect, Endpoint, EngineKind,
     ErrorKind,
 };
 use futures::TryStreamExt;
@@ -21,23 +21,34 @@ use futures::TryStreamExt;
 type Backend = Arc<dyn ContainerBackend>;
 
 fn endpoint() -> Endpoint {
-    let host = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
+    let host =
+        std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
     Endpoint::parse(&host).expect("DOCKER_HOST")
 }
 
 fn engines() -> [(EngineKind, Backend); 2] {
     [
-        (EngineKind::Async, Arc::new(AsyncEngine::connect(endpoint()).expect("an engine"))),
-        (EngineKind::Blocking, Arc::new(BlockingEngine::connect(endpoint()).expect("an engine"))),
+        (
+            EngineKind::Async,
+            Arc::new(AsyncEngine::connect(endpoint()).expect("an engine")),
+        ),
+        (
+            EngineKind::Blocking,
+            Arc::new(BlockingEngine::connect(endpoint()).expect("an engine")),
+        ),
     ]
 }
 
 async fn image(backend: &Backend) -> ImageRef {
     let image = ImageRef::new("catamaran/busybox:test").expect("a reference");
     if !backend.image_exists(&image).await.expect("an answer") {
-        let path = std::env::var("CATAMARAN_TEST_ROOTFS").expect("CATAMARAN_TEST_ROOTFS: run scripts/test");
+        let path = std::env::var("CATAMARAN_TEST_ROOTFS")
+            .expect("CATAMARAN_TEST_ROOTFS: run scripts/test");
         let rootfs = std::fs::read(path).expect("the root file system");
-        backend.import_image(&ImportOptions::new(image.clone()), rootfs.into()).await.expect("an import");
+        backend
+            .import_image(&ImportOptions::new(image.clone()), rootfs.into())
+            .await
+            .expect("an import");
     }
     image
 }
@@ -53,67 +64,130 @@ impl Drop for Cleanup {
             drop(backend.remove(&id, &RemoveOptions::force()).await);
         };
         let runtime = || tokio::runtime::Runtime::new().expect("a runtime");
-        std::thread::spawn(move || runtime().block_on(remove)).join().expect("a clean-up");
+        std::thread::spawn(move || runtime().block_on(remove))
+            .join()
+            .expect("a clean-up");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_container_lives_through_each_engine() {
     for (kind, backend) in engines() {
-        let name = ContainerName::new(format!("catamaran-test-life-{kind}-{}", std::process::id())).expect("a name");
+        let name = ContainerName::new(format!("catamaran-test-life-{kind}-{}", std::process::id()))
+            .expect("a name");
         let spec = ContainerSpec::untrusted(image(&backend).await)
             .with_name(name.clone())
-            .with_command(["sh", "-c", "echo out; echo err >&2; trap 'exit 7' TERM; while :; do sleep 0.05; done"])
+            .with_command([
+                "sh",
+                "-c",
+                "echo out; echo err >&2; trap 'exit 7' TERM; while :; do sleep 0.05; done",
+            ])
             .with_env("SECRET", "canary")
             .with_label("catamaran.test", name.as_str())
             .expect("a label")
             .with_stop_signal(Signal::TERM)
-            .with_health_check(HealthCheck::command(["true"]).with_interval(Duration::from_secs(1)));
+            .with_health_check(
+                HealthCheck::command(["true"]).with_interval(Duration::from_secs(1)),
+            );
         let created = backend.create(&spec).await.expect("a container");
         let id = created.id;
         let _cleanup = Cleanup(id.clone());
 
         let taken = backend.create(&spec).await.expect_err("the name is taken");
-        assert_eq!((taken.effect(), taken.engine()), (Effect::Rejected, Some(kind)));
+        assert_eq!(
+            (taken.effect(), taken.engine()),
+            (Effect::Rejected, Some(kind))
+        );
         assert!(!format!("{taken} {taken:?} {spec:?}").contains("canary"));
 
-        assert_eq!(backend.start(&id).await.expect("a start"), StartOutcome::Started);
-        assert_eq!(backend.start(&id).await.expect("a start"), StartOutcome::AlreadyRunning);
+        assert_eq!(
+            backend.start(&id).await.expect("a start"),
+            StartOutcome::Started
+        );
+        assert_eq!(
+            backend.start(&id).await.expect("a start"),
+            StartOutcome::AlreadyRunning
+        );
 
         // The limits in force are those that were asked for.
         let details = backend.inspect(&id).await.expect("details");
         assert_eq!(details.name, name.as_str());
-        assert!(details.state.is_running() && details.state.exit_code.is_none() && details.state.health.is_some());
+        assert!(
+            details.state.is_running()
+                && details.state.exit_code.is_none()
+                && details.state.health.is_some()
+        );
         assert_eq!(details.resources.memory, Some(256 << 20));
-        assert_eq!(details.resources.memory_swap, Some(MemorySwap::Total(256 << 20)));
-        assert_eq!((details.resources.pids, details.resources.cpus), (Some(128), Some(1.0)));
+        assert_eq!(
+            details.resources.memory_swap,
+            Some(MemorySwap::Total(256 << 20))
+        );
+        assert_eq!(
+            (details.resources.pids, details.resources.cpus),
+            (Some(128), Some(1.0))
+        );
         assert_eq!(details.security.tmpfs, spec.security.tmpfs);
         assert_eq!(details.security.network, spec.security.network);
         assert!(details.security.no_new_privileges && details.security.read_only_root);
         assert_eq!(details.env.get("SECRET"), Some("canary"));
 
-        let exec = ExecOptions::new(["sh", "-c", "echo $WHO; id -u >&2; exit 3"]).with_env("WHO", "me");
+        let exec =
+            ExecOptions::new(["sh", "-c", "echo $WHO; id -u >&2; exit 3"]).with_env("WHO", "me");
         let ran = backend.exec(&id, &exec).await.expect("an exec");
-        assert_eq!((ran.exit_code, &ran.stdout[..], &ran.stderr[..]), (3, &b"me\n"[..], &b"65534\n"[..]));
-        let big = ExecOptions::new(["head", "-c", "300000", "/dev/zero"]).with_max_output(1000usize);
+        assert_eq!(
+            (ran.exit_code, &ran.stdout[..], &ran.stderr[..]),
+            (3, &b"me\n"[..], &b"65534\n"[..])
+        );
+        let big =
+            ExecOptions::new(["head", "-c", "300000", "/dev/zero"]).with_max_output(1000usize);
         let ran = backend.exec(&id, &big).await.expect("an exec");
         assert!(ran.truncated && ran.stdout.len() == 1000 && ran.success());
 
-        let chunks: Vec<_> = backend.logs(&id, &LogsOptions::default()).await.expect("logs").try_collect().await.expect("frames");
-        let of = |source| chunks.iter().filter(|c| c.source == source).flat_map(|c| c.bytes.to_vec()).collect::<Vec<_>>();
-        assert_eq!((of(LogSource::Stdout), of(LogSource::Stderr)), (b"out\n".to_vec(), b"err\n".to_vec()));
+        let chunks: Vec<_> = backend
+            .logs(&id, &LogsOptions::default())
+            .await
+            .expect("logs")
+            .try_collect()
+            .await
+            .expect("frames");
+        let of = |source| {
+            chunks
+                .iter()
+                .filter(|c| c.source == source)
+                .flat_map(|c| c.bytes.to_vec())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (of(LogSource::Stdout), of(LogSource::Stderr)),
+            (b"out\n".to_vec(), b"err\n".to_vec())
+        );
 
         let stats = backend.stats(&id).await.expect("stats");
-        assert!(stats.memory.is_some_and(|m| m.usage > 0 && m.limit == Some(256 << 20)));
+        assert!(
+            stats
+                .memory
+                .is_some_and(|m| m.usage > 0 && m.limit == Some(256 << 20))
+        );
         assert!(stats.network.is_none(), "there is no network");
 
         backend.pause(&id).await.expect("a pause");
-        assert_eq!(backend.inspect(&id).await.expect("details").state.status, ContainerState::Paused);
-        assert_eq!(backend.start(&id).await.expect_err("paused").kind(), ErrorKind::Conflict);
+        assert_eq!(
+            backend.inspect(&id).await.expect("details").state.status,
+            ContainerState::Paused
+        );
+        assert_eq!(
+            backend.start(&id).await.expect_err("paused").kind(),
+            ErrorKind::Conflict
+        );
         backend.unpause(&id).await.expect("an unpause");
 
-        let smaller = Resources::default().with_memory_and_no_swap(128 << 20).with_pids(64u32);
-        backend.update(&id, &UpdateOptions::default().with_resources(smaller)).await.expect("an update");
+        let smaller = Resources::default()
+            .with_memory_and_no_swap(128 << 20)
+            .with_pids(64u32);
+        backend
+            .update(&id, &UpdateOptions::default().with_resources(smaller))
+            .await
+            .expect("an update");
         let limits = backend.inspect(&id).await.expect("details").resources;
         assert_eq!((limits.memory, limits.pids), (Some(128 << 20), Some(64)));
 
@@ -125,34 +199,71 @@ async fn a_container_lives_through_each_engine() {
             .with_state(ContainerState::Running)
             .with_name(&renamed);
         let listed = backend.list(&filter).await.expect("a list");
-        assert_eq!((listed.len(), &listed[0].id, &listed[0].names), (1, &id, &vec![renamed.to_string()]));
+        assert_eq!(
+            (listed.len(), &listed[0].id, &listed[0].names),
+            (1, &id, &vec![renamed.to_string()])
+        );
 
-        let follow = backend.logs(&id, &LogsOptions::default().with_follow(true)).await.expect("logs");
+        let follow = backend
+            .logs(&id, &LogsOptions::default().with_follow(true))
+            .await
+            .expect("logs");
         let waiting = {
             let (backend, id) = (backend.clone(), id.clone());
             tokio::spawn(async move { backend.wait(&id, &WaitOptions::default()).await })
         };
         let brief = StopOptions::default().with_timeout(Duration::from_secs(5));
-        assert_eq!(backend.stop(&id, &brief).await.expect("a stop"), StopOutcome::Stopped);
-        assert_eq!(backend.stop(&id, &brief).await.expect("a stop"), StopOutcome::AlreadyStopped);
-        assert_eq!(waiting.await.expect("a task").expect("an outcome").exit_code, 7);
+        assert_eq!(
+            backend.stop(&id, &brief).await.expect("a stop"),
+            StopOutcome::Stopped
+        );
+        assert_eq!(
+            backend.stop(&id, &brief).await.expect("a stop"),
+            StopOutcome::AlreadyStopped
+        );
+        assert_eq!(
+            waiting
+                .await
+                .expect("a task")
+                .expect("an outcome")
+                .exit_code,
+            7
+        );
         let followed: Vec<_> = follow.try_collect().await.expect("frames up to the end");
         assert_eq!(followed.iter().map(|c| c.bytes.len()).sum::<usize>(), 8);
 
-        let dead = backend.kill(&id, &KillOptions::default()).await.expect_err("it doesn't run");
+        let dead = backend
+            .kill(&id, &KillOptions::default())
+            .await
+            .expect_err("it doesn't run");
         assert_eq!(dead.kind(), ErrorKind::Conflict);
-        backend.remove(&id, &RemoveOptions::force()).await.expect("a removal");
+        backend
+            .remove(&id, &RemoveOptions::force())
+            .await
+            .expect("a removal");
         let gone = backend.inspect(&id).await.expect_err("it is gone");
-        assert_eq!((gone.kind(), gone.status()), (ErrorKind::NotFound, Some(404)));
+        assert_eq!(
+            (gone.kind(), gone.status()),
+            (ErrorKind::NotFound, Some(404))
+        );
     }
 }
 
 #[tokio::test]
 async fn both_engines_tell_the_same_of_the_engine() {
     let [(_, first), (_, second)] = engines();
-    assert_eq!(first.ping().await.expect("a pong"), second.ping().await.expect("a pong"));
-    assert_eq!(first.version().await.expect("a version"), second.version().await.expect("a version"));
-    assert_eq!(first.info().await.expect("info").id, second.info().await.expect("info").id);
+    assert_eq!(
+        first.ping().await.expect("a pong"),
+        second.ping().await.expect("a pong")
+    );
+    assert_eq!(
+        first.version().await.expect("a version"),
+        second.version().await.expect("a version")
+    );
+    assert_eq!(
+        first.info().await.expect("info").id,
+        second.info().await.expect("info").id
+    );
 }
 
 #[tokio::test]
@@ -163,9 +274,20 @@ async fn a_dead_socket_says_that_nothing_was_sent() {
         Arc::new(BlockingEngine::connect(nowhere()).expect("an engine")),
     ];
     for backend in engines {
-        let error = backend.start(&ContainerRef::new("x").expect("a name")).await.expect_err("no engine");
-        assert_eq!((error.kind(), error.effect()), (ErrorKind::Connect, Effect::NotSent));
-        assert!(error.to_string().contains("unix:///nonexistent/docker.sock"), "{error}");
+        let error = backend
+            .start(&ContainerRef::new("x").expect("a name"))
+            .await
+            .expect_err("no engine");
+        assert_eq!(
+            (error.kind(), error.effect()),
+            (ErrorKind::Connect, Effect::NotSent)
+        );
+        assert!(
+            error
+                .to_string()
+                .contains("unix:///nonexistent/docker.sock"),
+            "{error}"
+        );
     }
 }
 
@@ -180,11 +302,21 @@ async fn a_deadline_covers_an_answer_that_never_comes() {
         Arc::new(BlockingEngine::connect(Endpoint::unix(&path)).expect("an engine")),
     ];
     for backend in engines {
-        let hurried = backend.with_context(CallContext::new().with_timeout(Duration::from_millis(50)));
+        let hurried =
+            backend.with_context(CallContext::new().with_timeout(Duration::from_millis(50)));
         let error = hurried.ping().await.expect_err("silence");
-        assert_eq!((error.kind(), error.effect()), (ErrorKind::Timeout, Effect::Unknown));
+        assert_eq!(
+            (error.kind(), error.effect()),
+            (ErrorKind::Timeout, Effect::Unknown)
+        );
         // The version is asked for first, so the operation itself can't have been sent.
-        let error = hurried.list(&ListOptions::all()).await.expect_err("silence");
-        assert_eq!((error.kind(), error.effect()), (ErrorKind::Timeout, Effect::NotSent));
+        let error = hurried
+            .list(&ListOptions::all())
+            .await
+            .expect_err("silence");
+        assert_eq!(
+            (error.kind(), error.effect()),
+            (ErrorKind::Timeout, Effect::NotSent)
+        );
     }
 }

@@ -65,7 +65,9 @@ impl BollardCarrier {
             NO_TIMEOUT,
             API_DEFAULT_VERSION,
         )
-        .map_err(|error| Error::new(ErrorKind::Config, "bollard can't be set up").with_source(error))?;
+        .map_err(|error| {
+            Error::new(ErrorKind::Config, "bollard can't be set up").with_source(error)
+        })?;
         Ok(Self { docker, transport })
     }
 
@@ -77,15 +79,28 @@ impl BollardCarrier {
             Body::Tar(ImageArchive::Bytes(bytes)) => body_full(bytes),
             Body::Tar(ImageArchive::Stream(pieces)) => body_try_stream(pieces),
         };
-        let target = format!("{AUTHORITY}{}", wire::versioned(&call.path, envelope.version));
+        let target = format!(
+            "{AUTHORITY}{}",
+            wire::versioned(&call.path, envelope.version)
+        );
         let request = Request::builder()
             .method(call.method)
             .uri(target)
             .header(header::CONTENT_TYPE, content_type)
             .body(body)
             .map_err(|error| Error::invalid("path", "is no URL").with_source(error))?;
-        let (head, body) = self.transport.send(request, envelope.deadline).await?.into_parts();
-        Ok((Head { status: head.status.as_u16(), headers: head.headers }, body))
+        let (head, body) = self
+            .transport
+            .send(request, envelope.deadline)
+            .await?
+            .into_parts();
+        Ok((
+            Head {
+                status: head.status.as_u16(),
+                headers: head.headers,
+            },
+            body,
+        ))
     }
 }
 
@@ -99,11 +114,14 @@ async fn command(
         let envelope = ENVELOPE
             .try_with(|envelope| *envelope)
             .map_err(|_| Error::new(ErrorKind::Config, "a command came without its envelope"))?;
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |path| path.as_str());
         let target = format!("{AUTHORITY}{}", wire::versioned(path, envelope.version));
-        *request.uri_mut() = target
-            .parse()
-            .map_err(|error: http::uri::InvalidUri| Error::invalid("path", "is no URL").with_source(error))?;
+        *request.uri_mut() = target.parse().map_err(|error: http::uri::InvalidUri| {
+            Error::invalid("path", "is no URL").with_source(error)
+        })?;
         let response = transport.send(request, envelope.deadline).await?;
         let status = response.status();
         if status == http::StatusCode::NOT_MODIFIED {
@@ -113,11 +131,22 @@ async fn command(
             return Ok(response);
         }
         let (head, body) = response.into_parts();
-        let body = read(body, wire::MAX_ERROR_BODY, envelope.deadline).await.unwrap_or_default();
-        Err(Refusal::Failed(Head { status: head.status.as_u16(), headers: head.headers }.into_error(&body)))
+        let body = read(body, wire::MAX_ERROR_BODY, envelope.deadline)
+            .await
+            .unwrap_or_default();
+        Err(Refusal::Failed(
+            Head {
+                status: head.status.as_u16(),
+                headers: head.headers,
+            }
+            .into_error(&body),
+        ))
     };
     // bollard's error has room for ours in its I/O variant; `outcome` takes it out again.
-    send.await.map_err(|refusal: Refusal| bollard::errors::Error::IOError { err: std::io::Error::other(refusal) })
+    send.await
+        .map_err(|refusal: Refusal| bollard::errors::Error::IOError {
+            err: std::io::Error::other(refusal),
+        })
 }
 
 /// What our transport tells through bollard, which takes 304 for 204.
@@ -147,7 +176,10 @@ async fn read(mut body: Incoming, bound: usize, deadline: Deadline) -> Result<By
     while let Some(frame) = deadline.bound(body.frame()).await? {
         if let Ok(data) = frame.map_err(broken)?.into_data() {
             if all.len() + data.len() > bound {
-                return Err(Error::new(ErrorKind::TooLarge, format!("the answer exceeds {bound} bytes")));
+                return Err(Error::new(
+                    ErrorKind::TooLarge,
+                    format!("the answer exceeds {bound} bytes"),
+                ));
             }
             // Most answers come in one piece, which then needs no copy.
             if all.is_empty() && body.is_end_stream() {
@@ -160,7 +192,11 @@ async fn read(mut body: Incoming, bound: usize, deadline: Deadline) -> Result<By
 }
 
 fn broken(error: hyper::Error) -> Error {
-    Error::new(ErrorKind::Transport, "the connection broke within the answer").with_source(error)
+    Error::new(
+        ErrorKind::Transport,
+        "the connection broke within the answer",
+    )
+    .with_source(error)
 }
 
 #[async_trait]
@@ -169,47 +205,75 @@ impl Carrier for BollardCarrier {
 
     async fn ask(&self, call: Call, envelope: Envelope) -> Result<Answer> {
         let (head, body) = self.send(call, envelope).await?;
-        let bound = if head.is_success() { wire::MAX_ANSWER } else { wire::MAX_ERROR_BODY };
+        let bound = if head.is_success() {
+            wire::MAX_ANSWER
+        } else {
+            wire::MAX_ERROR_BODY
+        };
         match read(body, bound, envelope.deadline).await {
             Ok(body) => Ok(Answer { head, body }),
             // What an endless error says is lost; its status isn't.
-            Err(_) if !head.is_success() => Ok(Answer { head, body: Bytes::new() }),
+            Err(_) if !head.is_success() => Ok(Answer {
+                head,
+                body: Bytes::new(),
+            }),
             Err(error) => Err(error),
         }
     }
 
     async fn open(&self, call: Call, envelope: Envelope) -> Result<OpenAnswer> {
         let (head, body) = self.send(call, envelope).await?;
-        let body: BoxStream<'static, Result<Bytes>> =
-            body.into_data_stream().map(|piece| piece.map_err(broken)).boxed();
+        let body: BoxStream<'static, Result<Bytes>> = body
+            .into_data_stream()
+            .map(|piece| piece.map_err(broken))
+            .boxed();
         Ok(OpenAnswer { head, body })
     }
 
-    async fn command(&self, container: &ContainerRef, command: Command, envelope: Envelope) -> Result<Status> {
+    async fn command(
+        &self,
+        container: &ContainerRef,
+        command: Command,
+        envelope: Envelope,
+    ) -> Result<Status> {
         let (docker, id) = (&self.docker, container.as_str());
         let sent = ENVELOPE.scope(envelope, async move {
             match command {
                 Command::Start => docker.start_container(id, None).await,
                 Command::Stop { seconds } => {
-                    let options = query::StopContainerOptions { t: seconds, ..Default::default() };
+                    let options = query::StopContainerOptions {
+                        t: seconds,
+                        ..Default::default()
+                    };
                     docker.stop_container(id, Some(options)).await
                 }
                 Command::Restart { seconds } => {
-                    let options = query::RestartContainerOptions { t: seconds, ..Default::default() };
+                    let options = query::RestartContainerOptions {
+                        t: seconds,
+                        ..Default::default()
+                    };
                     docker.restart_container(id, Some(options)).await
                 }
                 Command::Kill { signal } => {
-                    let options = query::KillContainerOptions { signal: signal.to_string() };
+                    let options = query::KillContainerOptions {
+                        signal: signal.to_string(),
+                    };
                     docker.kill_container(id, Some(options)).await
                 }
                 Command::Pause => docker.pause_container(id).await,
                 Command::Unpause => docker.unpause_container(id).await,
                 Command::Rename { name } => {
-                    let options = query::RenameContainerOptions { name: name.to_string() };
+                    let options = query::RenameContainerOptions {
+                        name: name.to_string(),
+                    };
                     docker.rename_container(id, options).await
                 }
                 Command::Remove { force, volumes } => {
-                    let options = query::RemoveContainerOptions { v: volumes, force, link: false };
+                    let options = query::RemoveContainerOptions {
+                        v: volumes,
+                        force,
+                        link: false,
+                    };
                     docker.remove_container(id, Some(options)).await
                 }
             }

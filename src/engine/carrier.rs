@@ -53,5 +53,10 @@ pub trait Carrier: Send + Sync + 'static {
     async fn open(&self, call: Call, envelope: Envelope) -> Result<OpenAnswer>;
 
     /// Sends a command; a refusal is an error.
-    async fn command(&self, container: &ContainerRef, command: Command, envelope: Envelope) -> Result<Status>;
+    async fn command(
+        &self,
+        container: &ContainerRef,
+        command: Command,
+        envelope: Envelope,
+    ) -> Result<Status>;
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The moment by which a call is done, or none.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Deadline {
+pub struct Deadline {
     at: Option<Instant>,
     from: Instant,
 }
@@ -18,7 +18,10 @@ impl Deadline {
     /// The earlier of a time from now and a moment.
     pub(crate) fn new(timeout: Option<Duration>, moment: Option<Instant>) -> Self {
         let from = Instant::now();
-        let at = match (timeout.and_then(|timeout| from.checked_add(timeout)), moment) {
+        let at = match (
+            timeout.and_then(|timeout| from.checked_add(timeout)),
+            moment,
+        ) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
@@ -27,11 +30,14 @@ impl Deadline {
 
     /// The time that is left.
     pub(crate) fn left(self) -> Option<Duration> {
-        self.at.map(|at| at.saturating_duration_since(Instant::now()))
+        self.at
+            .map(|at| at.saturating_duration_since(Instant::now()))
     }
 
     pub(crate) fn error(self) -> Error {
-        let allowed = self.at.map_or(Duration::ZERO, |at| at.saturating_duration_since(self.from));
+        let allowed = self
+            .at
+            .map_or(Duration::ZERO, |at| at.saturating_duration_since(self.from));
         Error::new(ErrorKind::Timeout, format!("no answer within {allowed:?}"))
     }
 
@@ -39,7 +45,9 @@ impl Deadline {
     pub(crate) async fn bound<F: Future>(self, future: F) -> Result<F::Output> {
         match self.at {
             None => Ok(future.await),
-            Some(at) => tokio::time::timeout_at(at, future).await.map_err(|_| self.error()),
+            Some(at) => tokio::time::timeout_at(at, future)
+                .await
+                .map_err(|_| self.error()),
         }
     }
 }

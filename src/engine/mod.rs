@@ -72,7 +72,10 @@ struct Shared<C> {
 
 impl<C: Carrier> Clone for Engine<C> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), context: self.context.clone() }
+        Self {
+            shared: Arc::clone(&self.shared),
+            context: self.context.clone(),
+        }
     }
 }
 
@@ -116,8 +119,11 @@ fn private(endpoint: &Endpoint) -> Result<()> {
     if endpoint.is_local() {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Config, format!("{endpoint} is plaintext TCP beyond this machine"))
-        .with_advice("reach the engine through a unix socket or a tunnel that ends on loopback"))
+    Err(Error::new(
+        ErrorKind::Config,
+        format!("{endpoint} is plaintext TCP beyond this machine"),
+    )
+    .with_advice("reach the engine through a unix socket or a tunnel that ends on loopback"))
 }
 
 impl<C: Carrier> Engine<C> {
@@ -146,17 +152,31 @@ impl<C: Carrier> Engine<C> {
 
     /// The version to speak, learnt from a ping once.
     async fn envelope(&self, deadline: Deadline) -> Result<Envelope> {
-        let mut known = deadline.bound(self.shared.version.lock()).await.map_err(not_sent)?;
+        let mut known = deadline
+            .bound(self.shared.version.lock())
+            .await
+            .map_err(not_sent)?;
         let version = if let Some(version) = *known {
             version
         } else {
-            let envelope = Envelope { version: None, deadline };
+            let envelope = Envelope {
+                version: None,
+                deadline,
+            };
             // The caller's own operation hasn't been sent, whatever became of the ping.
-            let answer = self.shared.carrier.ask(wire::ping(), envelope).await.map_err(not_sent)?;
+            let answer = self
+                .shared
+                .carrier
+                .ask(wire::ping(), envelope)
+                .await
+                .map_err(not_sent)?;
             let answer = success(answer).map_err(not_sent)?;
             *known.insert(wire::agree(wire::ping_answer(&answer.head).api_version)?)
         };
-        Ok(Envelope { version: Some(version), deadline })
+        Ok(Envelope {
+            version: Some(version),
+            deadline,
+        })
     }
 
     async fn permit(&self, deadline: Deadline) -> Result<tokio::sync::SemaphorePermit<'_>> {
@@ -164,7 +184,9 @@ impl<C: Carrier> Engine<C> {
             .bound(self.shared.permits.acquire())
             .await
             .map_err(not_sent)?
-            .map_err(|error| Error::new(ErrorKind::Cancelled, "the engine is closed").with_source(error))
+            .map_err(|error| {
+                Error::new(ErrorKind::Cancelled, "the engine is closed").with_source(error)
+            })
     }
 
     async fn ask(&self, call: Call, envelope: Envelope) -> Result<Answer> {
@@ -172,11 +194,19 @@ impl<C: Carrier> Engine<C> {
         success(self.shared.carrier.ask(call, envelope).await?)
     }
 
-    async fn command(&self, container: &ContainerRef, command: Command, extra: Duration) -> Result<Status> {
+    async fn command(
+        &self,
+        container: &ContainerRef,
+        command: Command,
+        extra: Duration,
+    ) -> Result<Status> {
         let deadline = self.deadline(extra);
         let envelope = self.envelope(deadline).await?;
         let _permit = self.permit(deadline).await?;
-        self.shared.carrier.command(container, command, envelope).await
+        self.shared
+            .carrier
+            .command(container, command, envelope)
+            .await
     }
 
     /// Opens a stream; a refusal is read and becomes an error.
@@ -185,8 +215,13 @@ impl<C: Carrier> Engine<C> {
         if opened.head.is_success() {
             return Ok(opened);
         }
-        let body = envelope.deadline.bound(wire::single_json(opened.body)).await;
-        Err(opened.head.into_error(&body.and_then(|body| body).unwrap_or_default()))
+        let body = envelope
+            .deadline
+            .bound(wire::single_json(opened.body))
+            .await;
+        Err(opened
+            .head
+            .into_error(&body.and_then(|body| body).unwrap_or_default()))
     }
 }
 

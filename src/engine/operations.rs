@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use bytes::BytesMut;
 use futures::StreamExt;
 
+use super::Engine;
 use super::carrier::{Carrier, Envelope, Status};
 use super::deadline::Deadline;
 use super::wire::{self, Command, Framing};
-use super::Engine;
 use crate::backend::{CallContext, ContainerBackend};
 use crate::endpoint::ApiVersion;
 use crate::error::{Effect, ErrorKind, Result};
@@ -32,8 +32,15 @@ impl<C: Carrier> Engine<C> {
     fn name<T>(&self, result: Result<T>, operation: Operation, subject: impl Display) -> Result<T> {
         result.map_err(|error| {
             let subject = subject.to_string();
-            let error = if subject.is_empty() { error } else { error.with_subject(subject) };
-            error.with_operation(operation).with_engine(C::KIND).with_endpoint(&self.shared.endpoint)
+            let error = if subject.is_empty() {
+                error
+            } else {
+                error.with_subject(subject)
+            };
+            error
+                .with_operation(operation)
+                .with_engine(C::KIND)
+                .with_endpoint(&self.shared.endpoint)
         })
     }
 
@@ -53,41 +60,79 @@ impl<C: Carrier> Engine<C> {
         self.name(asked.await, operation, subject)
     }
 
-    async fn told(&self, container: &ContainerRef, command: Command, extra: Duration) -> Result<Status> {
+    async fn told(
+        &self,
+        container: &ContainerRef,
+        command: Command,
+        extra: Duration,
+    ) -> Result<Status> {
         let operation = command.operation();
-        self.name(self.command(container, command, extra).await, operation, container)
+        self.name(
+            self.command(container, command, extra).await,
+            operation,
+            container,
+        )
     }
 
-    async fn framing(&self, container: &ContainerRef, content_type: Option<&str>, envelope: Envelope) -> Result<Framing> {
+    async fn framing(
+        &self,
+        container: &ContainerRef,
+        content_type: Option<&str>,
+        envelope: Envelope,
+    ) -> Result<Framing> {
         // From API 1.42 on Docker's answer says it; before, the container's terminal decides.
         if content_type == Some("application/vnd.docker.multiplexed-stream") {
             return Ok(Framing::Multiplexed);
         }
         let tty = wire::tty(&self.ask(wire::inspect(container), envelope).await?.body)?;
-        Ok(if tty { Framing::Raw } else { Framing::Multiplexed })
+        Ok(if tty {
+            Framing::Raw
+        } else {
+            Framing::Multiplexed
+        })
     }
 
-    async fn read_logs(&self, container: &ContainerRef, options: &LogsOptions) -> Result<LogStream> {
+    async fn read_logs(
+        &self,
+        container: &ContainerRef,
+        options: &LogsOptions,
+    ) -> Result<LogStream> {
         let deadline = self.deadline(Duration::ZERO);
         let call = wire::logs(container, options)?;
         let envelope = self.envelope(deadline).await?;
         let opened = deadline.bound(self.open(call, envelope)).await??;
-        let framing = self.framing(container, opened.head.header("content-type"), envelope).await?;
+        let framing = self
+            .framing(container, opened.head.header("content-type"), envelope)
+            .await?;
         let chunks = wire::log_chunks(opened.body, framing);
-        Ok(if options.follow { LogStream::new(chunks) } else { LogStream::new(until(deadline, chunks)) })
+        Ok(if options.follow {
+            LogStream::new(chunks)
+        } else {
+            LogStream::new(until(deadline, chunks))
+        })
     }
 
-    async fn run_exec(&self, container: &ContainerRef, options: &ExecOptions) -> Result<ExecOutput> {
+    async fn run_exec(
+        &self,
+        container: &ContainerRef,
+        options: &ExecOptions,
+    ) -> Result<ExecOutput> {
         let deadline = self.deadline(Duration::ZERO);
         let call = wire::exec_create(container, options)?;
         let envelope = self.envelope(deadline).await?;
         // A registered exec does nothing by itself: up to its start, nothing has happened.
         let exec = wire::exec_id(&self.ask(call, envelope).await?.body)?;
-        let opened = deadline.bound(self.open(wire::exec_start(&exec)?, envelope)).await??;
+        let opened = deadline
+            .bound(self.open(wire::exec_start(&exec)?, envelope))
+            .await??;
         let chunks = wire::log_chunks(opened.body, Framing::Multiplexed);
-        let ran = deadline.bound(self.collect(&exec, chunks, options.max_output, envelope)).await;
+        let ran = deadline
+            .bound(self.collect(&exec, chunks, options.max_output, envelope))
+            .await;
         ran.and_then(|ran| ran).map_err(|error| {
-            error.with_effect(Effect::Unknown).with_advice("the command may be running still: no API ends an exec")
+            error
+                .with_effect(Effect::Unknown)
+                .with_advice("the command may be running still: no API ends an exec")
         })
     }
 
@@ -110,7 +155,12 @@ impl<C: Carrier> Engine<C> {
             }
         }
         let exit_code = self.exit_code(exec, envelope).await?;
-        Ok(ExecOutput { exit_code, stdout: stdout.freeze(), stderr: stderr.freeze(), truncated })
+        Ok(ExecOutput {
+            exit_code,
+            stdout: stdout.freeze(),
+            stderr: stderr.freeze(),
+            truncated,
+        })
     }
 
     /// The output may end a moment before the engine knows the exit code; the caller's deadline bounds
@@ -146,25 +196,46 @@ fn until(
 #[async_trait]
 impl<C: Carrier> ContainerBackend for Engine<C> {
     fn with_context(&self, context: CallContext) -> Arc<dyn ContainerBackend> {
-        Arc::new(Self { shared: Arc::clone(&self.shared), context: context.over(&self.context) })
+        Arc::new(Self {
+            shared: Arc::clone(&self.shared),
+            context: context.over(&self.context),
+        })
     }
 
     async fn ping(&self) -> Result<Ping> {
-        let envelope = Envelope { version: None, deadline: self.deadline(Duration::ZERO) };
-        let pinged = self.ask(wire::ping(), envelope).await.map(|answer| wire::ping_answer(&answer.head));
+        let envelope = Envelope {
+            version: None,
+            deadline: self.deadline(Duration::ZERO),
+        };
+        let pinged = self
+            .ask(wire::ping(), envelope)
+            .await
+            .map(|answer| wire::ping_answer(&answer.head));
         self.name(pinged, Operation::Ping, "")
     }
 
     async fn version(&self) -> Result<EngineVersion> {
-        self.question(Operation::Version, "", |_| Ok(wire::version()), wire::engine_version).await
+        self.question(
+            Operation::Version,
+            "",
+            |_| Ok(wire::version()),
+            wire::engine_version,
+        )
+        .await
     }
 
     async fn info(&self) -> Result<EngineInfo> {
-        self.question(Operation::Info, "", |_| Ok(wire::info()), wire::engine_info).await
+        self.question(Operation::Info, "", |_| Ok(wire::info()), wire::engine_info)
+            .await
     }
 
     async fn image_exists(&self, image: &ImageRef) -> Result<bool> {
-        let found = self.question(Operation::ImageExists, image, |_| Ok(wire::inspect_image(image)), |_| Ok(()));
+        let found = self.question(
+            Operation::ImageExists,
+            image,
+            |_| Ok(wire::inspect_image(image)),
+            |_| Ok(()),
+        );
         match found.await {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
@@ -173,78 +244,142 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
     }
 
     async fn list_images(&self, options: &ListImagesOptions) -> Result<Vec<ImageSummary>> {
-        self.question(Operation::ListImages, "", |_| Ok(wire::list_images(options)), wire::images).await
+        self.question(
+            Operation::ListImages,
+            "",
+            |_| Ok(wire::list_images(options)),
+            wire::images,
+        )
+        .await
     }
 
-    async fn import_image(&self, options: &ImportOptions, archive: ImageArchive) -> Result<ImageRef> {
+    async fn import_image(
+        &self,
+        options: &ImportOptions,
+        archive: ImageArchive,
+    ) -> Result<ImageRef> {
         let call = |_| wire::import_image(options, archive);
-        self.question(Operation::ImportImage, &options.reference, call, wire::imported).await
+        self.question(
+            Operation::ImportImage,
+            &options.reference,
+            call,
+            wire::imported,
+        )
+        .await
     }
 
-    async fn remove_image(&self, image: &ImageRef, options: &RemoveImageOptions) -> Result<Vec<ImageRemoval>> {
+    async fn remove_image(
+        &self,
+        image: &ImageRef,
+        options: &RemoveImageOptions,
+    ) -> Result<Vec<ImageRemoval>> {
         let call = |_| Ok(wire::remove_image(image, options));
-        self.question(Operation::RemoveImage, image, call, wire::removals).await
+        self.question(Operation::RemoveImage, image, call, wire::removals)
+            .await
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<Created> {
-        let subject = spec.name.as_ref().map_or_else(|| spec.image.to_string(), ToString::to_string);
+        let subject = spec
+            .name
+            .as_ref()
+            .map_or_else(|| spec.image.to_string(), ToString::to_string);
         // Checked before the first byte, the version's own question included.
         self.name(spec.validate(), Operation::Create, &subject)?;
-        self.question(Operation::Create, subject, |version| wire::create(spec, version), wire::created).await
+        self.question(
+            Operation::Create,
+            subject,
+            |version| wire::create(spec, version),
+            wire::created,
+        )
+        .await
     }
 
     async fn start(&self, container: &ContainerRef) -> Result<StartOutcome> {
-        Ok(match self.told(container, Command::Start, Duration::ZERO).await? {
-            Status::Done => StartOutcome::Started,
-            Status::Unchanged => StartOutcome::AlreadyRunning,
-        })
+        Ok(
+            match self.told(container, Command::Start, Duration::ZERO).await? {
+                Status::Done => StartOutcome::Started,
+                Status::Unchanged => StartOutcome::AlreadyRunning,
+            },
+        )
     }
 
     async fn stop(&self, container: &ContainerRef, options: &StopOptions) -> Result<StopOutcome> {
         let seconds = options.timeout.map(wire::whole_seconds);
         let extra = options.timeout.unwrap_or(STOP_TIMEOUT);
-        Ok(match self.told(container, Command::Stop { seconds }, extra).await? {
-            Status::Done => StopOutcome::Stopped,
-            Status::Unchanged => StopOutcome::AlreadyStopped,
-        })
+        Ok(
+            match self
+                .told(container, Command::Stop { seconds }, extra)
+                .await?
+            {
+                Status::Done => StopOutcome::Stopped,
+                Status::Unchanged => StopOutcome::AlreadyStopped,
+            },
+        )
     }
 
     async fn restart(&self, container: &ContainerRef, options: &RestartOptions) -> Result<()> {
         let seconds = options.timeout.map(wire::whole_seconds);
         let extra = options.timeout.unwrap_or(STOP_TIMEOUT);
-        self.told(container, Command::Restart { seconds }, extra).await.map(drop)
+        self.told(container, Command::Restart { seconds }, extra)
+            .await
+            .map(drop)
     }
 
     async fn kill(&self, container: &ContainerRef, options: &KillOptions) -> Result<()> {
         let signal = options.signal.clone();
-        self.told(container, Command::Kill { signal }, Duration::ZERO).await.map(drop)
+        self.told(container, Command::Kill { signal }, Duration::ZERO)
+            .await
+            .map(drop)
     }
 
     async fn pause(&self, container: &ContainerRef) -> Result<()> {
-        self.told(container, Command::Pause, Duration::ZERO).await.map(drop)
+        self.told(container, Command::Pause, Duration::ZERO)
+            .await
+            .map(drop)
     }
 
     async fn unpause(&self, container: &ContainerRef) -> Result<()> {
-        self.told(container, Command::Unpause, Duration::ZERO).await.map(drop)
+        self.told(container, Command::Unpause, Duration::ZERO)
+            .await
+            .map(drop)
     }
 
     async fn rename(&self, container: &ContainerRef, name: &ContainerName) -> Result<()> {
         let name = name.clone();
-        self.told(container, Command::Rename { name }, Duration::ZERO).await.map(drop)
+        self.told(container, Command::Rename { name }, Duration::ZERO)
+            .await
+            .map(drop)
     }
 
-    async fn update(&self, container: &ContainerRef, options: &UpdateOptions) -> Result<Vec<String>> {
+    async fn update(
+        &self,
+        container: &ContainerRef,
+        options: &UpdateOptions,
+    ) -> Result<Vec<String>> {
         self.name(options.validate(), Operation::Update, container)?;
         let call = |_| wire::update(container, options);
-        self.question(Operation::Update, container, call, wire::warnings).await
+        self.question(Operation::Update, container, call, wire::warnings)
+            .await
     }
 
     async fn inspect(&self, container: &ContainerRef) -> Result<ContainerDetails> {
-        self.question(Operation::Inspect, container, |_| Ok(wire::inspect(container)), wire::details).await
+        self.question(
+            Operation::Inspect,
+            container,
+            |_| Ok(wire::inspect(container)),
+            wire::details,
+        )
+        .await
     }
 
     async fn list(&self, options: &ListOptions) -> Result<Vec<ContainerSummary>> {
-        self.question(Operation::List, "", |_| Ok(wire::list(options)), wire::summaries).await
+        self.question(
+            Operation::List,
+            "",
+            |_| Ok(wire::list(options)),
+            wire::summaries,
+        )
+        .await
     }
 
     async fn wait(&self, container: &ContainerRef, options: &WaitOptions) -> Result<WaitOutcome> {
@@ -253,26 +388,47 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
             let version = self.envelope(self.deadline(Duration::ZERO)).await?.version;
             let deadline = self.callers_deadline();
             let envelope = Envelope { version, deadline };
-            let opened = deadline.bound(self.open(wire::wait(container, options), envelope)).await??;
+            let opened = deadline
+                .bound(self.open(wire::wait(container, options), envelope))
+                .await??;
             wire::wait_outcome(&deadline.bound(wire::single_json(opened.body)).await??)
         };
         self.name(waited.await, Operation::Wait, container)
     }
 
     async fn logs(&self, container: &ContainerRef, options: &LogsOptions) -> Result<LogStream> {
-        self.name(self.read_logs(container, options).await, Operation::Logs, container)
+        self.name(
+            self.read_logs(container, options).await,
+            Operation::Logs,
+            container,
+        )
     }
 
     async fn stats(&self, container: &ContainerRef) -> Result<ContainerStats> {
-        self.question(Operation::Stats, container, |_| Ok(wire::stats(container)), wire::container_stats).await
+        self.question(
+            Operation::Stats,
+            container,
+            |_| Ok(wire::stats(container)),
+            wire::container_stats,
+        )
+        .await
     }
 
     async fn exec(&self, container: &ContainerRef, options: &ExecOptions) -> Result<ExecOutput> {
-        self.name(self.run_exec(container, options).await, Operation::Exec, container)
+        self.name(
+            self.run_exec(container, options).await,
+            Operation::Exec,
+            container,
+        )
     }
 
     async fn remove(&self, container: &ContainerRef, options: &RemoveOptions) -> Result<()> {
-        let command = Command::Remove { force: options.force, volumes: options.volumes };
-        self.told(container, command, Duration::ZERO).await.map(drop)
+        let command = Command::Remove {
+            force: options.force,
+            volumes: options.volumes,
+        };
+        self.told(container, command, Duration::ZERO)
+            .await
+            .map(drop)
     }
 }

@@ -59,8 +59,14 @@ impl Drop for Streams {
 
 impl ShipliftCarrier {
     pub(super) fn new(endpoint: Endpoint) -> Self {
-        let shared = Shared { endpoint, lanes: Mutex::default(), streams: OnceLock::new() };
-        Self { shared: Arc::new(shared) }
+        let shared = Shared {
+            endpoint,
+            lanes: Mutex::default(),
+            streams: OnceLock::new(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 }
 
@@ -76,24 +82,40 @@ impl Shared {
             Endpoint::Tcp { host, port } => {
                 let mut connector = HttpConnector::new();
                 connector.set_nodelay(true);
-                Transport::Tcp { client: builder.build(connector), host: format!("http://{host}:{port}") }
+                Transport::Tcp {
+                    client: builder.build(connector),
+                    host: format!("http://{host}:{port}"),
+                }
             }
         }
     }
 
     fn check_out(&self) -> Result<Lane> {
-        if let Some(lane) = self.lanes.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+        if let Some(lane) = self
+            .lanes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
+        {
             return Ok(lane);
         }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| Error::new(ErrorKind::Connect, "no runtime for a lane").with_source(error))?;
-        Ok(Lane { runtime, transport: self.transport() })
+            .map_err(|error| {
+                Error::new(ErrorKind::Connect, "no runtime for a lane").with_source(error)
+            })?;
+        Ok(Lane {
+            runtime,
+            transport: self.transport(),
+        })
     }
 
     fn put_back(&self, lane: Lane) {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
+        self.lanes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(lane);
     }
 
     fn streams(&self) -> Result<&Streams> {
@@ -105,13 +127,22 @@ impl Shared {
             .thread_name("catamaran-streams")
             .enable_all()
             .build()
-            .map_err(|error| Error::new(ErrorKind::Connect, "no runtime for streams").with_source(error))?;
+            .map_err(|error| {
+                Error::new(ErrorKind::Connect, "no runtime for streams").with_source(error)
+            })?;
         // A race makes a second runtime and drops it, which is harmless.
-        Ok(self.streams.get_or_init(|| Streams { runtime: Some(runtime), transport: self.transport() }))
+        Ok(self.streams.get_or_init(|| Streams {
+            runtime: Some(runtime),
+            transport: self.transport(),
+        }))
     }
 }
 
-async fn send(transport: &Transport, call: Call, envelope: Envelope) -> Result<Response<hyper014::Body>> {
+async fn send(
+    transport: &Transport,
+    call: Call,
+    envelope: Envelope,
+) -> Result<Response<hyper014::Body>> {
     let path = wire::versioned(&call.path, envelope.version);
     let uri = match transport {
         Transport::Unix { path: socket, .. } => hyperlocal::Uri::new(socket, &path).into(),
@@ -140,7 +171,11 @@ async fn send(transport: &Transport, call: Call, envelope: Envelope) -> Result<R
         if error.is_connect() {
             Error::new(ErrorKind::Connect, "").with_source(error)
         } else {
-            Error::new(ErrorKind::Transport, "the connection ended before the answer").with_source(error)
+            Error::new(
+                ErrorKind::Transport,
+                "the connection ended before the answer",
+            )
+            .with_source(error)
         }
     })
 }
@@ -155,32 +190,62 @@ fn head(response: &Response<hyper014::Body>) -> Head {
             headers.append(name, value);
         }
     }
-    Head { status: response.status().as_u16(), headers }
+    Head {
+        status: response.status().as_u16(),
+        headers,
+    }
 }
 
 fn broken(error: hyper014::Error) -> Error {
-    Error::new(ErrorKind::Transport, "the connection broke within the answer").with_source(error)
+    Error::new(
+        ErrorKind::Transport,
+        "the connection broke within the answer",
+    )
+    .with_source(error)
 }
 
 async fn ask(transport: &Transport, call: Call, envelope: Envelope) -> Result<Answer> {
     let mut response = send(transport, call, envelope).await?;
     let head = head(&response);
-    let bound = if head.is_success() { wire::MAX_ANSWER } else { wire::MAX_ERROR_BODY };
+    let bound = if head.is_success() {
+        wire::MAX_ANSWER
+    } else {
+        wire::MAX_ERROR_BODY
+    };
     let mut all = bytes::BytesMut::new();
     while let Some(piece) = response.body_mut().data().await {
         match piece.map_err(broken) {
             Ok(piece) if all.len() + piece.len() <= bound => all.extend_from_slice(&piece),
             // What an endless or broken error says is lost; its status isn't.
-            _ if !head.is_success() => return Ok(Answer { head, body: Bytes::new() }),
-            Ok(_) => return Err(Error::new(ErrorKind::TooLarge, format!("the answer exceeds {bound} bytes"))),
+            _ if !head.is_success() => {
+                return Ok(Answer {
+                    head,
+                    body: Bytes::new(),
+                });
+            }
+            Ok(_) => {
+                return Err(Error::new(
+                    ErrorKind::TooLarge,
+                    format!("the answer exceeds {bound} bytes"),
+                ));
+            }
             Err(error) => return Err(error),
         }
     }
-    Ok(Answer { head, body: all.freeze() })
+    Ok(Answer {
+        head,
+        body: all.freeze(),
+    })
 }
 
 /// Runs within a lane until the answer, the deadline, or the caller's going away.
-async fn in_lane(transport: &Transport, call: Call, envelope: Envelope, gone: CancellationToken, left: Option<std::time::Duration>) -> Result<Answer> {
+async fn in_lane(
+    transport: &Transport,
+    call: Call,
+    envelope: Envelope,
+    gone: CancellationToken,
+    left: Option<std::time::Duration>,
+) -> Result<Answer> {
     // Without a turn of the runtime first, a connection that was closed while nobody drove it goes
     // unnoticed, and the request is lost on it.
     tokio::task::yield_now().await;
@@ -209,19 +274,26 @@ impl ShipliftCarrier {
         let began = Arc::clone(&begun);
         let join = tokio::task::spawn_blocking(move || {
             if gone.is_cancelled() {
-                return Err(Error::new(ErrorKind::Cancelled, "the caller went away").with_effect(Effect::NotSent));
+                return Err(Error::new(ErrorKind::Cancelled, "the caller went away")
+                    .with_effect(Effect::NotSent));
             }
             began.store(true, std::sync::atomic::Ordering::Release);
             let lane = shared.check_out()?;
             // Measured on the caller's clock, which a test may have paused; the lane has a clock of its own.
             let left = envelope.deadline.left();
-            let answer = lane.runtime.block_on(in_lane(&lane.transport, call, envelope, gone, left));
+            let answer =
+                lane.runtime
+                    .block_on(in_lane(&lane.transport, call, envelope, gone, left));
             shared.put_back(lane);
             answer
         });
         match envelope.deadline.bound(join).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => Err(Error::new(ErrorKind::Cancelled, "the host's runtime is shutting down").with_source(error)),
+            Ok(Err(error)) => Err(Error::new(
+                ErrorKind::Cancelled,
+                "the host's runtime is shutting down",
+            )
+            .with_source(error)),
             Err(timeout) if begun.load(std::sync::atomic::Ordering::Acquire) => Err(timeout),
             Err(timeout) => Err(timeout.with_effect(Effect::NotSent)),
         }
@@ -240,7 +312,10 @@ impl Carrier for ShipliftCarrier {
         let streams = self.shared.streams()?;
         let transport = streams.transport.clone();
         let Some(runtime) = &streams.runtime else {
-            return Err(Error::new(ErrorKind::Cancelled, "the engine is shutting down").with_effect(Effect::NotSent));
+            return Err(
+                Error::new(ErrorKind::Cancelled, "the engine is shutting down")
+                    .with_effect(Effect::NotSent),
+            );
         };
         let opened = AbortOnDrop(runtime.spawn(async move {
             let response = send(&transport, call, envelope).await?;
@@ -248,13 +323,23 @@ impl Carrier for ShipliftCarrier {
         }));
         let (head, body) = match envelope.deadline.bound(opened).await? {
             Ok(opened) => opened?,
-            Err(error) => return Err(Error::new(ErrorKind::Cancelled, "the stream's task ended").with_source(error)),
+            Err(error) => {
+                return Err(
+                    Error::new(ErrorKind::Cancelled, "the stream's task ended").with_source(error)
+                );
+            }
         };
-        let body: BoxStream<'static, Result<Bytes>> = body.map(|piece| piece.map_err(broken)).boxed();
+        let body: BoxStream<'static, Result<Bytes>> =
+            body.map(|piece| piece.map_err(broken)).boxed();
         Ok(OpenAnswer { head, body })
     }
 
-    async fn command(&self, container: &ContainerRef, command: Command, envelope: Envelope) -> Result<Status> {
+    async fn command(
+        &self,
+        container: &ContainerRef,
+        command: Command,
+        envelope: Envelope,
+    ) -> Result<Status> {
         let Answer { head, body } = self.blocking(command.call(container), envelope).await?;
         match head.status {
             304 => Ok(Status::Unchanged),
@@ -276,7 +361,10 @@ impl<T> Drop for AbortOnDrop<T> {
 impl<T> std::future::Future for AbortOnDrop<T> {
     type Output = std::result::Result<T, tokio::task::JoinError>;
 
-    fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Self::Output> {
         std::pin::Pin::new(&mut self.0).poll(cx)
     }
 }

@@ -45,7 +45,9 @@ where
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
-            .build(Connector { endpoint: Arc::new(endpoint) });
+            .build(Connector {
+                endpoint: Arc::new(endpoint),
+            });
         Self { client }
     }
 
@@ -53,7 +55,11 @@ where
     ///
     /// The client itself repeats a request on a fresh connection where the kept one turned out closed
     /// before anything was written.
-    pub(super) async fn send(&self, mut request: Request<B>, deadline: Deadline) -> Result<Response<Incoming>> {
+    pub(super) async fn send(
+        &self,
+        mut request: Request<B>,
+        deadline: Deadline,
+    ) -> Result<Response<Incoming>> {
         let captured = capture_connection(&mut request);
         let effect = || {
             let connection = captured.connection_metadata();
@@ -71,9 +77,12 @@ where
             Ok(Err(error)) if error.is_connect() => {
                 Err(Error::new(ErrorKind::Connect, "").with_source(error))
             }
-            Ok(Err(error)) => Err(Error::new(ErrorKind::Transport, "the connection ended before the answer")
-                .with_effect(effect())
-                .with_source(error)),
+            Ok(Err(error)) => Err(Error::new(
+                ErrorKind::Transport,
+                "the connection ended before the answer",
+            )
+            .with_effect(effect())
+            .with_source(error)),
             Err(timeout) => Err(timeout.with_effect(effect())),
         }
     }
@@ -104,7 +113,10 @@ impl tower_service::Service<Uri> for Connector {
             let stream = tokio::time::timeout(CONNECT, connect(&endpoint))
                 .await
                 .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-            Ok(TokioIo::new(Socket { stream, written: Written::default() }))
+            Ok(TokioIo::new(Socket {
+                stream,
+                written: Written::default(),
+            }))
         })
     }
 }
@@ -143,7 +155,11 @@ macro_rules! either {
 }
 
 impl AsyncRead for Socket {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = either!(self, poll_read, cx, buffer);
         if buffer.filled().len() > before {
@@ -154,7 +170,11 @@ impl AsyncRead for Socket {
 }
 
 impl AsyncWrite for Socket {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let polled = either!(self, poll_write, cx, bytes);
         if matches!(polled, Poll::Ready(Ok(count)) if count > 0) {
             self.written.0.store(true, Ordering::Release);

@@ -9,7 +9,7 @@ use crate::operation::Operation;
 
 /// A call that changes a container and is answered by a status alone.
 #[derive(Debug, Clone)]
-pub(crate) enum Command {
+pub enum Command {
     Start,
     Stop { seconds: Option<i32> },
     Restart { seconds: Option<i32> },

@@ -37,7 +37,7 @@ pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
 
 /// An id that the engine gave us; it goes into URLs, so it is checked like anybody else's.
 pub(super) fn id(text: &str) -> Result<ContainerRef> {
-    ContainerRef::new(text).map_err(|error| bad_id(error))
+    ContainerRef::new(text).map_err(bad_id)
 }
 
 fn bad_id(error: Error) -> Error {

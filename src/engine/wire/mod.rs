@@ -15,7 +15,7 @@ mod streams;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-pub(crate) use command::Command;
+pub use command::Command;
 pub(crate) use decode::*;
 pub(crate) use encode::*;
 pub(crate) use inspect::details;
@@ -35,7 +35,7 @@ const MAX_MESSAGE: usize = 2048;
 
 /// A request's body.
 #[derive(Debug)]
-pub(crate) enum Body {
+pub enum Body {
     Empty,
     Json(Bytes),
     Tar(ImageArchive),
@@ -53,7 +53,7 @@ impl Body {
 
 /// A request as data. The path holds the query, and no version.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub struct Call {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) body: Body,
@@ -96,7 +96,7 @@ pub(crate) fn versioned(path: &str, version: Option<ApiVersion>) -> String {
 
 /// An answer's status and headers.
 #[derive(Debug)]
-pub(crate) struct Head {
+pub struct Head {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
 }
