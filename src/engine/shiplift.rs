@@ -34,26 +34,30 @@ pub struct ShipliftCarrier {
 struct Shared {
     endpoint: Endpoint,
     lanes: Mutex<Vec<Lane>>,
-    streams: OnceLock<Streams>,
+    streams: OnceLock<Lane>,
 }
 
+/// A runtime with a client of its own, whose connections it drives: a lane, or the place of streams.
 struct Lane {
-    runtime: tokio::runtime::Runtime,
-    transport: Transport,
-}
-
-/// The runtime on which streams live.
-struct Streams {
     runtime: Option<tokio::runtime::Runtime>,
     transport: Transport,
 }
 
-impl Drop for Streams {
+impl Drop for Lane {
     fn drop(&mut self) {
         // An ordinary drop would block, and panics where blocking isn't allowed.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+    }
+}
+
+impl Lane {
+    fn runtime(&self) -> Result<&tokio::runtime::Runtime> {
+        self.runtime.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::Cancelled, "the engine is shutting down")
+                .with_effect(Effect::NotSent)
+        })
     }
 }
 
@@ -106,7 +110,7 @@ impl Shared {
                 Error::new(ErrorKind::Connect, "no runtime for a lane").with_source(error)
             })?;
         Ok(Lane {
-            runtime,
+            runtime: Some(runtime),
             transport: self.transport(),
         })
     }
@@ -118,7 +122,7 @@ impl Shared {
             .push(lane);
     }
 
-    fn streams(&self) -> Result<&Streams> {
+    fn streams(&self) -> Result<&Lane> {
         if let Some(streams) = self.streams.get() {
             return Ok(streams);
         }
@@ -131,7 +135,7 @@ impl Shared {
                 Error::new(ErrorKind::Connect, "no runtime for streams").with_source(error)
             })?;
         // A race makes a second runtime and drops it, which is harmless.
-        Ok(self.streams.get_or_init(|| Streams {
+        Ok(self.streams.get_or_init(|| Lane {
             runtime: Some(runtime),
             transport: self.transport(),
         }))
@@ -282,7 +286,7 @@ impl ShipliftCarrier {
             // Measured on the caller's clock, which a test may have paused; the lane has a clock of its own.
             let left = envelope.deadline.left();
             let answer =
-                lane.runtime
+                lane.runtime()?
                     .block_on(in_lane(&lane.transport, call, envelope, gone, left));
             shared.put_back(lane);
             answer
@@ -311,12 +315,7 @@ impl Carrier for ShipliftCarrier {
     async fn open(&self, call: Call, envelope: Envelope) -> Result<OpenAnswer> {
         let streams = self.shared.streams()?;
         let transport = streams.transport.clone();
-        let Some(runtime) = &streams.runtime else {
-            return Err(
-                Error::new(ErrorKind::Cancelled, "the engine is shutting down")
-                    .with_effect(Effect::NotSent),
-            );
-        };
+        let runtime = streams.runtime()?;
         let opened = AbortOnDrop(runtime.spawn(async move {
             let response = send(&transport, call, envelope).await?;
             Ok::<_, Error>((head(&response), response.into_body()))
