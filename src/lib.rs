@@ -1,4 +1,11 @@
 //! Containers on demand for Rust services, without ever stalling their event loop.
+//!
+//! Two engines under one trait, [`ContainerBackend`]: [`AsyncEngine`] on bollard, and [`BlockingEngine`] on
+//! shiplift behind `spawn_blocking`. Both send the same requests and read the same answers; the nouns are in
+//! [`model`]. Take the async engine unless a host can only spare blocking threads.
+//!
+//! The crate has no optional features yet.
+
 mod backend;
 mod endpoint;
 mod engine;
@@ -11,3 +18,8 @@ pub use endpoint::{ApiVersion, Endpoint};
 pub use engine::{AsyncEngine, BlockingEngine, Engine};
 pub use error::{Effect, Error, ErrorKind, Result};
 pub use operation::Operation;
+
+/// The README's code, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
