@@ -7,18 +7,17 @@ use catamaran::model::{
     ContainerName, ContainerSpec, ExecOptions, HealthCheck, HealthStatus, ImageRef, ImportOptions,
     LogsOptions, RemoveOptions,
 };
-use catamaran::{AsyncEngine, BlockingEngine, ContainerBackend, Endpoint};
+use catamaran::{AsyncEngine, BlockingEngine, Config, ContainerBackend};
 use futures::TryStreamExt;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let keep = std::env::args().any(|argument| argument == "--keep");
-    let host =
-        std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
-    let endpoint = Endpoint::parse(&host)?;
+    let config = Config::from_env()?;
+    let host = config.endpoint();
     let engines: [(&str, Box<dyn ContainerBackend>); 2] = [
-        ("async", Box::new(AsyncEngine::connect(endpoint.clone())?)),
-        ("blocking", Box::new(BlockingEngine::connect(endpoint)?)),
+        ("async", Box::new(AsyncEngine::new(&config)?)),
+        ("blocking", Box::new(BlockingEngine::new(&config)?)),
     ];
     for (name, backend) in engines {
         let version = backend.version().await?;

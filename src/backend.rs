@@ -53,8 +53,8 @@ impl fmt::Display for EngineKind {
 #[non_exhaustive]
 #[derive(Debug, Clone, Default)]
 pub struct CallContext {
-    /// How long each call may take, from its first poll to its answer's last byte; `None` is 30 s (with
-    /// its own time on top for `stop` and `restart`, and none for `wait` and a followed log).
+    /// How long each call may take, from its first poll to its answer's last byte; `None` is the
+    /// configured `operation_timeout` (with its own time on top for `stop` and `restart`, and none for `wait` and a followed log).
     pub timeout: Option<Duration>,
     /// When all calls must be done; the earlier of the two holds.
     pub deadline: Option<Instant>,

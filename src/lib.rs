@@ -7,6 +7,7 @@
 //! The crate has no optional features yet.
 
 mod backend;
+mod config;
 mod endpoint;
 mod engine;
 mod error;
@@ -14,7 +15,8 @@ pub mod model;
 mod operation;
 
 pub use backend::{CallContext, ContainerBackend, EngineKind};
-pub use endpoint::{ApiVersion, Endpoint};
+pub use config::{Config, ConfigBuilder, Mode};
+pub use endpoint::{ApiVersion, Endpoint, Environment, TlsConfig};
 pub use engine::{AsyncEngine, BlockingEngine, Engine};
 pub use error::{Effect, Error, ErrorKind, Result};
 pub use operation::Operation;

@@ -1,6 +1,6 @@
 //! The container life on a real engine, through both of ours, with the same answers from each.
 //!
-//! `DOCKER_HOST` names the engine (`/var/run/docker.sock` otherwise), `CATAMARAN_TEST_ROOTFS` the root
+//! The environment names the engine (`DOCKER_HOST` and its kin), `CATAMARAN_TEST_ROOTFS` the root
 //! file system of the test image; `scripts/test` sets what is needed.
 
 use std::sync::Arc;
@@ -13,17 +13,18 @@ use catamaran::model::{
     WaitOptions,
 };
 use catamaran::{
-    AsyncEngine, BlockingEngine, CallContext, ContainerBackend, Effect, Endpoint, EngineKind,
-    ErrorKind,
+    AsyncEngine, BlockingEngine, CallContext, Config, ContainerBackend, Effect, Endpoint,
+    EngineKind, ErrorKind,
 };
 use futures::TryStreamExt;
 
 type Backend = Arc<dyn ContainerBackend>;
 
 fn endpoint() -> Endpoint {
-    let host =
-        std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
-    Endpoint::parse(&host).expect("DOCKER_HOST")
+    Config::from_env()
+        .expect("a configuration")
+        .endpoint()
+        .clone()
 }
 
 fn engines() -> [(EngineKind, Backend); 2] {
@@ -319,4 +320,19 @@ async fn a_deadline_covers_an_answer_that_never_comes() {
             (ErrorKind::Timeout, Effect::NotSent)
         );
     }
+}
+
+#[tokio::test]
+async fn tls_is_refused_rather_than_spoken_to_in_plaintext() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let endpoint = Endpoint::parse(&format!("https://127.0.0.1:{port}")).expect("an endpoint");
+    for refused in [
+        AsyncEngine::connect(endpoint.clone()).map(drop),
+        BlockingEngine::connect(endpoint).map(drop),
+    ] {
+        assert_eq!(refused.expect_err("TLS").kind(), ErrorKind::Unsupported);
+    }
+    listener.set_nonblocking(true).expect("a socket");
+    assert!(listener.accept().is_err(), "somebody connected");
 }

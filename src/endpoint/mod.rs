@@ -1,158 +1,262 @@
-//! Where the engine is, and which version of its API is spoken.
+//! Where the engine is, and how that is found out.
 
+mod context;
+mod discover;
+pub(crate) mod environment;
+mod parse;
+mod quote;
+pub(crate) mod resolve;
+#[cfg(test)]
+mod tests;
+mod tls;
 mod version;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
+use crate::error::{Error, Result};
+
+pub use environment::Environment;
+pub(crate) use quote::{one_line, quote, quote_url};
+pub use tls::TlsConfig;
 pub use version::ApiVersion;
 
-use crate::error::{Error, ErrorKind, Result};
-
-/// The place of an engine.
+/// Where the engine is.
+///
+/// `Display` is an address that [`parse`](Self::parse) reads back: `unix:///run/docker.sock`,
+/// `tcp://127.0.0.1:2375` (plaintext), `https://engine.example:2376` (TLS). It holds no secret.
 ///
 /// ```
 /// use catamaran::Endpoint;
 ///
-/// let endpoint = Endpoint::parse("unix:///run/docker.sock")?;
-/// assert_eq!(endpoint, Endpoint::unix("/run/docker.sock"));
-/// assert!(Endpoint::parse("ssh://host").is_err());
+/// let endpoint = Endpoint::parse("tcp://127.0.0.1:2375")?;
+/// assert_eq!(endpoint, Endpoint::tcp("127.0.0.1", 2375));
+/// assert!(endpoint.is_loopback());
+/// assert_eq!(Endpoint::unix("/run/docker.sock").to_string(), "unix:///run/docker.sock");
 /// # Ok::<(), catamaran::Error>(())
 /// ```
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// A unix socket.
     Unix {
-        /// Its path.
+        /// The socket's absolute path.
         path: PathBuf,
     },
     /// Plaintext TCP.
     Tcp {
-        /// The host's name or address.
+        /// A host name, an IPv4 address, or an IPv6 address without brackets.
         host: String,
-        /// The port.
+        /// The port; plaintext engines usually listen on 2375.
         port: u16,
+    },
+    /// TCP with TLS; the engine's certificate and name are always verified.
+    Tls {
+        /// A host name, an IPv4 address, or an IPv6 address without brackets.
+        host: String,
+        /// The port; TLS engines usually listen on 2376.
+        port: u16,
+        /// Whom to trust, and who we are.
+        tls: TlsConfig,
     },
 }
 
 impl Endpoint {
-    /// A unix socket.
+    /// Reads an address as Docker's CLI takes it in `DOCKER_HOST`:
+    ///
+    /// | address | endpoint |
+    /// |---|---|
+    /// | `unix:///path`, `/path` | unix socket; the path must be absolute |
+    /// | `tcp://host[:port]`, `http://host[:port]`, `host:port` | plaintext TCP, port 2375 unless given |
+    /// | `https://host[:port]` | TLS with the platform's authorities, port 2376 unless given |
+    ///
+    /// An IPv6 address stands in brackets. A path, query or user info is refused, and so is an empty
+    /// host or socket path: Docker's CLI would take its local default there, but `tcp://$HOST` with `HOST`
+    /// unset hardly means the local engine. (`http://` and `https://` are this crate's; the CLI doesn't
+    /// take them.)
+    ///
+    /// Certificates are given with [`Endpoint::tls`]; from the environment they come with
+    /// [`Config::from_environment`](crate::Config::from_environment).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where it is none of these;
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for `ssh://`, `npipe://` and `fd://`.
+    ///
+    /// ```
+    /// use catamaran::{Endpoint, ErrorKind, TlsConfig};
+    ///
+    /// let endpoint = Endpoint::parse("https://[2001:db8::7]")?;
+    /// assert_eq!(endpoint, Endpoint::tls("2001:db8::7", 2376, TlsConfig::new()));
+    ///
+    /// let error = Endpoint::parse("ssh://me@build").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Unsupported);
+    /// # Ok::<(), catamaran::Error>(())
+    /// ```
+    pub fn parse(address: &str) -> Result<Self> {
+        parse::parse(address)
+            .map(|parsed| parsed.into_endpoint(None))
+            .map_err(|refusal| refusal.into_error(&quote_url(address)))
+    }
+
+    /// A unix socket at this (absolute) path.
+    ///
+    /// ```
+    /// let endpoint = catamaran::Endpoint::unix("/run/podman/podman.sock");
+    /// assert_eq!(endpoint.to_string(), "unix:///run/podman/podman.sock");
+    /// ```
     #[must_use]
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         Self::Unix { path: path.into() }
     }
 
-    /// Reads `unix:///path`, `tcp://host[:port]` or `http://host[:port]` (port 2375).
+    /// Plaintext TCP. Beyond loopback, [`Config`](crate::Config) accepts it only with an explicit
+    /// [`insecure_tcp`](crate::ConfigBuilder::insecure_tcp).
     ///
-    /// # Errors
-    /// [`Unsupported`](ErrorKind::Unsupported) for a scheme that this crate can't reach yet, by name;
-    /// [`Config`](ErrorKind::Config) for anything else.
-    pub fn parse(text: &str) -> Result<Self> {
-        let bad = |why: &str| {
-            let shown: String = text.chars().take(64).flat_map(char::escape_debug).collect();
-            Error::new(ErrorKind::Config, format!("the endpoint \"{shown}\" {why}"))
-                .with_advice("write unix:///path or tcp://host:port")
-        };
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| bad("has no scheme"))?;
-        match scheme {
-            "unix" if rest.starts_with('/') && !rest.contains('\0') => Ok(Self::unix(rest)),
-            "unix" => Err(bad("needs an absolute path")),
-            "tcp" | "http" => {
-                let authority: http::uri::Authority = rest
-                    .strip_suffix('/')
-                    .unwrap_or(rest)
-                    .parse()
-                    .map_err(|_| bad("has no sound host and port"))?;
-                if authority.as_str().contains('@') || authority.host().is_empty() {
-                    return Err(bad("needs a host, and no user"));
-                }
-                let named = authority.as_str().len() > authority.host().len();
-                let port = match authority.port_u16() {
-                    None if named => return Err(bad("has no sound port")),
-                    port => port.unwrap_or(2375),
-                };
-                Ok(Self::Tcp {
-                    host: authority.host().to_owned(),
-                    port,
-                })
-            }
-            "https" | "ssh" | "npipe" | "fd" => Err(Error::new(
-                ErrorKind::Unsupported,
-                format!("{scheme}:// endpoints aren't supported yet"),
-            )
-            .with_advice("reach the engine through a unix socket")),
-            _ => Err(bad("has an unknown scheme")),
+    /// ```
+    /// let endpoint = catamaran::Endpoint::tcp("::1", 2375);
+    /// assert_eq!(endpoint.to_string(), "tcp://[::1]:2375");
+    /// ```
+    #[must_use]
+    pub fn tcp(host: impl Into<String>, port: u16) -> Self {
+        Self::Tcp {
+            host: without_brackets(host.into()),
+            port,
         }
     }
 
-    /// Whether what is sent stays on this machine.
+    /// TCP with TLS.
+    ///
+    /// ```
+    /// use catamaran::{Endpoint, TlsConfig};
+    /// let endpoint = Endpoint::tls("engine.example", 2376, TlsConfig::from_dir("/certs"));
+    /// assert_eq!(endpoint.to_string(), "https://engine.example:2376");
+    /// ```
+    #[must_use]
+    pub fn tls(host: impl Into<String>, port: u16, tls: TlsConfig) -> Self {
+        Self::Tls {
+            host: without_brackets(host.into()),
+            port,
+            tls,
+        }
+    }
+
+    /// The socket's path, where it is a unix socket.
+    ///
+    /// ```
+    /// use catamaran::Endpoint;
+    /// assert_eq!(Endpoint::unix("/run/x.sock").path(), Some("/run/x.sock".as_ref()));
+    /// ```
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Unix { path } => Some(path),
+            _ => None,
+        }
+    }
+
+    /// Whether this TCP endpoint, with or without TLS, is on this machine for certain: 127.0.0.0/8, `::1`
+    /// or `localhost`. A name that needs a resolver to tell is not; a unix socket has no address.
+    ///
+    /// ```
+    /// use catamaran::Endpoint;
+    /// assert!(Endpoint::tcp("localhost", 2375).is_loopback());
+    /// assert!(!Endpoint::tcp("localhost.example", 2375).is_loopback());
+    /// ```
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let (Self::Tcp { host, .. } | Self::Tls { host, .. }) = self else {
+            return false;
+        };
+        match host.parse::<IpAddr>() {
+            Ok(address) => address.to_canonical().is_loopback(),
+            Err(_) => host.eq_ignore_ascii_case("localhost"),
+        }
+    }
+
+    /// Whether what is sent stays on this machine: a unix socket, or TCP to
+    /// [loopback](Self::is_loopback).
+    ///
+    /// ```
+    /// use catamaran::Endpoint;
+    /// assert!(Endpoint::unix("/run/docker.sock").is_local());
+    /// assert!(!Endpoint::tcp("10.0.0.7", 2375).is_local());
+    /// ```
     #[must_use]
     pub fn is_local(&self) -> bool {
+        matches!(self, Self::Unix { .. }) || self.is_loopback()
+    }
+
+    /// Host and port as a URL has them, an IPv6 address in brackets; `None` for a unix socket.
+    pub(crate) fn authority(&self) -> Option<String> {
+        let (Self::Tcp { host, port } | Self::Tls { host, port, .. }) = self else {
+            return None;
+        };
+        Some(if host.contains(':') {
+            format!("[{host}]:{port}")
+        } else {
+            format!("{host}:{port}")
+        })
+    }
+
+    /// Refuses what no engine could connect to, for endpoints that didn't come from an address.
+    pub(crate) fn check(&self) -> Result<()> {
         match self {
-            Self::Unix { .. } => true,
-            Self::Tcp { host, .. } => {
-                let bare = host.trim_start_matches('[').trim_end_matches(']');
-                host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+            Self::Unix { path } => parse::check_path(path),
+            Self::Tcp { host, port } | Self::Tls { host, port, .. } => {
+                parse::check_host(host).and_then(|()| parse::check_port(*port))
             }
         }
+        .map_err(|refusal| refusal.into_error(&quote(&self.to_string())))?;
+        if let Self::Tls { tls, .. } = self
+            && let Some(fault) = tls.first_unreadable()
+        {
+            return Err(parse::Refusal::new(format!("TLS needs {fault}"))
+                .into_error(&quote(&self.to_string())));
+        }
+        Ok(())
+    }
+}
+
+/// Brackets are the URL's, not the address's.
+fn without_brackets(host: String) -> String {
+    match host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        Some(inner) => inner.to_owned(),
+        None => host,
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self {
+            // A path may hold anything but NUL; a log line may not.
+            Self::Unix { path } => return write!(f, "unix://{}", one_line(path)),
+            Self::Tcp { .. } => "tcp",
+            Self::Tls { .. } => "https",
+        };
+        let authority = self.authority().unwrap_or_default();
+        write!(f, "{scheme}://{authority}")
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unix { path } => write!(f, "unix://{}", path.display()),
-            Self::Tcp { host, port } => write!(f, "tcp://{host}:{port}"),
+            Self::Tls { tls, .. } => write!(f, "Endpoint({self}, {tls:?})"),
+            _ => write!(f, "Endpoint({self})"),
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl FromStr for Endpoint {
+    type Err = Error;
 
-    #[test]
-    fn reads_what_it_can_reach_and_names_what_it_cannot() {
-        for (text, shown) in [
-            ("unix:///run/docker.sock", "unix:///run/docker.sock"),
-            ("tcp://localhost", "tcp://localhost:2375"),
-            ("http://127.0.0.1:80/", "tcp://127.0.0.1:80"),
-            ("tcp://[::1]:2375", "tcp://[::1]:2375"),
-        ] {
-            let endpoint = Endpoint::parse(text).expect(text);
-            assert_eq!(endpoint.to_string(), shown);
-            assert!(endpoint.is_local());
-        }
-        assert!(
-            !Endpoint::parse("tcp://10.0.0.1")
-                .expect("an endpoint")
-                .is_local()
-        );
-        for bad in [
-            "",
-            "x",
-            "unix://relative",
-            "tcp://",
-            "tcp://u@h",
-            "tcp://h:x",
-            "tcp://h:99999",
-            "tcp://h/p",
-            "tcp://h?q",
-            "ftp://h",
-        ] {
-            assert_eq!(
-                Endpoint::parse(bad).expect_err(bad).kind(),
-                ErrorKind::Config,
-                "{bad}"
-            );
-        }
-        for later in ["ssh://h", "https://h", "npipe:////./pipe/docker", "fd://"] {
-            assert_eq!(
-                Endpoint::parse(later).expect_err(later).kind(),
-                ErrorKind::Unsupported
-            );
-        }
+    fn from_str(address: &str) -> Result<Self> {
+        Self::parse(address)
     }
 }

@@ -23,7 +23,7 @@ use super::deadline::Deadline;
 use super::transport::Transport;
 use super::wire::{self, Body, Call, Command, Head};
 use crate::backend::EngineKind;
-use crate::endpoint::Endpoint;
+use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ContainerRef, ImageArchive};
 
@@ -56,8 +56,8 @@ pub struct BollardCarrier {
 }
 
 impl BollardCarrier {
-    pub(super) fn new(endpoint: Endpoint) -> Result<Self> {
-        let transport = Arc::new(Transport::new(endpoint));
+    pub(super) fn new(config: &Config) -> Result<Self> {
+        let transport = Arc::new(Transport::new(config));
         let shared = Arc::clone(&transport);
         let docker = Docker::connect_with_custom_transport(
             move |request| command(Arc::clone(&shared), request),

@@ -21,14 +21,10 @@ use shiplift::ShipliftCarrier;
 use wire::{Call, Command};
 
 use crate::backend::CallContext;
+use crate::config::Config;
 use crate::endpoint::{ApiVersion, Endpoint};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::ContainerRef;
-
-/// How long a call may take, where its context doesn't say.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
-/// How many calls run at once; streams don't count.
-const POOL_SIZE: usize = 20;
 
 /// One engine, over the client `C`: see [`AsyncEngine`] and [`BlockingEngine`]. Cheap to clone; clones
 /// share connections.
@@ -66,6 +62,7 @@ pub type BlockingEngine = Engine<ShipliftCarrier>;
 struct Shared<C> {
     carrier: C,
     endpoint: Arc<str>,
+    timeout: Duration,
     version: Mutex<Option<ApiVersion>>,
     permits: Semaphore,
 }
@@ -90,50 +87,67 @@ impl<C: Carrier> fmt::Debug for Engine<C> {
 }
 
 impl AsyncEngine {
-    /// An engine at that place. Nothing is sent before the first call.
+    /// An engine as configured; the mode is for those who have two. Nothing is sent before the first
+    /// call.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) for plaintext TCP beyond this machine, which anybody on the way
-    /// could read and change.
+    /// [`Unsupported`](ErrorKind::Unsupported) for a TLS endpoint, which the engines don't speak yet.
+    pub fn new(config: &Config) -> Result<Self> {
+        speakable(config.endpoint())?;
+        Ok(Self::over(BollardCarrier::new(config)?, config))
+    }
+
+    /// An engine at that place, with the defaults of [`Config`].
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and [`Config`](ErrorKind::Config) for plaintext TCP beyond this machine,
+    /// which anybody on the way could read and change.
     pub fn connect(endpoint: Endpoint) -> Result<Self> {
-        private(&endpoint)?;
-        let name = endpoint.to_string();
-        Ok(Self::over(BollardCarrier::new(endpoint)?, &name))
+        Self::new(&Config::builder().endpoint(endpoint).build()?)
     }
 }
 
 impl BlockingEngine {
-    /// An engine at that place. Nothing is sent before the first call. Its calls need a tokio runtime,
-    /// whose blocking pool they wait in.
+    /// An engine as configured; the mode is for those who have two. Nothing is sent before the first
+    /// call. Its calls need a tokio runtime, whose blocking pool they wait in.
+    ///
+    /// # Errors
+    /// As [`AsyncEngine::new`].
+    pub fn new(config: &Config) -> Result<Self> {
+        speakable(config.endpoint())?;
+        Ok(Self::over(ShipliftCarrier::new(config), config))
+    }
+
+    /// An engine at that place, with the defaults of [`Config`].
     ///
     /// # Errors
     /// As [`AsyncEngine::connect`].
     pub fn connect(endpoint: Endpoint) -> Result<Self> {
-        private(&endpoint)?;
-        let name = endpoint.to_string();
-        Ok(Self::over(ShipliftCarrier::new(endpoint), &name))
+        Self::new(&Config::builder().endpoint(endpoint).build()?)
     }
 }
 
-fn private(endpoint: &Endpoint) -> Result<()> {
-    if endpoint.is_local() {
-        return Ok(());
+/// Refuses what would otherwise be spoken to in plaintext.
+fn speakable(endpoint: &Endpoint) -> Result<()> {
+    match endpoint {
+        Endpoint::Unix { .. } | Endpoint::Tcp { .. } => Ok(()),
+        Endpoint::Tls { .. } => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("{endpoint} needs TLS, which the engines don't speak yet"),
+        )
+        .with_advice("reach the engine through a unix socket or a tunnel that ends on loopback")),
     }
-    Err(Error::new(
-        ErrorKind::Config,
-        format!("{endpoint} is plaintext TCP beyond this machine"),
-    )
-    .with_advice("reach the engine through a unix socket or a tunnel that ends on loopback"))
 }
 
 impl<C: Carrier> Engine<C> {
-    fn over(carrier: C, endpoint: &str) -> Self {
+    fn over(carrier: C, config: &Config) -> Self {
         Self {
             shared: Arc::new(Shared {
                 carrier,
-                endpoint: endpoint.into(),
-                version: Mutex::new(None),
-                permits: Semaphore::new(POOL_SIZE),
+                endpoint: config.endpoint().to_string().into(),
+                timeout: config.operation_timeout(),
+                version: Mutex::new(config.api_version()),
+                permits: Semaphore::new(config.pool_size()),
             }),
             context: CallContext::new(),
         }
@@ -141,7 +155,7 @@ impl<C: Carrier> Engine<C> {
 
     /// The call's deadline; `extra` is what the operation takes by its own nature.
     fn deadline(&self, extra: Duration) -> Deadline {
-        let timeout = self.context.timeout.unwrap_or(OPERATION_TIMEOUT + extra);
+        let timeout = self.context.timeout.unwrap_or(self.shared.timeout + extra);
         Deadline::new(Some(timeout), self.context.deadline)
     }
 

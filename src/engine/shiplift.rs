@@ -19,12 +19,10 @@ use tokio_util::sync::CancellationToken;
 use super::carrier::{Answer, Carrier, Envelope, OpenAnswer, Status};
 use super::wire::{self, Body, Call, Command, Head};
 use crate::backend::EngineKind;
+use crate::config::Config;
 use crate::endpoint::Endpoint;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{ContainerRef, ImageArchive};
-
-/// Podman closes idle connections after 10 s.
-const IDLE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// shiplift's transport behind `spawn_blocking`.
 pub struct ShipliftCarrier {
@@ -32,7 +30,7 @@ pub struct ShipliftCarrier {
 }
 
 struct Shared {
-    endpoint: Endpoint,
+    config: Config,
     lanes: Mutex<Vec<Lane>>,
     streams: OnceLock<Lane>,
 }
@@ -62,9 +60,9 @@ impl Lane {
 }
 
 impl ShipliftCarrier {
-    pub(super) fn new(endpoint: Endpoint) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         let shared = Shared {
-            endpoint,
+            config: config.clone(),
             lanes: Mutex::default(),
             streams: OnceLock::new(),
         };
@@ -77,18 +75,20 @@ impl ShipliftCarrier {
 impl Shared {
     fn transport(&self) -> Transport {
         let mut builder = Client::builder();
-        builder.pool_idle_timeout(IDLE);
-        match &self.endpoint {
+        builder.pool_idle_timeout(self.config.idle_timeout());
+        match self.config.endpoint() {
             Endpoint::Unix { path } => Transport::Unix {
                 client: builder.build(hyperlocal::UnixConnector),
                 path: path.to_string_lossy().into_owned(),
             },
-            Endpoint::Tcp { host, port } => {
+            // TLS is refused when the engine is made; no plaintext is ever sent there.
+            endpoint @ (Endpoint::Tcp { .. } | Endpoint::Tls { .. }) => {
                 let mut connector = HttpConnector::new();
                 connector.set_nodelay(true);
+                connector.set_connect_timeout(Some(self.config.connect_timeout()));
                 Transport::Tcp {
                     client: builder.build(connector),
-                    host: format!("http://{host}:{port}"),
+                    host: format!("http://{}", endpoint.authority().unwrap_or_default()),
                 }
             }
         }

@@ -22,14 +22,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::deadline::Deadline;
+use crate::config::Config;
 use crate::endpoint::Endpoint;
 use crate::error::{Effect, Error, ErrorKind, Result};
-
-/// How long an idle connection is kept. Podman's service closes its own after 10 s by default; Docker's
-/// has no such limit. Below both, a connection is rarely found dead.
-const IDLE: Duration = Duration::from_secs(5);
-/// How long a connection may take to be made; no engine that is well needs more.
-const CONNECT: Duration = Duration::from_secs(5);
 
 pub(super) struct Transport<B> {
     client: Client<Connector, B>,
@@ -41,12 +36,13 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    pub(super) fn new(endpoint: Endpoint) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
+            .pool_idle_timeout(config.idle_timeout())
             .build(Connector {
-                endpoint: Arc::new(endpoint),
+                endpoint: Arc::new(config.endpoint().clone()),
+                timeout: config.connect_timeout(),
             });
         Self { client }
     }
@@ -96,6 +92,7 @@ struct Written(Arc<AtomicBool>);
 #[derive(Clone)]
 struct Connector {
     endpoint: Arc<Endpoint>,
+    timeout: Duration,
 }
 
 impl tower_service::Service<Uri> for Connector {
@@ -108,9 +105,9 @@ impl tower_service::Service<Uri> for Connector {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let endpoint = Arc::clone(&self.endpoint);
+        let (endpoint, timeout) = (Arc::clone(&self.endpoint), self.timeout);
         Box::pin(async move {
-            let stream = tokio::time::timeout(CONNECT, connect(&endpoint))
+            let stream = tokio::time::timeout(timeout, connect(&endpoint))
                 .await
                 .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
             Ok(TokioIo::new(Socket {
@@ -131,6 +128,7 @@ async fn connect(endpoint: &Endpoint) -> io::Result<Stream> {
             stream.set_nodelay(true)?;
             Ok(Stream::Tcp(stream))
         }
+        Endpoint::Tls { .. } => Err(io::Error::other("TLS is refused before")),
     }
 }
 

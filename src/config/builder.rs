@@ -1,0 +1,219 @@
+//! Building a [`Config`] from code, over an environment or without one.
+
+use std::time::Duration;
+
+use super::vars::{self, POOL_SIZES, TIMEOUTS};
+use super::{Config, Mode};
+use crate::endpoint::{ApiVersion, Endpoint, Environment, resolve};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Builds a [`Config`]: what the code says wins over the environment, which wins over the defaults.
+///
+/// ```
+/// use catamaran::{ConfigBuilder, Environment, Mode};
+///
+/// let environment = Environment::empty()
+///     .with_var("DOCKER_HOST", "unix:///run/docker.sock")
+///     .with_var("USE_ASYNC_DOCKER", "true");
+/// let config = ConfigBuilder::from_environment(&environment)?.mode(Mode::Blocking).build()?;
+/// assert_eq!(config.mode(), Mode::Blocking);
+/// # Ok::<(), catamaran::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct ConfigBuilder {
+    environment: Option<Environment>,
+    endpoint: Option<Endpoint>,
+    mode: Option<Mode>,
+    operation_timeout: Option<Duration>,
+    pool_size: Option<usize>,
+    api_version: Option<ApiVersion>,
+    connect_timeout: Option<Duration>,
+    idle_timeout: Option<Duration>,
+    insecure_tcp: Option<bool>,
+}
+
+impl ConfigBuilder {
+    /// Starts from what this environment says. Where the engine is gets looked up by
+    /// [`build`](Self::build), and only where the code gives no endpoint.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] naming the variable whose value is wrong.
+    ///
+    /// ```
+    /// use catamaran::{ConfigBuilder, Endpoint, Environment};
+    ///
+    /// let config = ConfigBuilder::from_environment(&Environment::from_process())?
+    ///     .endpoint(Endpoint::unix("/run/docker.sock"))
+    ///     .build()?;
+    /// # Ok::<(), catamaran::Error>(())
+    /// ```
+    pub fn from_environment(environment: &Environment) -> Result<Self> {
+        Ok(Self {
+            environment: Some(environment.clone()),
+            mode: vars::mode(environment)?,
+            operation_timeout: vars::operation_timeout(environment)?,
+            pool_size: vars::pool_size(environment)?,
+            api_version: vars::api_version(environment)?,
+            insecure_tcp: vars::insecure_tcp(environment)?,
+            ..Self::default()
+        })
+    }
+
+    /// Where the engine is.
+    ///
+    /// ```
+    /// use catamaran::{Config, Endpoint};
+    /// let builder = Config::builder().endpoint(Endpoint::unix("/run/docker.sock"));
+    /// ```
+    pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.endpoint = Some(endpoint);
+        self
+    }
+
+    /// Which engine serves the calls. Default: [`Mode::Auto`].
+    ///
+    /// ```
+    /// use catamaran::{Config, Mode};
+    /// let builder = Config::builder().mode(Mode::Async);
+    /// ```
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = Some(mode);
+        self
+    }
+
+    /// The deadline of one call, from 1 ms to 24 h. Default: 30 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let builder = catamaran::Config::builder().operation_timeout(Duration::from_secs(10));
+    /// ```
+    pub fn operation_timeout(mut self, timeout: Duration) -> Self {
+        self.operation_timeout = Some(timeout);
+        self
+    }
+
+    /// How many operations may be under way at once, from 1 to 1024. Default: 20.
+    ///
+    /// ```
+    /// let builder = catamaran::Config::builder().pool_size(64);
+    /// ```
+    pub fn pool_size(mut self, size: usize) -> Self {
+        self.pool_size = Some(size);
+        self
+    }
+
+    /// Pins the API version, from [`ApiVersion::OLDEST`] to [`ApiVersion::NEWEST`]. Default: negotiated.
+    ///
+    /// ```
+    /// use catamaran::{ApiVersion, Config};
+    /// let builder = Config::builder().api_version(ApiVersion::new(1, 44));
+    /// ```
+    pub fn api_version(mut self, version: ApiVersion) -> Self {
+        self.api_version = Some(version);
+        self
+    }
+
+    /// How long one connection may take to be made, from 1 ms to 24 h. Default: 5 s. The call's own
+    /// deadline ends it too.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let builder = catamaran::Config::builder().connect_timeout(Duration::from_secs(2));
+    /// ```
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = Some(timeout);
+        self
+    }
+
+    /// How long an idle connection is kept, from 1 ms to 24 h. Default: 5 s. Keep it below the engine's
+    /// own limit (Podman's service: 10 s).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let builder = catamaran::Config::builder().idle_timeout(Duration::from_secs(2));
+    /// ```
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// Allows plaintext TCP beyond loopback: whoever can reach or listen to that connection is root on
+    /// the engine's machine. It never turns off TLS that was asked for. Default: `false`.
+    ///
+    /// ```
+    /// use catamaran::{Config, Endpoint, ErrorKind};
+    ///
+    /// let plaintext = || Config::builder().endpoint(Endpoint::tcp("10.0.0.7", 2375));
+    /// assert_eq!(plaintext().build().unwrap_err().kind(), ErrorKind::Config);
+    /// assert!(plaintext().insecure_tcp(true).build().is_ok());
+    /// ```
+    pub fn insecure_tcp(mut self, allowed: bool) -> Self {
+        self.insecure_tcp = Some(allowed);
+        self
+    }
+
+    /// Checks everything and gives the configuration. May read files (contexts, certificates) and look
+    /// for sockets, but connects to nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] where a value is out of range, no endpoint was given and no environment
+    /// either, the environment names no usable engine, a certificate file can't be read, or plaintext
+    /// TCP would leave this machine; [`ErrorKind::Unsupported`] for an address of a kind that this
+    /// crate doesn't speak.
+    ///
+    /// ```
+    /// let error = catamaran::Config::builder().build().unwrap_err();
+    /// assert!(error.message().contains("no endpoint"));
+    /// ```
+    pub fn build(self) -> Result<Config> {
+        let endpoint =
+            match (self.endpoint, &self.environment) {
+                (Some(endpoint), Some(environment)) => resolve::given(endpoint, environment)?,
+                (Some(endpoint), None) => endpoint,
+                (None, Some(environment)) => resolve::found(environment)?,
+                (None, None) => {
+                    return Err(Error::new(ErrorKind::Config, "no endpoint was given").with_advice(
+                    "give the builder one, or use Config::from_env, which looks for the engine",
+                ));
+                }
+            };
+        endpoint.check()?;
+        let insecure_tcp = self.insecure_tcp.unwrap_or(false);
+        resolve::refuse_plaintext(&endpoint, insecure_tcp)?;
+
+        let timeout = |name, value: Option<Duration>, default| {
+            let value = value.unwrap_or(Duration::from_secs(default));
+            if TIMEOUTS.contains(&value) {
+                Ok(value)
+            } else {
+                Err(wrong(name, format_args!("{value:?}"), "1ms to 24h"))
+            }
+        };
+        let pool_size = self.pool_size.unwrap_or(20);
+        if !POOL_SIZES.contains(&pool_size) {
+            return Err(wrong("pool_size", format_args!("{pool_size}"), "1 to 1024"));
+        }
+        if let Some(version) = self.api_version.filter(|version| !version.is_spoken()) {
+            let accepted = format!("{} to {}", ApiVersion::OLDEST, ApiVersion::NEWEST);
+            return Err(wrong("api_version", format_args!("{version}"), &accepted));
+        }
+        Ok(Config {
+            endpoint,
+            mode: self.mode.unwrap_or_default(),
+            operation_timeout: timeout("operation_timeout", self.operation_timeout, 30)?,
+            pool_size,
+            api_version: self.api_version,
+            connect_timeout: timeout("connect_timeout", self.connect_timeout, 5)?,
+            idle_timeout: timeout("idle_timeout", self.idle_timeout, 5)?,
+            insecure_tcp,
+        })
+    }
+}
+
+fn wrong(name: &str, value: std::fmt::Arguments<'_>, accepted: &str) -> Error {
+    Error::new(
+        ErrorKind::Config,
+        format!("{name} = {value}: out of range; accepted: {accepted}"),
+    )
+}

@@ -1,0 +1,76 @@
+//! What the variables beside the engine's address mean.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::Mode;
+use crate::endpoint::environment::{flag, vars};
+use crate::endpoint::{ApiVersion, Environment};
+use crate::error::Result;
+
+const DAY: u64 = 24 * 60 * 60;
+pub(super) const TIMEOUTS: RangeInclusive<Duration> =
+    Duration::from_millis(1)..=Duration::from_secs(DAY);
+pub(super) const POOL_SIZES: RangeInclusive<usize> = 1..=1024;
+
+fn switch(environment: &Environment, name: &str) -> Result<Option<bool>> {
+    environment.read(name, "true, false, 1, 0, yes, no, on, off", |text| {
+        flag(text).ok_or("neither true nor false")
+    })
+}
+
+pub(super) fn mode(environment: &Environment) -> Result<Option<Mode>> {
+    let wish = switch(environment, vars::USE_ASYNC)?;
+    Ok(wish.map(|wish| if wish { Mode::Auto } else { Mode::Blocking }))
+}
+
+pub(super) fn insecure_tcp(environment: &Environment) -> Result<Option<bool>> {
+    switch(environment, vars::INSECURE_TCP)
+}
+
+pub(super) fn api_version(environment: &Environment) -> Result<Option<ApiVersion>> {
+    let accepted = format!("{} to {}", ApiVersion::OLDEST, ApiVersion::NEWEST);
+    environment.read(vars::API_VERSION, &accepted, |text| {
+        match text.parse::<ApiVersion>() {
+            Ok(version) if version.is_spoken() => Ok(version),
+            Ok(_) => Err("this crate doesn't speak that version"),
+            Err(_) => Err("not an API version"),
+        }
+    })
+}
+
+pub(super) fn pool_size(environment: &Environment) -> Result<Option<usize>> {
+    environment.read(vars::POOL_SIZE, "1 to 1024", |text| {
+        // `usize::from_str` alone would take `+1`.
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let size = digits.then(|| text.parse().ok()).flatten();
+        match size {
+            Some(size) if POOL_SIZES.contains(&size) => Ok(size),
+            Some(_) => Err("out of range"),
+            None => Err("not a number of operations"),
+        }
+    })
+}
+
+pub(super) fn operation_timeout(environment: &Environment) -> Result<Option<Duration>> {
+    let accepted = "seconds (30, 2.5) or a duration (30s, 500ms, 1m 30s), from 1ms to 24h";
+    environment.read(vars::OPERATION_TIMEOUT, accepted, |text| {
+        match duration(text) {
+            Some(timeout) if TIMEOUTS.contains(&timeout) => Ok(timeout),
+            Some(_) => Err("out of range"),
+            None => Err("not a duration"),
+        }
+    })
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    // `f64::from_str` alone would take `1e3`, `inf` and `+1`.
+    if text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.')
+    {
+        Duration::try_from_secs_f64(text.parse().ok()?).ok()
+    } else {
+        humantime::parse_duration(text).ok()
+    }
+}
