@@ -110,6 +110,14 @@ fn is_id(text: &str) -> bool {
 
 /// Takes a reference apart; whether the parts are sound is `is_reference`'s to say.
 fn split(text: &str) -> Parts<'_> {
+    if is_id(text) {
+        return Parts {
+            domain: None,
+            path: text,
+            tag: None,
+            digest: None,
+        };
+    }
     let (name, digest) = match text.split_once('@') {
         Some((name, digest)) => (name, Some(digest)),
         None => (text, None),
@@ -119,10 +127,11 @@ fn split(text: &str) -> Parts<'_> {
         Some((name, tag)) if !tag.contains(['/', ']']) => (name, Some(tag)),
         _ => (name, None),
     };
-    // Docker's own rule: the first part is a domain if it looks like one.
+    // Docker's own rule: the first part is a domain if it looks like one, and can be one.
     let (domain, path) = match name.split_once('/') {
         Some((first, rest))
-            if first.contains(['.', ':']) || first == "localhost" || has_upper(first) =>
+            if is_domain(first)
+                && (first.contains(['.', ':']) || first == "localhost" || has_upper(first)) =>
         {
             (Some(first), rest)
         }
@@ -150,9 +159,9 @@ fn is_reference(text: &str) -> bool {
         tag,
         digest,
     } = split(text);
-    let name_length = domain.map_or(0, |domain| domain.len() + 1) + path.len();
-    name_length <= 255
-        && domain.is_none_or(is_domain)
+    // Docker counts the path alone; a domain name holds no more either (RFC 1035, section 2.3.4).
+    path.len() <= 255
+        && domain.is_none_or(|domain| domain.len() <= 255 && is_domain(domain))
         && path.split('/').all(is_component)
         && tag.is_none_or(is_tag)
         && digest.is_none_or(is_digest)
@@ -181,10 +190,21 @@ fn is_tag(text: &str) -> bool {
 }
 
 /// `[A-Za-z][A-Za-z0-9]*([-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}`
+///
+/// The algorithms that engines know have a length of their own, and lower case (go-digest).
 fn is_digest(text: &str) -> bool {
     let Some((algorithm, hex)) = text.split_once(':') else {
         return false;
     };
+    let length = match algorithm {
+        "sha256" => Some(64),
+        "sha384" => Some(96),
+        "sha512" => Some(128),
+        _ => None,
+    };
+    if length.is_some_and(|length| hex.len() != length || has_upper(hex)) {
+        return false;
+    }
     algorithm.split(['-', '_', '+', '.']).all(|part| {
         part.starts_with(|c: char| c.is_ascii_alphabetic())
             && part.bytes().all(|b| b.is_ascii_alphanumeric())
@@ -246,6 +266,7 @@ mod tests {
             digest.as_str(),
             id.as_str(),
             HEX,
+            "foo_bar.com/app",
         ] {
             assert!(ImageRef::new(good).is_ok(), "{good}");
         }
@@ -258,6 +279,7 @@ mod tests {
             "",
             ":justtag",
             "@sha256:fff",
+            "repo@sha256:ffffffffffffffffffffffffffffffffff",
             "repo@sha256:ffffffffffffff",
             "validname@invaliddigest:fff",
             "Uppercase:tag",
@@ -289,6 +311,8 @@ mod tests {
             ("team/app", Some("1"), None)
         );
         assert_eq!(image.to_path(), "%5B2001:db8::1%5D:5000/team/app:1");
+        let id = ImageRef::new(format!("sha256:{HEX}")).expect("an id");
+        assert_eq!((id.is_id(), id.path(), id.tag()), (true, id.as_str(), None));
         let bare = ImageRef::new("busybox").expect("a reference");
         assert_eq!(bare.with_default_tag().as_str(), "busybox:latest");
         assert_eq!(image.with_default_tag(), image);

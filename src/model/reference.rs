@@ -143,7 +143,7 @@ reference! {
     /// assert!(ContainerRef::new("../volumes/x").is_err());
     /// ```
     ContainerRef, "container", |text| is_name(text, 1),
-    "a container's name or id: a letter or digit, then letters, digits, '_', '.', '-'; without slash or '..'"
+    "a container's name or id: a letter or digit, then letters, digits, '_', '.', '-'; without '..' or the slash that engines print before it"
 }
 reference! {
     /// A name for a container that is created or renamed.
