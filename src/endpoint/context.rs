@@ -1,6 +1,5 @@
 //! Docker contexts: endpoints by name, kept as files under `~/.docker`.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{ErrorKind as Io, Read};
@@ -39,7 +38,13 @@ struct Metadata {
     #[serde(default)]
     name: String,
     #[serde(default)]
-    endpoints: HashMap<String, EndpointMetadata>,
+    endpoints: Endpoints,
+}
+
+/// Other endpoints (Kubernetes and what tools add) are none of ours, whatever is in them.
+#[derive(Deserialize, Default)]
+struct Endpoints {
+    docker: Option<EndpointMetadata>,
 }
 
 #[derive(Deserialize)]
@@ -52,9 +57,9 @@ struct EndpointMetadata {
 }
 
 pub(crate) fn config_dir(environment: &Environment) -> Result<Option<ConfigDir>> {
-    if let Some(path) = environment.text(vars::CONFIG)? {
+    if let Some(path) = environment.path(vars::CONFIG)? {
         return Ok(Some(ConfigDir {
-            path: path.into(),
+            path,
             origin: vars::CONFIG,
         }));
     }
@@ -99,7 +104,7 @@ fn load(dir: &ConfigDir, name: &str, origin: &str) -> Result<Endpoint> {
     let id = hex(&Sha256::digest(name));
     let contexts = dir.path.join("contexts");
     let path = contexts.join("meta").join(&id).join("meta.json");
-    let Some(mut metadata) = read_json::<Metadata>(&path, origin)? else {
+    let Some(metadata) = read_json::<Metadata>(&path, origin)? else {
         return Err(wrong(format!(
             "{origin}: no such context in {}; known: {}",
             one_line(&contexts),
@@ -109,7 +114,7 @@ fn load(dir: &ConfigDir, name: &str, origin: &str) -> Result<Endpoint> {
     };
     let found = metadata
         .endpoints
-        .remove("docker")
+        .docker
         .filter(|found| !found.host.is_empty());
     let Some(EndpointMetadata {
         host,

@@ -92,8 +92,9 @@ fn look_at(path: &Path) -> Found {
         Err(cause) => return Found::No(cause.to_string()),
     }
     // Opening a socket's file always fails, but the permission is checked first (ENXIO comes after
-    // EACCES); unlike a connect it can't block, and the engine sees nothing of it.
-    match OpenOptions::new().read(true).write(true).open(path) {
+    // EACCES); unlike a connect it can't block, and the engine sees nothing of it. Connecting takes write
+    // permission alone.
+    match OpenOptions::new().write(true).open(path) {
         Err(cause) if cause.kind() == Io::PermissionDenied => Found::Denied,
         _ => Found::Open,
     }

@@ -155,6 +155,22 @@ impl Environment {
         })
     }
 
+    /// The value as a path, made absolute now: certificates are read again later, when the process may be
+    /// in another directory.
+    pub(crate) fn path(&self, name: &str) -> Result<Option<PathBuf>> {
+        let Some(path) = self.text(name)? else {
+            return Ok(None);
+        };
+        std::path::absolute(path).map(Some).map_err(|cause| {
+            let shown = quote(path);
+            Error::new(
+                ErrorKind::Config,
+                format!("{name}={shown}: {cause}; accepted: a directory"),
+            )
+            .with_source(cause)
+        })
+    }
+
     /// The value, parsed; white space around it, as env files leave it, doesn't count.
     pub(crate) fn read<T>(
         &self,

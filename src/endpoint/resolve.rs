@@ -1,7 +1,5 @@
 //! Where the environment says the engine is: `DOCKER_HOST`, a context, a socket.
 
-use std::path::PathBuf;
-
 use super::environment::{Environment, flag, vars};
 use super::parse::{self, Parsed, Scheme};
 use super::{Endpoint, TlsConfig, context, discover, quote_url};
@@ -141,7 +139,7 @@ fn certificates(wish: &TlsWish, environment: &Environment) -> Result<TlsConfig> 
             vars::CERT_PATH
         ))
     };
-    let given = environment.text(vars::CERT_PATH)?.map(PathBuf::from);
+    let given = environment.path(vars::CERT_PATH)?;
     let default = || context::config_dir(environment).map(|dir| dir.map(|dir| dir.path));
     let dir = given.map_or_else(default, |given| Ok(Some(given)))?;
     let dir =

@@ -1,6 +1,7 @@
 //! Which certificates a TLS connection uses. The connection itself is made by the engines.
 
 use std::fs::{self, File};
+use std::io::ErrorKind as Io;
 use std::path::{Path, PathBuf};
 
 use super::one_line;
@@ -118,13 +119,20 @@ impl TlsConfig {
     }
 
     /// What a context keeps in its TLS directory: any of the three files, a certificate and its key only
-    /// together. `None` where there is nothing; an `Err` says which file is at fault.
+    /// together. `None` where there is no such directory; as in Docker's CLI, an empty one asks for TLS
+    /// with the platform's authorities. An `Err` says which file is at fault.
     pub(super) fn from_context(dir: &Path) -> Result<Option<Self>, String> {
-        let there = |name: &str| {
-            let path = dir.join(name);
-            path.try_exists()
-                .map_err(|error| format!("{}: {error}", one_line(&path)))
+        // The entry, not what it points to: a link whose target is gone (a secret that is being rotated)
+        // must not turn TLS into plaintext.
+        let exists = |path: &Path| match fs::symlink_metadata(path) {
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.kind(), Io::NotFound | Io::NotADirectory) => Ok(false),
+            Err(error) => Err(format!("{}: {error}", one_line(path))),
         };
+        if !exists(dir)? {
+            return Ok(None);
+        }
+        let there = |name: &str| exists(&dir.join(name));
         let mut tls = Self::new();
         if there(CA)? {
             tls = tls.with_ca(dir.join(CA));
@@ -135,7 +143,7 @@ impl TlsConfig {
         }
         match tls.first_unreadable() {
             Some(fault) => Err(fault),
-            None => Ok((tls != Self::new()).then_some(tls)),
+            None => Ok(Some(tls)),
         }
     }
 
@@ -192,10 +200,27 @@ mod tests {
             }
             TlsConfig::from_context(dir.path())
         };
-        assert_eq!(found(&[]), Ok(None));
+        assert_eq!(found(&[]), Ok(Some(TlsConfig::new())));
         assert!(found(&[CA]).unwrap().unwrap().cert().is_none());
         assert!(found(&[CERT, KEY]).unwrap().unwrap().ca().is_none());
         assert!(found(&[CA, CERT]).unwrap_err().contains(KEY));
         assert!(found(&[CA, KEY]).unwrap_err().contains(CERT));
+    }
+
+    #[test]
+    fn a_context_whose_files_are_gone_is_no_plaintext_one() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(
+            TlsConfig::from_context(&dir.path().join("docker")),
+            Ok(None)
+        );
+        for name in [CA, CERT, KEY] {
+            std::os::unix::fs::symlink("/gone", dir.path().join(name)).unwrap();
+            assert!(
+                TlsConfig::from_context(dir.path())
+                    .unwrap_err()
+                    .contains(CA)
+            );
+        }
     }
 }

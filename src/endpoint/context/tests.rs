@@ -263,3 +263,22 @@ fn a_home_that_is_no_directory_has_no_contexts() {
     let env = Environment::empty().with_var("DOCKER_CONFIG", "/dev/null");
     assert!(error(&env).contains("DOCKER_CONFIG: /dev/null/config.json"));
 }
+
+#[test]
+fn endpoints_of_others_do_not_matter() {
+    let home = Home::new();
+    for other in ["null", "\"text\"", "{\"Host\":null}"] {
+        home.meta(
+            "x",
+            &format!(r#"{{"Endpoints":{{"other":{other},"docker":{{"Host":"unix:///x.sock"}}}}}}"#),
+        );
+        let env = home.env().with_var("DOCKER_CONTEXT", "x");
+        assert_eq!(found(&env).unwrap(), Endpoint::unix("/x.sock"), "{other}");
+    }
+}
+
+#[test]
+fn paths_do_not_depend_on_a_later_directory() {
+    let env = Environment::empty().with_var("DOCKER_CONFIG", "relative");
+    assert!(config_dir(&env).unwrap().unwrap().path.is_absolute());
+}
