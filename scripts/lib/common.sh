@@ -20,9 +20,6 @@ version_at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2"
 exit_tasks=':'
 at_exit() { exit_tasks="$1; $exit_tasks"; }
 trap 'exit_status=$?; set +e; eval "$exit_tasks"; exit "$exit_status"' EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
 # Everything the scripts make for themselves goes here, and goes away with them.
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/catamaran.XXXXXX")

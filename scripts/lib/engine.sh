@@ -5,6 +5,12 @@
 ensure_engine() {
     need curl curl "talking to the engine"
     find_engine && return
+    may_install || die "no container engine answers here" ${silent_sockets[@]+"${silent_sockets[@]}"} \
+        "start one (Docker: sudo systemctl start docker; Podman: podman system service --time 0 &)," \
+        "or name one: export DOCKER_HOST=unix:///path/of/docker.sock" \
+        "permission denied: sudo usermod -aG docker \$USER, and log in again" \
+        "(run as root on Debian or Ubuntu, this script starts a private one by itself)"
+    . scripts/lib/private-engine.sh
     start_private_engine
 }
 
@@ -69,62 +75,3 @@ use_docker_context() {
 
 # json_string KEY FILE: enough for the two files above, and needs nothing installed.
 json_string() { sed -n 's/.*"'"$1"'" *: *"\([^"]*\)".*/\1/p' "$2" 2>/dev/null | head -n 1; }
-
-start_private_engine() {
-    may_install || die "no container engine answers here" ${silent_sockets[@]+"${silent_sockets[@]}"} \
-        "start one (Docker: sudo systemctl start docker; Podman: podman system service --time 0 &)," \
-        "or name one: export DOCKER_HOST=unix:///path/of/docker.sock" \
-        "permission denied: sudo usermod -aG docker \$USER, and log in again" \
-        "(run as root on Debian or Ubuntu, this script starts a private one by itself)"
-    say "no container engine answers here: starting a private one, which ends with this script"
-    need dockerd docker.io "a private engine"
-    need iptables iptables "a private engine"
-
-    hand_down_cgroup_controllers
-
-    engine_dir=$scratch/engine
-    mkdir "$engine_dir"
-    mkfifo "$engine_dir/lifeline"
-    # New mount, network and process namespaces: no firewall, bridge, mount or process of this machine is touched, and
-    # the kernel takes away whatever is left in them. The daemon lives until a line, or the end, comes down the lifeline,
-    # so it doesn't outlive a script that was killed.
-    setsid unshare --mount --net --pid --fork --kill-child --mount-proc \
-        bash scripts/lib/private-engine "$engine_dir" <"$engine_dir/lifeline" >"$engine_dir/log" 2>&1 &
-    engine_pid=$!
-    exec 9>"$engine_dir/lifeline"
-    at_exit stop_private_engine
-
-    export DOCKER_HOST=unix://$engine_dir/docker.sock
-    local _
-    for _ in $(seq 300); do
-        if engine_answers; then
-            say "engine: $DOCKER_HOST (private)"
-            return
-        fi
-        kill -0 "$engine_pid" 2>/dev/null || break
-        sleep 0.2
-    done
-    tail -n 20 "$engine_dir/log" >&2
-    die "the private engine did not start (its last words are above)" \
-        "inside a container, that takes a privileged one; otherwise name an engine with DOCKER_HOST"
-}
-
-# Inside a container with cgroup version 2, the group that we see as the root holds processes, and such a group cannot
-# hand controllers down to containers: its processes move to a group of their own. A true root has no cgroup.type, and
-# needs none of it.
-hand_down_cgroup_controllers() {
-    local root=/sys/fs/cgroup process
-    [ -f "$root/cgroup.type" ] || return 0
-    mkdir -p "$root/init"
-    while read -r process; do
-        echo "$process" >"$root/init/cgroup.procs" || true # it may have ended meanwhile
-    done <"$root/cgroup.procs" 2>/dev/null
-    sed -e 's/ / +/g' -e 's/^/+/' "$root/cgroup.controllers" >"$root/cgroup.subtree_control" || true
-}
-
-stop_private_engine() {
-    say "stopping the private engine"
-    echo stop >&9
-    wait "$engine_pid"
-    exec 9>&-
-}

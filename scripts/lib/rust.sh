@@ -30,8 +30,8 @@ install_debian_rust() {
         version=$(candidate "rustc$suffix")
         version_at_least "${version:-0}" "$minimum_rust" || continue
         packages=()
-        for package in cargo rustc rustfmt rust-clippy; do
-            [ -z "$(candidate "$package$suffix")" ] || packages+=("$package$suffix")
+        for package in "cargo$suffix" "rustc$suffix" "rustfmt$suffix" "rust$suffix-clippy"; do
+            [ -z "$(candidate "$package")" ] || packages+=("$package")
         done
         install_packages "Rust $minimum_rust or newer" "${packages[@]}" gcc libc6-dev ca-certificates
         return
