@@ -167,20 +167,22 @@ impl ConfigBuilder {
     /// assert!(error.message().contains("no endpoint"));
     /// ```
     pub fn build(self) -> Result<Config> {
-        let endpoint =
-            match (self.endpoint, &self.environment) {
-                (Some(endpoint), Some(environment)) => resolve::given(endpoint, environment)?,
-                (Some(endpoint), None) => endpoint,
-                (None, Some(environment)) => resolve::found(environment)?,
-                (None, None) => {
-                    return Err(Error::new(ErrorKind::Config, "no endpoint was given").with_advice(
-                    "give the builder one, or use Config::from_env, which looks for the engine",
-                ));
-                }
-            };
+        let given = |endpoint| (endpoint, resolve::GIVEN.to_owned());
+        let (endpoint, origin) = match (self.endpoint, &self.environment) {
+            (Some(endpoint), Some(environment)) => given(resolve::given(endpoint, environment)?),
+            (Some(endpoint), None) => given(endpoint),
+            (None, Some(environment)) => resolve::found(environment)?,
+            (None, None) => {
+                return Err(
+                    Error::new(ErrorKind::Config, "no endpoint was given").with_advice(
+                        "give the builder one, or use Config::from_env, which looks for the engine",
+                    ),
+                );
+            }
+        };
         endpoint.check()?;
         let insecure_tcp = self.insecure_tcp.unwrap_or(false);
-        resolve::refuse_plaintext(&endpoint, insecure_tcp)?;
+        resolve::refuse_plaintext(&endpoint, &origin, insecure_tcp)?;
 
         let timeout = |name, value: Option<Duration>, default| {
             let value = value.unwrap_or(Duration::from_secs(default));

@@ -70,40 +70,52 @@ fn tls_switch(environment: &Environment, name: &str) -> Result<bool> {
     Ok(asked.unwrap_or(false))
 }
 
+/// What named an endpoint that the code gave.
+pub(crate) const GIVEN: &str = "the builder's endpoint";
+
 /// The endpoint that the code gave, where it doesn't undo TLS that the environment asks for.
 pub(crate) fn given(endpoint: Endpoint, environment: &Environment) -> Result<Endpoint> {
     if matches!(endpoint, Endpoint::Tcp { .. }) {
         let wish = TlsWish::read(environment)?;
         if wish.is_asked() {
-            return Err(wish.contradicts(&endpoint, "the builder's endpoint"));
+            return Err(wish.contradicts(&endpoint, GIVEN));
         }
     }
     Ok(endpoint)
 }
 
-/// The endpoint that the environment names, or the first socket found.
-pub(crate) fn found(environment: &Environment) -> Result<Endpoint> {
+/// The endpoint that the environment names, or the first socket found; and what named it, for messages.
+pub(crate) fn found(environment: &Environment) -> Result<(Endpoint, String)> {
     let wish = TlsWish::read(environment)?;
     if let Some(host) = environment.text(vars::HOST)? {
-        return from_host(host, &wish, environment);
+        let origin = format!("{}={}", vars::HOST, quote_url(host));
+        return Ok((from_host(host, &origin, &wish, environment)?, origin));
     }
     if let Some((endpoint, origin)) = context::current(environment)? {
         if wish.is_asked() && matches!(endpoint, Endpoint::Tcp { .. }) {
             return Err(wish.contradicts(&endpoint, &origin));
         }
-        return Ok(endpoint);
+        return Ok((endpoint, origin));
     }
     // Docker's CLI takes the switch alone for this machine's TLS port; a socket isn't what was asked for.
     if wish.switched {
         let tls = certificates(&wish, environment)?;
-        return Ok(Endpoint::tls("localhost", parse::TLS_PORT, tls));
+        return Ok((
+            Endpoint::tls("localhost", parse::TLS_PORT, tls),
+            wish.asked_by(),
+        ));
     }
-    discover::socket(environment).map(Endpoint::unix)
+    let socket = discover::socket(environment)?;
+    Ok((Endpoint::unix(socket), "the first socket found".to_owned()))
 }
 
-fn from_host(host: &str, wish: &TlsWish, environment: &Environment) -> Result<Endpoint> {
-    let origin = format!("{}={}", vars::HOST, quote_url(host));
-    let parsed = parse::parse(host.trim()).map_err(|refusal| refusal.into_error(&origin))?;
+fn from_host(
+    host: &str,
+    origin: &str,
+    wish: &TlsWish,
+    environment: &Environment,
+) -> Result<Endpoint> {
+    let parsed = parse::parse(host.trim()).map_err(|refusal| refusal.into_error(origin))?;
     let Parsed::Net { scheme, .. } = parsed else {
         return Ok(parsed.into_endpoint(None));
     };
@@ -111,7 +123,7 @@ fn from_host(host: &str, wish: &TlsWish, environment: &Environment) -> Result<En
         return Ok(parsed.into_endpoint(None));
     }
     if scheme == Scheme::Http {
-        return Err(wish.contradicts(&parsed.into_endpoint(None), &origin));
+        return Err(wish.contradicts(&parsed.into_endpoint(None), origin));
     }
     Ok(parsed.into_endpoint(Some(certificates(wish, environment)?)))
 }
@@ -151,14 +163,14 @@ fn certificates(wish: &TlsWish, environment: &Environment) -> Result<TlsConfig> 
     }
 }
 
-pub(crate) fn refuse_plaintext(endpoint: &Endpoint, allowed: bool) -> Result<()> {
+pub(crate) fn refuse_plaintext(endpoint: &Endpoint, origin: &str, allowed: bool) -> Result<()> {
     if allowed || !matches!(endpoint, Endpoint::Tcp { .. }) || endpoint.is_loopback() {
         return Ok(());
     }
     Err(Error::new(
         ErrorKind::Config,
         format!(
-            "{endpoint} is plaintext beyond loopback: whoever reaches it is root on the engine's machine"
+            "{endpoint} (from {origin}) is plaintext beyond loopback: whoever reaches it is root on the engine's machine"
         ),
     )
     .with_advice(format!(

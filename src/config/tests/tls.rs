@@ -14,6 +14,7 @@ fn plaintext_beyond_loopback_needs_a_word() {
             error.message().contains("is plaintext beyond loopback"),
             "{error}"
         );
+        assert!(error.message().contains("DOCKER_HOST"), "{error}");
         assert!(
             error.advice().unwrap().contains("CATAMARAN_INSECURE_TCP"),
             "{error}"

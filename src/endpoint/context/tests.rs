@@ -4,7 +4,7 @@ use super::*;
 use crate::endpoint::resolve;
 
 fn found(environment: &Environment) -> Result<Endpoint> {
-    resolve::found(environment)
+    resolve::found(environment).map(|(endpoint, _)| endpoint)
 }
 
 const CA: &str = "ca.pem";
