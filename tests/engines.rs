@@ -336,3 +336,24 @@ async fn tls_is_refused_rather_than_spoken_to_in_plaintext() {
     listener.set_nonblocking(true).expect("a socket");
     assert!(listener.accept().is_err(), "somebody connected");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn first_streams_may_race() {
+    let nobody = ContainerRef::new("catamaran-test-nobody").expect("a name");
+    for _ in 0..20 {
+        let backend: Backend = Arc::new(BlockingEngine::connect(endpoint()).expect("an engine"));
+        backend.version().await.expect("a version");
+        let together = Arc::new(tokio::sync::Barrier::new(8));
+        let streams = (0..8).map(|_| {
+            let (backend, nobody, together) = (backend.clone(), nobody.clone(), together.clone());
+            tokio::spawn(async move {
+                together.wait().await;
+                backend.logs(&nobody, &LogsOptions::default()).await
+            })
+        });
+        for stream in futures::future::join_all(streams).await {
+            let refused = stream.expect("no panic").expect_err("nobody is there");
+            assert_eq!(refused.kind(), ErrorKind::NotFound);
+        }
+    }
+}

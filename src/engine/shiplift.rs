@@ -103,12 +103,13 @@ impl Shared {
         {
             return Ok(lane);
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| {
-                Error::new(ErrorKind::Connect, "no runtime for a lane").with_source(error)
-            })?;
+        self.lane(&mut tokio::runtime::Builder::new_current_thread())
+    }
+
+    fn lane(&self, runtime: &mut tokio::runtime::Builder) -> Result<Lane> {
+        let runtime = runtime.enable_all().build().map_err(|error| {
+            Error::new(ErrorKind::Connect, "no runtime can be made").with_source(error)
+        })?;
         Ok(Lane {
             runtime: Some(runtime),
             transport: self.transport(),
@@ -126,19 +127,13 @@ impl Shared {
         if let Some(streams) = self.streams.get() {
             return Ok(streams);
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("catamaran-streams")
-            .enable_all()
-            .build()
-            .map_err(|error| {
-                Error::new(ErrorKind::Connect, "no runtime for streams").with_source(error)
-            })?;
-        // A race makes a second runtime and drops it, which is harmless.
-        Ok(self.streams.get_or_init(|| Lane {
-            runtime: Some(runtime),
-            transport: self.transport(),
-        }))
+        // Made whole before it is offered: where another came first, this one must end as a lane does.
+        let streams = self.lane(
+            tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .thread_name("catamaran-streams"),
+        )?;
+        Ok(self.streams.get_or_init(|| streams))
     }
 }
 
