@@ -13,6 +13,7 @@ mod engine;
 mod error;
 pub mod model;
 mod operation;
+mod quote;
 
 pub use backend::{CallContext, ContainerBackend, EngineKind};
 pub use config::{Config, ConfigBuilder, Mode};

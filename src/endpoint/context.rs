@@ -10,8 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::environment::{Environment, vars};
 use super::parse::{self, Parsed, Scheme};
-use super::{Endpoint, TlsConfig, one_line, quote, quote_url};
+use super::{Endpoint, TlsConfig};
 use crate::error::{Error, ErrorKind, Result};
+use crate::quote::{one_line, quote, quote_url};
 
 /// The files are written by people and tools of other kinds: beyond this it is none of them.
 const LARGEST_FILE: u64 = 1 << 20;

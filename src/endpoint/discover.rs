@@ -6,8 +6,8 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use super::environment::{Environment, vars};
-use super::one_line;
 use crate::error::{Error, ErrorKind, Result};
+use crate::quote::one_line;
 
 #[derive(Clone)]
 enum Found {

@@ -5,8 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::{quote, quote_url};
 use crate::error::{Error, ErrorKind, Result};
+use crate::quote::{quote, quote_url};
 
 /// The variables by name.
 pub(crate) mod vars {

@@ -4,7 +4,6 @@ mod context;
 mod discover;
 pub(crate) mod environment;
 mod parse;
-mod quote;
 pub(crate) mod resolve;
 #[cfg(test)]
 mod tests;
@@ -17,9 +16,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
+use crate::quote::{one_line, quote, quote_url};
 
 pub use environment::Environment;
-pub(crate) use quote::{one_line, quote, quote_url};
 pub use tls::TlsConfig;
 pub use version::ApiVersion;
 

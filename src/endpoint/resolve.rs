@@ -2,8 +2,9 @@
 
 use super::environment::{Environment, flag, vars};
 use super::parse::{self, Parsed, Scheme};
-use super::{Endpoint, TlsConfig, context, discover, quote_url};
+use super::{Endpoint, TlsConfig, context, discover};
 use crate::error::{Error, ErrorKind, Result};
+use crate::quote::quote_url;
 
 /// What the environment wants of TLS for TCP.
 struct TlsWish {

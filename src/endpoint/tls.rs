@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind as Io;
 use std::path::{Path, PathBuf};
 
-use super::one_line;
+use crate::quote::one_line;
 
 /// The certificates of a TLS connection: whom to trust, and who we are.
 ///

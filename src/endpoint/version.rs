@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::quote::quote;
 use crate::error::{Error, ErrorKind, Result};
+use crate::quote::quote;
 
 /// A version of the Docker Engine API, as in `1.41`.
 ///

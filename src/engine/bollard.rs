@@ -10,16 +10,14 @@ use async_trait::async_trait;
 use bollard::query_parameters as query;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker, body_full, body_try_stream};
 use bytes::Bytes;
-use futures::stream::{BoxStream, StreamExt};
+use futures::stream::{Stream, StreamExt};
 use http::{HeaderValue, Request, header};
-use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 pub(crate) use bollard::models;
 
-use super::carrier::{Answer, Carrier, Envelope, OpenAnswer, Status};
-use super::deadline::Deadline;
+use super::carrier::{Answer, Carrier, Envelope, OpenAnswer, Status, broken};
 use super::transport::Transport;
 use super::wire::{self, Body, Call, Command, Head};
 use crate::backend::EngineKind;
@@ -94,13 +92,7 @@ impl BollardCarrier {
             .send(request, envelope.deadline)
             .await?
             .into_parts();
-        Ok((
-            Head {
-                status: head.status.as_u16(),
-                headers: head.headers,
-            },
-            body,
-        ))
+        Ok((head.into(), body))
     }
 }
 
@@ -131,16 +123,8 @@ async fn command(
             return Ok(response);
         }
         let (head, body) = response.into_parts();
-        let body = read(body, wire::MAX_ERROR_BODY, envelope.deadline)
-            .await
-            .unwrap_or_default();
-        Err(Refusal::Failed(
-            Head {
-                status: head.status.as_u16(),
-                headers: head.headers,
-            }
-            .into_error(&body),
-        ))
+        let refused = Answer::read(head.into(), pieces(body), envelope.deadline).await?;
+        Err(Refusal::Failed(refused.head.into_error(&refused.body)))
     };
     // bollard's error has room for ours in its I/O variant; `outcome` takes it out again.
     send.await
@@ -170,33 +154,8 @@ fn outcome(sent: std::result::Result<(), bollard::errors::Error>) -> Result<Stat
     }
 }
 
-/// Reads a body to its end, up to a bound.
-async fn read(mut body: Incoming, bound: usize, deadline: Deadline) -> Result<Bytes> {
-    let mut all = bytes::BytesMut::new();
-    while let Some(frame) = deadline.bound(body.frame()).await? {
-        if let Ok(data) = frame.map_err(broken)?.into_data() {
-            if all.len() + data.len() > bound {
-                return Err(Error::new(
-                    ErrorKind::TooLarge,
-                    format!("the answer exceeds {bound} bytes"),
-                ));
-            }
-            // Most answers come in one piece, which then needs no copy.
-            if all.is_empty() && body.is_end_stream() {
-                return Ok(data);
-            }
-            all.extend_from_slice(&data);
-        }
-    }
-    Ok(all.freeze())
-}
-
-fn broken(error: hyper::Error) -> Error {
-    Error::new(
-        ErrorKind::Transport,
-        "the connection broke within the answer",
-    )
-    .with_source(error)
+fn pieces(body: Incoming) -> impl Stream<Item = Result<Bytes>> + Send + Unpin + 'static {
+    body.into_data_stream().map(|piece| piece.map_err(broken))
 }
 
 #[async_trait]
@@ -205,28 +164,12 @@ impl Carrier for BollardCarrier {
 
     async fn ask(&self, call: Call, envelope: Envelope) -> Result<Answer> {
         let (head, body) = self.send(call, envelope).await?;
-        let bound = if head.is_success() {
-            wire::MAX_ANSWER
-        } else {
-            wire::MAX_ERROR_BODY
-        };
-        match read(body, bound, envelope.deadline).await {
-            Ok(body) => Ok(Answer { head, body }),
-            // What an endless error says is lost; its status isn't.
-            Err(_) if !head.is_success() => Ok(Answer {
-                head,
-                body: Bytes::new(),
-            }),
-            Err(error) => Err(error),
-        }
+        Answer::read(head, pieces(body), envelope.deadline).await
     }
 
     async fn open(&self, call: Call, envelope: Envelope) -> Result<OpenAnswer> {
         let (head, body) = self.send(call, envelope).await?;
-        let body: BoxStream<'static, Result<Bytes>> = body
-            .into_data_stream()
-            .map(|piece| piece.map_err(broken))
-            .boxed();
+        let body = pieces(body).boxed();
         Ok(OpenAnswer { head, body })
     }
 

@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, Stream};
 
 use super::deadline::Deadline;
-use super::wire::{Call, Command, Head};
+use super::wire::{self, Call, Command, Head};
 use crate::backend::EngineKind;
 use crate::endpoint::ApiVersion;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::ContainerRef;
 
 /// What goes along with a call.
@@ -23,6 +23,44 @@ pub struct Envelope {
 pub struct Answer {
     pub(crate) head: Head,
     pub(crate) body: Bytes,
+}
+
+impl Answer {
+    /// Reads an answer; what a broken or endless refusal says is lost, its status isn't.
+    pub(super) async fn read(
+        head: Head,
+        body: impl Stream<Item = Result<Bytes>> + Unpin,
+        deadline: Deadline,
+    ) -> Result<Self> {
+        let read = deadline.bound(wire::whole(body, head.body_bound())).await;
+        match read.and_then(|read| read) {
+            Ok(body) => Ok(Self { head, body }),
+            Err(_) if !head.is_success() => Ok(Self {
+                head,
+                body: Bytes::new(),
+            }),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// No connection could be made.
+pub(super) fn no_connection(cause: impl Into<Cause>) -> Error {
+    Error::new(ErrorKind::Connect, "").with_source(cause)
+}
+
+/// The connection failed before the answer's head.
+pub(super) fn no_answer(cause: impl Into<Cause>) -> Error {
+    let message = "the connection ended before the answer";
+    Error::new(ErrorKind::Transport, message).with_source(cause)
+}
+
+/// The connection failed within the answer's body.
+pub(super) fn broken(cause: impl Into<Cause>) -> Error {
+    let message = "the connection broke within the answer";
+    Error::new(ErrorKind::Transport, message).with_source(cause)
 }
 
 /// An answer whose body is still to come.

@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{OnceCell, Semaphore};
 
 use bollard::BollardCarrier;
 use carrier::{Answer, Carrier, Envelope, OpenAnswer, Status};
@@ -63,7 +63,7 @@ struct Shared<C> {
     carrier: C,
     endpoint: Arc<str>,
     timeout: Duration,
-    version: Mutex<Option<ApiVersion>>,
+    version: OnceCell<ApiVersion>,
     permits: Semaphore,
 }
 
@@ -146,7 +146,7 @@ impl<C: Carrier> Engine<C> {
                 carrier,
                 endpoint: config.endpoint().to_string().into(),
                 timeout: config.operation_timeout(),
-                version: Mutex::new(config.api_version()),
+                version: OnceCell::new_with(config.api_version()),
                 permits: Semaphore::new(config.pool_size()),
             }),
             context: CallContext::new(),
@@ -166,27 +166,17 @@ impl<C: Carrier> Engine<C> {
 
     /// The version to speak, learnt from a ping once.
     async fn envelope(&self, deadline: Deadline) -> Result<Envelope> {
-        let mut known = deadline
-            .bound(self.shared.version.lock())
-            .await
-            .map_err(not_sent)?;
-        let version = if let Some(version) = *known {
-            version
-        } else {
+        let learn = async {
             let envelope = Envelope {
                 version: None,
                 deadline,
             };
-            // The caller's own operation hasn't been sent, whatever became of the ping.
-            let answer = self
-                .shared
-                .carrier
-                .ask(wire::ping(), envelope)
-                .await
-                .map_err(not_sent)?;
-            let answer = success(answer).map_err(not_sent)?;
-            *known.insert(wire::agree(wire::ping_answer(&answer.head).api_version)?)
+            let answer = success(self.shared.carrier.ask(wire::ping(), envelope).await?)?;
+            wire::agree(wire::ping_answer(&answer.head).api_version)
         };
+        let known = deadline.bound(self.shared.version.get_or_try_init(|| learn));
+        // The caller's own operation hasn't been sent, whatever became of the ping.
+        let version = *known.await.and_then(|known| known).map_err(not_sent)?;
         Ok(Envelope {
             version: Some(version),
             deadline,
@@ -231,7 +221,7 @@ impl<C: Carrier> Engine<C> {
         }
         let body = envelope
             .deadline
-            .bound(wire::single_json(opened.body))
+            .bound(wire::whole(opened.body, opened.head.body_bound()))
             .await;
         Err(opened
             .head

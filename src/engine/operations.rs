@@ -391,7 +391,11 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
             let opened = deadline
                 .bound(self.open(wire::wait(container, options), envelope))
                 .await??;
-            wire::wait_outcome(&deadline.bound(wire::single_json(opened.body)).await??)
+            wire::wait_outcome(
+                &deadline
+                    .bound(wire::whole(opened.body, wire::MAX_SMALL_BODY))
+                    .await??,
+            )
         };
         self.name(waited.await, Operation::Wait, container)
     }

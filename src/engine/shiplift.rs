@@ -9,14 +9,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::{BoxStream, StreamExt};
-use hyper014::body::HttpBody;
+use futures::stream::{Stream, StreamExt};
 use hyper014::client::HttpConnector;
 use hyper014::{Client, Request, Response};
 use shiplift::transport::Transport;
 use tokio_util::sync::CancellationToken;
 
-use super::carrier::{Answer, Carrier, Envelope, OpenAnswer, Status};
+use super::carrier::{
+    Answer, Carrier, Envelope, OpenAnswer, Status, broken, no_answer, no_connection,
+};
+use super::deadline::Deadline;
 use super::wire::{self, Body, Call, Command, Head};
 use crate::backend::EngineKind;
 use crate::config::Config;
@@ -168,13 +170,9 @@ async fn send(
     };
     sent.map_err(|error| {
         if error.is_connect() {
-            Error::new(ErrorKind::Connect, "").with_source(error)
+            no_connection(error)
         } else {
-            Error::new(
-                ErrorKind::Transport,
-                "the connection ended before the answer",
-            )
-            .with_source(error)
+            no_answer(error)
         }
     })
 }
@@ -195,46 +193,15 @@ fn head(response: &Response<hyper014::Body>) -> Head {
     }
 }
 
-fn broken(error: hyper014::Error) -> Error {
-    Error::new(
-        ErrorKind::Transport,
-        "the connection broke within the answer",
-    )
-    .with_source(error)
+fn pieces(body: hyper014::Body) -> impl Stream<Item = Result<Bytes>> + Send + Unpin + 'static {
+    body.map(|piece| piece.map_err(broken))
 }
 
 async fn ask(transport: &Transport, call: Call, envelope: Envelope) -> Result<Answer> {
-    let mut response = send(transport, call, envelope).await?;
-    let head = head(&response);
-    let bound = if head.is_success() {
-        wire::MAX_ANSWER
-    } else {
-        wire::MAX_ERROR_BODY
-    };
-    let mut all = bytes::BytesMut::new();
-    while let Some(piece) = response.body_mut().data().await {
-        match piece.map_err(broken) {
-            Ok(piece) if all.len() + piece.len() <= bound => all.extend_from_slice(&piece),
-            // What an endless or broken error says is lost; its status isn't.
-            _ if !head.is_success() => {
-                return Ok(Answer {
-                    head,
-                    body: Bytes::new(),
-                });
-            }
-            Ok(_) => {
-                return Err(Error::new(
-                    ErrorKind::TooLarge,
-                    format!("the answer exceeds {bound} bytes"),
-                ));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(Answer {
-        head,
-        body: all.freeze(),
-    })
+    let response = send(transport, call, envelope).await?;
+    // The lane bounds the whole exchange by its own clock.
+    let unbounded = Deadline::new(None, None);
+    Answer::read(head(&response), pieces(response.into_body()), unbounded).await
 }
 
 /// Runs within a lane until the answer, the deadline, or the caller's going away.
@@ -323,8 +290,7 @@ impl Carrier for ShipliftCarrier {
                 );
             }
         };
-        let body: BoxStream<'static, Result<Bytes>> =
-            body.map(|piece| piece.map_err(broken)).boxed();
+        let body = pieces(body).boxed();
         Ok(OpenAnswer { head, body })
     }
 

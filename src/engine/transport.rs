@@ -21,10 +21,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::carrier::{no_answer, no_connection};
 use super::deadline::Deadline;
 use crate::config::Config;
 use crate::endpoint::Endpoint;
-use crate::error::{Effect, Error, ErrorKind, Result};
+use crate::error::{Effect, Result};
 
 pub(super) struct Transport<B> {
     client: Client<Connector, B>,
@@ -70,15 +71,8 @@ where
         };
         match deadline.bound(self.client.request(request)).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) if error.is_connect() => {
-                Err(Error::new(ErrorKind::Connect, "").with_source(error))
-            }
-            Ok(Err(error)) => Err(Error::new(
-                ErrorKind::Transport,
-                "the connection ended before the answer",
-            )
-            .with_effect(effect())
-            .with_source(error)),
+            Ok(Err(error)) if error.is_connect() => Err(no_connection(error)),
+            Ok(Err(error)) => Err(no_answer(error).with_effect(effect())),
             Err(timeout) => Err(timeout.with_effect(effect())),
         }
     }
@@ -122,8 +116,7 @@ async fn connect(endpoint: &Endpoint) -> io::Result<Stream> {
     match endpoint {
         Endpoint::Unix { path } => UnixStream::connect(path).await.map(Stream::Unix),
         Endpoint::Tcp { host, port } => {
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            let stream = TcpStream::connect((host, *port)).await?;
+            let stream = TcpStream::connect((host.as_str(), *port)).await?;
             // Requests are small and answered at once: Nagle's delay would cost 40 ms.
             stream.set_nodelay(true)?;
             Ok(Stream::Tcp(stream))

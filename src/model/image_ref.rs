@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::reference::{quoted, text_type};
+use super::reference::text_type;
 use crate::error::{Error, Result};
+use crate::quote::quote;
 
 /// An image by name (`[domain[:port]/]path[:tag][@digest]`) or by id. The text is kept as given.
 ///
@@ -49,7 +50,7 @@ impl ImageRef {
             "image",
             format!(
                 "{} is no image: [registry[:port]/]name[:tag][@digest] in lower case, or an id",
-                quoted(text)
+                quote(text)
             ),
         ))
     }

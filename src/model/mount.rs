@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::VolumeName;
 use crate::error::{Error, Result};
+use crate::quote::quote;
 
 /// Where a mount's contents come from.
 #[non_exhaustive]
@@ -93,10 +94,7 @@ pub(crate) fn absolute(field: &'static str, path: &str) -> Result<()> {
     if !path.starts_with('/') || path.bytes().any(|b| b == 0 || b == b'\n') {
         return Err(Error::invalid(
             field,
-            format!(
-                "{:?} is no absolute path",
-                path.chars().take(64).collect::<String>()
-            ),
+            format!("{} is no absolute path", quote(path)),
         ));
     }
     Ok(())

@@ -8,18 +8,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::quote::quote;
 
 /// The longest reference that is accepted; engines have no bound of their own.
 const MAX: usize = 255;
-
-/// The offending input for a message: escaped, and never long.
-pub(super) fn quoted(text: &str) -> String {
-    let mut short: String = text.chars().take(64).flat_map(char::escape_debug).collect();
-    if text.chars().nth(64).is_some() {
-        short.push('…');
-    }
-    format!("\"{short}\"")
-}
 
 /// Docker's `[a-zA-Z0-9][a-zA-Z0-9_.-]*`, without `..`, which must never reach a URL (Docker itself
 /// would take `a..b`; such a container can be reached by its id).
@@ -125,7 +117,7 @@ macro_rules! reference {
                 if valid(text) {
                     Ok(Self(text.into()))
                 } else {
-                    Err(Error::invalid($field, format!("{} is not {}", quoted(text), $accepted)))
+                    Err(Error::invalid($field, format!("{} is not {}", quote(text), $accepted)))
                 }
             }
         }

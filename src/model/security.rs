@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::mount::absolute;
 use super::{ContainerRef, NetworkRef};
 use crate::error::{Error, Result};
+use crate::quote::quote;
 
 /// The network that a container is born into.
 #[non_exhaustive]
@@ -296,10 +297,7 @@ fn word(field: &'static str, text: &str, accepted: impl Fn(u8) -> bool) -> Resul
     if text.is_empty() || text.len() > 255 || !text.bytes().all(accepted) {
         return Err(Error::invalid(
             field,
-            format!(
-                "{:?} is not of the accepted form",
-                text.chars().take(64).collect::<String>()
-            ),
+            format!("{} is not of the accepted form", quote(text)),
         ));
     }
     Ok(())

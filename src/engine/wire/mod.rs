@@ -20,16 +20,16 @@ pub(crate) use decode::*;
 pub(crate) use encode::*;
 pub(crate) use inspect::details;
 pub(crate) use stats::stats as container_stats;
-pub(crate) use streams::{Framing, log_chunks, single_json};
+pub(crate) use streams::{Framing, log_chunks, whole};
 
 use crate::endpoint::ApiVersion;
 use crate::error::{Error, Result};
 use crate::model::ImageArchive;
 
 /// How much of an answer's body is read into memory: a list of 10,000 containers is some 20 MB.
-pub(crate) const MAX_ANSWER: usize = 64 << 20;
-/// How much of an error's body is read; engines write one sentence.
-pub(crate) const MAX_ERROR_BODY: usize = 64 << 10;
+const MAX_ANSWER: usize = 64 << 20;
+/// How much is read of what is one sentence or number: an error, the outcome of a wait.
+pub(crate) const MAX_SMALL_BODY: usize = 64 << 10;
 /// How much of an error's message is kept.
 const MAX_MESSAGE: usize = 2048;
 
@@ -101,9 +101,27 @@ pub struct Head {
     pub(crate) headers: HeaderMap,
 }
 
+impl From<http::response::Parts> for Head {
+    fn from(parts: http::response::Parts) -> Self {
+        Self {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+        }
+    }
+}
+
 impl Head {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// How much of the body is read.
+    pub(crate) fn body_bound(&self) -> usize {
+        if self.is_success() {
+            MAX_ANSWER
+        } else {
+            MAX_SMALL_BODY
+        }
     }
 
     /// Whether the body is what was asked for.

@@ -1,4 +1,4 @@
-//! Streams: output framed by Docker's multiplexing, and the one JSON value of a wait.
+//! Streams: output framed by Docker's multiplexing, and bodies read whole.
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures::stream::{BoxStream, Stream, StreamExt};
@@ -134,20 +134,34 @@ impl<S: Stream<Item = Result<Bytes>> + Unpin> Frames<S> {
     }
 }
 
-/// Reads a body that holds one JSON value and may take for ever, up to a bound.
-pub(crate) async fn single_json(mut body: BoxStream<'static, Result<Bytes>>) -> Result<BytesMut> {
-    const BOUND: usize = 64 << 10;
-    let mut all = BytesMut::new();
-    while let Some(bytes) = body.next().await.transpose()? {
-        if all.len() + bytes.len() > BOUND {
-            return Err(Error::new(
-                ErrorKind::TooLarge,
-                format!("the answer exceeds {BOUND} bytes"),
-            ));
+/// Reads a body to its end, up to a bound.
+pub(crate) async fn whole(
+    mut body: impl Stream<Item = Result<Bytes>> + Unpin,
+    bound: usize,
+) -> Result<Bytes> {
+    let within = |length: usize| {
+        if length <= bound {
+            return Ok(());
         }
-        all.extend_from_slice(&bytes);
+        Err(Error::new(
+            ErrorKind::TooLarge,
+            format!("the answer exceeds {bound} bytes"),
+        ))
+    };
+    // Most answers come in one piece, which then needs no copy.
+    let first = body.next().await.transpose()?.unwrap_or_default();
+    within(first.len())?;
+    let Some(second) = body.next().await.transpose()? else {
+        return Ok(first);
+    };
+    let mut all = BytesMut::from(first);
+    let mut next = Some(second);
+    while let Some(piece) = next {
+        within(all.len() + piece.len())?;
+        all.extend_from_slice(&piece);
+        next = body.next().await.transpose()?;
     }
-    Ok(all)
+    Ok(all.freeze())
 }
 
 #[cfg(test)]
@@ -210,5 +224,24 @@ mod tests {
     async fn a_terminal_has_no_frames() {
         let chunks = read(vec![b"\x01\0\0\0".to_vec()], Framing::Raw).await;
         assert_eq!(chunks[0].as_ref().expect("raw").source, LogSource::Console);
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_whole_up_to_the_bound() {
+        for (pieces, bound, expected) in [
+            (vec![], 0, Some("")),
+            (vec!["abc"], 3, Some("abc")),
+            (vec!["abc"], 2, None),
+            (vec!["ab", "c", "d"], 4, Some("abcd")),
+            (vec!["ab", "c", "d"], 3, None),
+        ] {
+            let body =
+                futures::stream::iter(pieces.into_iter().map(|piece| Ok(Bytes::from(piece))));
+            match (whole(body, bound).await, expected) {
+                (Ok(read), Some(expected)) => assert_eq!(read, expected),
+                (Err(error), None) => assert_eq!(error.kind(), ErrorKind::TooLarge),
+                (read, expected) => panic!("{read:?} instead of {expected:?}"),
+            }
+        }
     }
 }
