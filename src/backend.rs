@@ -148,6 +148,14 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// [over](CallContext::over) that of this handle. Cheap: no connection is made.
     fn with_context(&self, context: CallContext) -> Arc<dyn ContainerBackend>;
 
+    /// A handle to the same engine for work that outlives the caller's runtime, such as the removal
+    /// after a dropped guard: with the context of nobody, and with connections of its own where those of
+    /// this handle are driven by a runtime. By default the same as an empty
+    /// [`with_context`](Self::with_context).
+    fn detached(&self) -> Arc<dyn ContainerBackend> {
+        self.with_context(CallContext::new())
+    }
+
     /// Asks whether the engine is there.
     ///
     /// # Cancel safety

@@ -126,6 +126,7 @@ struct Inner {
     effect: Effect,
     operation: Option<Operation>,
     engine: Option<EngineKind>,
+    first_failure: Option<Error>,
     subject: Option<String>,
     endpoint: Option<Arc<str>>,
     field: Option<&'static str>,
@@ -176,6 +177,7 @@ impl Error {
             effect,
             operation: None,
             engine: None,
+            first_failure: None,
             subject: None,
             endpoint: None,
             field: None,
@@ -275,6 +277,15 @@ impl Error {
         self
     }
 
+    /// Puts this failure after another path's: what that one may have done, this one can't undo.
+    pub(crate) fn after(mut self, first: Self, operation: Operation) -> Self {
+        if first.effect() == Effect::Unknown && !operation.is_read_only() {
+            self.0.effect = Effect::Unknown;
+        }
+        self.0.first_failure = Some(first);
+        self
+    }
+
     /// The kind of failure.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -297,6 +308,13 @@ impl Error {
     #[must_use]
     pub fn engine(&self) -> Option<EngineKind> {
         self.0.engine
+    }
+
+    /// The failure of the path that was tried before this one, where a
+    /// [`HybridBackend`](crate::HybridBackend) fell back and that failed too.
+    #[must_use]
+    pub fn first_failure(&self) -> Option<&Self> {
+        self.0.first_failure.as_ref()
     }
 
     /// The container, image, exec, network or volume that the call was about.
@@ -380,6 +398,9 @@ impl fmt::Display for Error {
         }
         if let Some(advice) = &inner.advice {
             write!(f, "; {advice}")?;
+        }
+        if let Some(first) = &inner.first_failure {
+            write!(f, "; before that: {first}")?;
         }
         if f.alternate() {
             let mut cause = self.source();

@@ -8,9 +8,11 @@
 
 mod backend;
 mod config;
+mod deadline;
 mod endpoint;
 mod engine;
 mod error;
+mod hybrid;
 pub mod model;
 mod operation;
 mod quote;
@@ -20,6 +22,7 @@ pub use config::{Config, ConfigBuilder, Mode};
 pub use endpoint::{ApiVersion, Endpoint, Environment, TlsConfig};
 pub use engine::{AsyncEngine, BlockingEngine, Engine};
 pub use error::{Effect, Error, ErrorKind, Result};
+pub use hybrid::{CallReport, HybridBackend, LastCall, Observer, Reason};
 pub use operation::Operation;
 
 /// The README's code, compiled.

@@ -120,6 +120,18 @@ impl Operation {
         }
     }
 
+    /// Whether it changes nothing at the engine.
+    ///
+    /// ```
+    /// use catamaran::Operation;
+    /// assert!(Operation::Inspect.is_read_only());
+    /// assert!(!Operation::Start.is_read_only());
+    /// ```
+    #[must_use]
+    pub const fn is_read_only(self) -> bool {
+        self.is_idempotent() && !matches!(self, Self::Start | Self::Stop | Self::Update)
+    }
+
     /// Whether doing it twice has the effect *and the answer* of doing it once, so that a call whose
     /// outcome is unknown may be sent again.
     ///

@@ -7,6 +7,9 @@ use super::{Config, Mode};
 use crate::endpoint::{ApiVersion, Endpoint, Environment, resolve};
 use crate::error::{Error, ErrorKind, Result};
 
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Builds a [`Config`]: what the code says wins over the environment, which wins over the defaults.
 ///
 /// ```
@@ -185,7 +188,7 @@ impl ConfigBuilder {
         resolve::refuse_plaintext(&endpoint, &origin, insecure_tcp)?;
 
         let timeout = |name, value: Option<Duration>, default| {
-            let value = value.unwrap_or(Duration::from_secs(default));
+            let value = value.unwrap_or(default);
             if TIMEOUTS.contains(&value) {
                 Ok(value)
             } else {
@@ -203,12 +206,17 @@ impl ConfigBuilder {
         Ok(Config {
             endpoint,
             mode: self.mode.unwrap_or_default(),
-            operation_timeout: timeout("operation_timeout", self.operation_timeout, 30)?,
+            operation_timeout: timeout(
+                "operation_timeout",
+                self.operation_timeout,
+                Config::OPERATION_TIMEOUT,
+            )?,
             pool_size,
             api_version: self.api_version,
-            connect_timeout: timeout("connect_timeout", self.connect_timeout, 5)?,
-            idle_timeout: timeout("idle_timeout", self.idle_timeout, 5)?,
+            connect_timeout: timeout("connect_timeout", self.connect_timeout, CONNECT_TIMEOUT)?,
+            idle_timeout: timeout("idle_timeout", self.idle_timeout, IDLE_TIMEOUT)?,
             insecure_tcp,
+            endpoint_origin: origin,
         })
     }
 }

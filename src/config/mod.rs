@@ -40,10 +40,10 @@ pub use mode::Mode;
 /// | `DOCKER_TLS` | as in Docker's CLI; alone it would mean TLS without verification, which is refused | off | the same, with `DOCKER_TLS_VERIFY` |
 /// | `DOCKER_CERT_PATH` | where `ca.pem`, `cert.pem`, `key.pem` are; alone it asks for TLS with verification | `DOCKER_CONFIG` | a directory |
 /// | `DOCKER_API_VERSION` | pins the API version | negotiated | `1.40` to `1.53` |
-/// | `USE_ASYNC_DOCKER` | [`Mode::Auto`], or [`Mode::Blocking`] where false | `true` | `true`/`false`, `1`/`0`, `yes`/`no`, `on`/`off` |
+/// | `USE_ASYNC_DOCKER` | the [`Mode`]: true is `auto`, false is `blocking` | `true` | `true`/`false`, `1`/`0`, `yes`/`no`, `on`/`off`; `async`, `blocking`, `auto` |
 /// | `DOCKER_OPERATION_TIMEOUT` | one call's deadline | `30s` | seconds (`30`, `2.5`) or `30s`, `500ms`, `1m 30s`; 1 ms to 24 h |
 /// | `ASYNC_POOL_SIZE` | concurrent operations | `20` | 1 to 1024 |
-/// | `CATAMARAN_INSECURE_TCP` | allows plaintext TCP beyond loopback | `false` | as `USE_ASYNC_DOCKER` |
+/// | `CATAMARAN_INSECURE_TCP` | allows plaintext TCP beyond loopback | `false` | `true`/`false`, `1`/`0`, `yes`/`no`, `on`/`off` |
 ///
 /// An empty variable counts as unset. A wrong value is an error that names the variable, even where
 /// the builder overrides it; nothing is silently defaulted. The variables that say *where* the engine
@@ -77,9 +77,13 @@ pub struct Config {
     connect_timeout: Duration,
     idle_timeout: Duration,
     insecure_tcp: bool,
+    endpoint_origin: String,
 }
 
 impl Config {
+    /// How long a call may take unless configured: 30 s.
+    pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
+
     /// A builder that reads nothing from the process; it needs an endpoint.
     ///
     /// ```
@@ -141,6 +145,21 @@ impl Config {
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// What named the endpoint: a variable with its value, a context, a socket that was found, or the
+    /// code.
+    ///
+    /// ```
+    /// # use catamaran::{Config, Environment};
+    /// let environment = Environment::empty().with_var("DOCKER_HOST", "unix:///run/docker.sock");
+    /// let config = Config::from_environment(&environment)?;
+    /// assert_eq!(config.endpoint_origin(), "DOCKER_HOST=\"unix:///run/docker.sock\"");
+    /// # Ok::<(), catamaran::Error>(())
+    /// ```
+    #[must_use]
+    pub fn endpoint_origin(&self) -> &str {
+        &self.endpoint_origin
     }
 
     /// Which engine serves the calls; [`Mode::Auto`] unless set.

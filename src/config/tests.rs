@@ -100,7 +100,7 @@ fn bad_values_name_variable_value_and_what_is_accepted() {
         (
             "USE_ASYNC_DOCKER",
             "true, false",
-            &["banana", " ", "2", "truee", "auto"][..],
+            &["banana", " ", "2", "truee", "hybrid"][..],
         ),
         (
             "DOCKER_OPERATION_TIMEOUT",

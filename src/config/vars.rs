@@ -8,24 +8,27 @@ use crate::endpoint::environment::{flag, vars};
 use crate::endpoint::{ApiVersion, Environment};
 use crate::error::Result;
 
+const YES_OR_NO: &str = "true, false, 1, 0, yes, no, on, off";
 const DAY: u64 = 24 * 60 * 60;
 pub(super) const TIMEOUTS: RangeInclusive<Duration> =
     Duration::from_millis(1)..=Duration::from_secs(DAY);
 pub(super) const POOL_SIZES: RangeInclusive<usize> = 1..=1024;
 
-fn switch(environment: &Environment, name: &str) -> Result<Option<bool>> {
-    environment.read(name, "true, false, 1, 0, yes, no, on, off", |text| {
-        flag(text).ok_or("neither true nor false")
+pub(super) fn mode(environment: &Environment) -> Result<Option<Mode>> {
+    let accepted = format!("{YES_OR_NO}, async, blocking, auto");
+    environment.read(vars::USE_ASYNC, &accepted, |text| match flag(text) {
+        Some(true) => Ok(Mode::Auto),
+        Some(false) => Ok(Mode::Blocking),
+        None => text
+            .parse()
+            .map_err(|_| "neither true nor false, nor a mode"),
     })
 }
 
-pub(super) fn mode(environment: &Environment) -> Result<Option<Mode>> {
-    let wish = switch(environment, vars::USE_ASYNC)?;
-    Ok(wish.map(|wish| if wish { Mode::Auto } else { Mode::Blocking }))
-}
-
 pub(super) fn insecure_tcp(environment: &Environment) -> Result<Option<bool>> {
-    switch(environment, vars::INSECURE_TCP)
+    environment.read(vars::INSECURE_TCP, YES_OR_NO, |text| {
+        flag(text).ok_or("neither true nor false")
+    })
 }
 
 pub(super) fn api_version(environment: &Environment) -> Result<Option<ApiVersion>> {

@@ -54,21 +54,6 @@ pub struct BollardCarrier {
 }
 
 impl BollardCarrier {
-    pub(super) fn new(config: &Config) -> Result<Self> {
-        let transport = Arc::new(Transport::new(config));
-        let shared = Arc::clone(&transport);
-        let docker = Docker::connect_with_custom_transport(
-            move |request| command(Arc::clone(&shared), request),
-            Some(AUTHORITY),
-            NO_TIMEOUT,
-            API_DEFAULT_VERSION,
-        )
-        .map_err(|error| {
-            Error::new(ErrorKind::Config, "bollard can't be set up").with_source(error)
-        })?;
-        Ok(Self { docker, transport })
-    }
-
     async fn send(&self, call: Call, envelope: Envelope) -> Result<(Head, Incoming)> {
         let content_type = HeaderValue::from_static(call.body.content_type());
         let body = match call.body {
@@ -161,6 +146,21 @@ fn pieces(body: Incoming) -> impl Stream<Item = Result<Bytes>> + Send + Unpin + 
 #[async_trait]
 impl Carrier for BollardCarrier {
     const KIND: EngineKind = EngineKind::Async;
+
+    fn new(config: &Config) -> Result<Self> {
+        let transport = Arc::new(Transport::new(config));
+        let shared = Arc::clone(&transport);
+        let docker = Docker::connect_with_custom_transport(
+            move |request| command(Arc::clone(&shared), request),
+            Some(AUTHORITY),
+            NO_TIMEOUT,
+            API_DEFAULT_VERSION,
+        )
+        .map_err(|error| {
+            Error::new(ErrorKind::Config, "bollard can't be set up").with_source(error)
+        })?;
+        Ok(Self { docker, transport })
+    }
 
     async fn ask(&self, call: Call, envelope: Envelope) -> Result<Answer> {
         let (head, body) = self.send(call, envelope).await?;

@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{BoxStream, Stream};
 
-use super::deadline::Deadline;
 use super::wire::{self, Call, Command, Head};
 use crate::backend::EngineKind;
+use crate::config::Config;
+use crate::deadline::Deadline;
 use crate::endpoint::ApiVersion;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ContainerRef;
@@ -83,6 +84,11 @@ pub enum Status {
 pub trait Carrier: Send + Sync + 'static {
     /// Which engine it makes.
     const KIND: EngineKind;
+
+    /// A client with connections of its own; none is made yet.
+    fn new(config: &Config) -> Result<Self>
+    where
+        Self: Sized;
 
     /// Sends a call and reads its whole answer, whatever the status, within the deadline.
     async fn ask(&self, call: Call, envelope: Envelope) -> Result<Answer>;

@@ -2,7 +2,6 @@
 
 pub(crate) mod bollard;
 mod carrier;
-mod deadline;
 mod operations;
 mod shiplift;
 mod transport;
@@ -16,12 +15,12 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use bollard::BollardCarrier;
 use carrier::{Answer, Carrier, Envelope, OpenAnswer, Status};
-use deadline::Deadline;
 use shiplift::ShipliftCarrier;
 use wire::{Call, Command};
 
 use crate::backend::CallContext;
 use crate::config::Config;
+use crate::deadline::Deadline;
 use crate::endpoint::{ApiVersion, Endpoint};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::ContainerRef;
@@ -46,7 +45,8 @@ pub struct Engine<C: Carrier> {
 /// ```
 pub type AsyncEngine = Engine<BollardCarrier>;
 
-/// The blocking engine, on shiplift's transport behind `spawn_blocking`.
+/// The blocking engine, on shiplift's transport behind `spawn_blocking`. Its calls need a tokio runtime,
+/// whose blocking pool they wait in.
 ///
 /// ```no_run
 /// use catamaran::{BlockingEngine, ContainerBackend, Endpoint};
@@ -61,10 +61,10 @@ pub type BlockingEngine = Engine<ShipliftCarrier>;
 
 struct Shared<C> {
     carrier: C,
+    config: Config,
     endpoint: Arc<str>,
-    timeout: Duration,
     version: OnceCell<ApiVersion>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 impl<C: Carrier> Clone for Engine<C> {
@@ -86,15 +86,14 @@ impl<C: Carrier> fmt::Debug for Engine<C> {
     }
 }
 
-impl AsyncEngine {
+impl<C: Carrier> Engine<C> {
     /// An engine as configured; the mode is for those who have two. Nothing is sent before the first
     /// call.
     ///
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) for a TLS endpoint, which the engines don't speak yet.
     pub fn new(config: &Config) -> Result<Self> {
-        speakable(config.endpoint())?;
-        Ok(Self::over(BollardCarrier::new(config)?, config))
+        Self::over(config, Arc::new(Semaphore::new(config.pool_size())))
     }
 
     /// An engine at that place, with the defaults of [`Config`].
@@ -105,25 +104,25 @@ impl AsyncEngine {
     pub fn connect(endpoint: Endpoint) -> Result<Self> {
         Self::new(&Config::builder().endpoint(endpoint).build()?)
     }
-}
 
-impl BlockingEngine {
-    /// An engine as configured; the mode is for those who have two. Nothing is sent before the first
-    /// call. Its calls need a tokio runtime, whose blocking pool they wait in.
-    ///
-    /// # Errors
-    /// As [`AsyncEngine::new`].
-    pub fn new(config: &Config) -> Result<Self> {
-        speakable(config.endpoint())?;
-        Ok(Self::over(ShipliftCarrier::new(config), config))
+    /// As [`new`](Self::new), with the permits of an engine that leads to the same daemon: what bounds
+    /// the calls under way bounds both together.
+    pub(crate) fn sharing<D: Carrier>(config: &Config, other: &Engine<D>) -> Result<Self> {
+        Self::over(config, Arc::clone(&other.shared.permits))
     }
 
-    /// An engine at that place, with the defaults of [`Config`].
-    ///
-    /// # Errors
-    /// As [`AsyncEngine::connect`].
-    pub fn connect(endpoint: Endpoint) -> Result<Self> {
-        Self::new(&Config::builder().endpoint(endpoint).build()?)
+    fn over(config: &Config, permits: Arc<Semaphore>) -> Result<Self> {
+        speakable(config.endpoint())?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                carrier: C::new(config)?,
+                config: config.clone(),
+                endpoint: config.endpoint().to_string().into(),
+                version: OnceCell::new_with(config.api_version()),
+                permits,
+            }),
+            context: CallContext::new(),
+        })
     }
 }
 
@@ -140,22 +139,10 @@ fn speakable(endpoint: &Endpoint) -> Result<()> {
 }
 
 impl<C: Carrier> Engine<C> {
-    fn over(carrier: C, config: &Config) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                carrier,
-                endpoint: config.endpoint().to_string().into(),
-                timeout: config.operation_timeout(),
-                version: OnceCell::new_with(config.api_version()),
-                permits: Semaphore::new(config.pool_size()),
-            }),
-            context: CallContext::new(),
-        }
-    }
-
     /// The call's deadline; `extra` is what the operation takes by its own nature.
     fn deadline(&self, extra: Duration) -> Deadline {
-        let timeout = self.context.timeout.unwrap_or(self.shared.timeout + extra);
+        let usual = self.shared.config.operation_timeout() + extra;
+        let timeout = self.context.timeout.unwrap_or(usual);
         Deadline::new(Some(timeout), self.context.deadline)
     }
 

@@ -10,9 +10,9 @@ use futures::StreamExt;
 
 use super::Engine;
 use super::carrier::{Carrier, Envelope, Status};
-use super::deadline::Deadline;
 use super::wire::{self, Command, Framing};
 use crate::backend::{CallContext, ContainerBackend};
+use crate::deadline::Deadline;
 use crate::endpoint::ApiVersion;
 use crate::error::{Effect, ErrorKind, Result};
 use crate::model::{
@@ -23,9 +23,6 @@ use crate::model::{
     StartOutcome, StopOptions, StopOutcome, UpdateOptions, WaitOptions, WaitOutcome,
 };
 use crate::operation::Operation;
-
-/// How long a stopping container has before it is killed, by Docker's default.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl<C: Carrier> Engine<C> {
     /// Puts into an error what the call was about.
@@ -202,6 +199,14 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
         })
     }
 
+    fn detached(&self) -> Arc<dyn ContainerBackend> {
+        match Self::new(&self.shared.config) {
+            Ok(engine) => Arc::new(engine),
+            // It could be made before; the old connections are better than none.
+            Err(_) => self.with_context(CallContext::new()),
+        }
+    }
+
     async fn ping(&self) -> Result<Ping> {
         let envelope = Envelope {
             version: None,
@@ -305,10 +310,9 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
 
     async fn stop(&self, container: &ContainerRef, options: &StopOptions) -> Result<StopOutcome> {
         let seconds = options.timeout.map(wire::whole_seconds);
-        let extra = options.timeout.unwrap_or(STOP_TIMEOUT);
         Ok(
             match self
-                .told(container, Command::Stop { seconds }, extra)
+                .told(container, Command::Stop { seconds }, options.patience())
                 .await?
             {
                 Status::Done => StopOutcome::Stopped,
@@ -319,8 +323,7 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
 
     async fn restart(&self, container: &ContainerRef, options: &RestartOptions) -> Result<()> {
         let seconds = options.timeout.map(wire::whole_seconds);
-        let extra = options.timeout.unwrap_or(STOP_TIMEOUT);
-        self.told(container, Command::Restart { seconds }, extra)
+        self.told(container, Command::Restart { seconds }, options.patience())
             .await
             .map(drop)
     }

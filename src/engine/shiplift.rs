@@ -18,10 +18,10 @@ use tokio_util::sync::CancellationToken;
 use super::carrier::{
     Answer, Carrier, Envelope, OpenAnswer, Status, broken, no_answer, no_connection,
 };
-use super::deadline::Deadline;
 use super::wire::{self, Body, Call, Command, Head};
 use crate::backend::EngineKind;
 use crate::config::Config;
+use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{ContainerRef, ImageArchive};
@@ -58,19 +58,6 @@ impl Lane {
             Error::new(ErrorKind::Cancelled, "the engine is shutting down")
                 .with_effect(Effect::NotSent)
         })
-    }
-}
-
-impl ShipliftCarrier {
-    pub(super) fn new(config: &Config) -> Self {
-        let shared = Shared {
-            config: config.clone(),
-            lanes: Mutex::default(),
-            streams: OnceLock::new(),
-        };
-        Self {
-            shared: Arc::new(shared),
-        }
     }
 }
 
@@ -269,6 +256,17 @@ impl ShipliftCarrier {
 #[async_trait]
 impl Carrier for ShipliftCarrier {
     const KIND: EngineKind = EngineKind::Blocking;
+
+    fn new(config: &Config) -> Result<Self> {
+        let shared = Shared {
+            config: config.clone(),
+            lanes: Mutex::default(),
+            streams: OnceLock::new(),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
 
     async fn ask(&self, call: Call, envelope: Envelope) -> Result<Answer> {
         self.blocking(call, envelope).await

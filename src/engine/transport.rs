@@ -22,8 +22,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::carrier::{no_answer, no_connection};
-use super::deadline::Deadline;
 use crate::config::Config;
+use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
 use crate::error::{Effect, Result};
 

@@ -216,6 +216,9 @@ impl ListOptions {
     }
 }
 
+/// How long a stopping container has before it is killed, by Docker's default.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How a container is stopped.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -229,6 +232,11 @@ impl StopOptions {
     setters! {
         /// Sets how long after the signal the engine kills.
         with_timeout(timeout: Option<Duration>);
+    }
+
+    /// How long the engine may take by the operation's own nature.
+    pub(crate) fn patience(&self) -> Duration {
+        self.timeout.unwrap_or(STOP_TIMEOUT)
     }
 }
 
@@ -244,6 +252,11 @@ impl RestartOptions {
     setters! {
         /// Sets how long after the signal the engine kills.
         with_timeout(timeout: Option<Duration>);
+    }
+
+    /// How long the engine may take by the operation's own nature.
+    pub(crate) fn patience(&self) -> Duration {
+        self.timeout.unwrap_or(STOP_TIMEOUT)
     }
 }
 

@@ -34,6 +34,15 @@ impl Deadline {
             .map(|at| at.saturating_duration_since(Instant::now()))
     }
 
+    /// The moment itself.
+    pub(crate) fn moment(self) -> Option<Instant> {
+        self.at
+    }
+
+    pub(crate) fn has_passed(self) -> bool {
+        self.at.is_some_and(|at| at <= Instant::now())
+    }
+
     pub(crate) fn error(self) -> Error {
         let allowed = self
             .at

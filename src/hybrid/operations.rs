@@ -1,0 +1,179 @@
+//! Every operation, a line each: its name, its own time, and how an engine is asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::HybridBackend;
+use crate::backend::{CallContext, ContainerBackend};
+use crate::error::Result;
+use crate::model::{
+    ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary,
+    Created, EngineInfo, EngineVersion, ExecOptions, ExecOutput, ImageArchive, ImageRef,
+    ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListOptions,
+    LogStream, LogsOptions, Ping, RemoveImageOptions, RemoveOptions, RestartOptions, StartOutcome,
+    StopOptions, StopOutcome, UpdateOptions, WaitOptions, WaitOutcome,
+};
+use crate::operation::Operation as Op;
+
+/// How an engine is asked, once for each attempt.
+macro_rules! ask {
+    ($method:ident($($argument:expr),*)) => {
+        |engine: Arc<dyn ContainerBackend>| async move { engine.$method($($argument),*).await }
+    };
+}
+
+/// The operation takes no time of its own.
+const NONE: Duration = Duration::ZERO;
+
+#[async_trait]
+impl ContainerBackend for HybridBackend {
+    fn with_context(&self, context: CallContext) -> Arc<dyn ContainerBackend> {
+        Arc::new(Self {
+            async_engine: self.async_engine.with_context(context.clone()),
+            blocking_engine: self.blocking_engine.with_context(context.clone()),
+            context: context.over(&self.context),
+            ..self.clone()
+        })
+    }
+
+    fn detached(&self) -> Arc<dyn ContainerBackend> {
+        Arc::new(Self {
+            async_engine: self.async_engine.detached(),
+            blocking_engine: self.blocking_engine.detached(),
+            context: CallContext::new(),
+            ..self.clone()
+        })
+    }
+
+    async fn ping(&self) -> Result<Ping> {
+        self.run(Op::Ping, NONE, ask!(ping())).await
+    }
+
+    async fn version(&self) -> Result<EngineVersion> {
+        self.run(Op::Version, NONE, ask!(version())).await
+    }
+
+    async fn info(&self) -> Result<EngineInfo> {
+        self.run(Op::Info, NONE, ask!(info())).await
+    }
+
+    async fn image_exists(&self, image: &ImageRef) -> Result<bool> {
+        self.run(Op::ImageExists, NONE, ask!(image_exists(image)))
+            .await
+    }
+
+    async fn list_images(&self, options: &ListImagesOptions) -> Result<Vec<ImageSummary>> {
+        self.run(Op::ListImages, NONE, ask!(list_images(options)))
+            .await
+    }
+
+    async fn import_image(
+        &self,
+        options: &ImportOptions,
+        archive: ImageArchive,
+    ) -> Result<ImageRef> {
+        match archive {
+            ImageArchive::Bytes(bytes) => {
+                let ask = |engine: Arc<dyn ContainerBackend>| {
+                    let archive = ImageArchive::Bytes(bytes.clone());
+                    async move { engine.import_image(options, archive).await }
+                };
+                self.run(Op::ImportImage, NONE, ask).await
+            }
+            // Nobody can read a stream twice.
+            archive @ ImageArchive::Stream(_) => {
+                self.run_once(Op::ImportImage, ask!(import_image(options, archive)))
+                    .await
+            }
+        }
+    }
+
+    async fn remove_image(
+        &self,
+        image: &ImageRef,
+        options: &RemoveImageOptions,
+    ) -> Result<Vec<ImageRemoval>> {
+        self.run(Op::RemoveImage, NONE, ask!(remove_image(image, options)))
+            .await
+    }
+
+    async fn create(&self, spec: &ContainerSpec) -> Result<Created> {
+        self.run(Op::Create, NONE, ask!(create(spec))).await
+    }
+
+    async fn start(&self, container: &ContainerRef) -> Result<StartOutcome> {
+        self.run(Op::Start, NONE, ask!(start(container))).await
+    }
+
+    async fn stop(&self, container: &ContainerRef, options: &StopOptions) -> Result<StopOutcome> {
+        self.run(Op::Stop, options.patience(), ask!(stop(container, options)))
+            .await
+    }
+
+    async fn restart(&self, container: &ContainerRef, options: &RestartOptions) -> Result<()> {
+        let patience = options.patience();
+        self.run(Op::Restart, patience, ask!(restart(container, options)))
+            .await
+    }
+
+    async fn kill(&self, container: &ContainerRef, options: &KillOptions) -> Result<()> {
+        self.run(Op::Kill, NONE, ask!(kill(container, options)))
+            .await
+    }
+
+    async fn pause(&self, container: &ContainerRef) -> Result<()> {
+        self.run(Op::Pause, NONE, ask!(pause(container))).await
+    }
+
+    async fn unpause(&self, container: &ContainerRef) -> Result<()> {
+        self.run(Op::Unpause, NONE, ask!(unpause(container))).await
+    }
+
+    async fn rename(&self, container: &ContainerRef, name: &ContainerName) -> Result<()> {
+        self.run(Op::Rename, NONE, ask!(rename(container, name)))
+            .await
+    }
+
+    async fn update(
+        &self,
+        container: &ContainerRef,
+        options: &UpdateOptions,
+    ) -> Result<Vec<String>> {
+        self.run(Op::Update, NONE, ask!(update(container, options)))
+            .await
+    }
+
+    async fn inspect(&self, container: &ContainerRef) -> Result<ContainerDetails> {
+        self.run(Op::Inspect, NONE, ask!(inspect(container))).await
+    }
+
+    async fn list(&self, options: &ListOptions) -> Result<Vec<ContainerSummary>> {
+        self.run(Op::List, NONE, ask!(list(options))).await
+    }
+
+    async fn wait(&self, container: &ContainerRef, options: &WaitOptions) -> Result<WaitOutcome> {
+        self.run(Op::Wait, NONE, ask!(wait(container, options)))
+            .await
+    }
+
+    async fn logs(&self, container: &ContainerRef, options: &LogsOptions) -> Result<LogStream> {
+        self.run(Op::Logs, NONE, ask!(logs(container, options)))
+            .await
+    }
+
+    async fn stats(&self, container: &ContainerRef) -> Result<ContainerStats> {
+        self.run(Op::Stats, NONE, ask!(stats(container))).await
+    }
+
+    async fn exec(&self, container: &ContainerRef, options: &ExecOptions) -> Result<ExecOutput> {
+        self.run(Op::Exec, NONE, ask!(exec(container, options)))
+            .await
+    }
+
+    async fn remove(&self, container: &ContainerRef, options: &RemoveOptions) -> Result<()> {
+        self.run(Op::Remove, NONE, ask!(remove(container, options)))
+            .await
+    }
+}
