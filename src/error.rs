@@ -392,8 +392,11 @@ impl fmt::Display for Error {
             (None, Some(endpoint)) => write!(f, " ({endpoint})")?,
             (None, None) => {}
         }
-        // Rejected is already said by the status; the other two decide what the reader may do.
-        if inner.operation.is_some() && inner.effect != Effect::Rejected {
+        // Rejected is already said by the status; the other two decide what may be done again.
+        let changes = inner
+            .operation
+            .is_some_and(|operation| !operation.is_read_only());
+        if changes && inner.effect != Effect::Rejected {
             write!(f, "; {}", inner.effect)?;
         }
         if let Some(advice) = &inner.advice {

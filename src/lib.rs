@@ -17,7 +17,7 @@ pub mod model;
 mod operation;
 mod quote;
 
-pub use backend::{CallContext, ContainerBackend, EngineKind};
+pub use backend::{CallContext, ContainerBackend, ContainerBackendExt, ContainerGuard, EngineKind};
 pub use config::{Config, ConfigBuilder, Mode};
 pub use endpoint::{ApiVersion, Endpoint, Environment, TlsConfig};
 pub use engine::{AsyncEngine, BlockingEngine, Engine};

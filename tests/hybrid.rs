@@ -1,25 +1,19 @@
 //! The hybrid on a real engine, with async paths that are dead, silent, or well.
 
+mod common;
+
 use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use catamaran::model::{
-    ContainerName, ContainerRef, ContainerSpec, ImageArchive, ImageRef, ImportOptions, ListOptions,
-    RemoveOptions,
+    ContainerRef, ImageArchive, ImageRef, ImportOptions, ListOptions, RemoveOptions,
 };
 use catamaran::{
     ApiVersion, AsyncEngine, BlockingEngine, CallContext, CallReport, Config, ContainerBackend,
     Effect, Endpoint, EngineKind, ErrorKind, HybridBackend, LastCall, Mode, Operation, Reason,
 };
-
-fn config() -> Config {
-    Config::from_env().expect("a configuration")
-}
-
-fn real() -> Arc<dyn ContainerBackend> {
-    Arc::new(BlockingEngine::new(&config()).expect("an engine"))
-}
+use common::{config, exists, shell, unique, witness};
 
 /// A hybrid whose async path leads to that place, and whose blocking path leads to the real engine.
 fn hybrid_over(endpoint: Endpoint) -> HybridBackend {
@@ -30,7 +24,7 @@ fn hybrid_over(endpoint: Endpoint) -> HybridBackend {
         .build()
         .expect("a configuration");
     let path = AsyncEngine::new(&config).expect("an engine");
-    HybridBackend::over(Arc::new(path), real())
+    HybridBackend::over(Arc::new(path), witness())
 }
 
 fn dead() -> HybridBackend {
@@ -93,22 +87,8 @@ async fn a_dead_path_falls_back_and_says_so() {
 
 #[tokio::test]
 async fn what_was_never_sent_is_created_once() {
-    let image = ImageRef::new("catamaran/busybox:test").expect("a reference");
-    let witness = real();
-    if !witness.image_exists(&image).await.expect("an answer") {
-        let rootfs = std::env::var("CATAMARAN_TEST_ROOTFS").expect("run scripts/test");
-        let rootfs = std::fs::read(rootfs).expect("the root file system");
-        let options = ImportOptions::new(image.clone());
-        witness
-            .import_image(&options, rootfs.into())
-            .await
-            .expect("an import");
-    }
-    let name = ContainerName::new(format!("catamaran-test-hybrid-{}", std::process::id()))
-        .expect("a name");
-    let spec = ContainerSpec::untrusted(image)
-        .with_name(name.clone())
-        .with_command(["true"]);
+    let (name, witness) = (unique("hybrid"), witness());
+    let spec = shell(&name, "true").await;
     let created = dead().create(&spec).await.expect("a container");
     let found = witness
         .list(&ListOptions::all().with_name(&name))
@@ -173,18 +153,15 @@ async fn what_may_have_happened_is_not_done_again() {
     let hurried = hybrid_over(silent.endpoint())
         .with_observer(last.clone())
         .with_context(CallContext::new().with_timeout(Duration::from_millis(100)));
-    let name =
-        ContainerName::new(format!("catamaran-test-once-{}", std::process::id())).expect("a name");
-    let spec = ContainerSpec::untrusted(ImageRef::new("catamaran/busybox:test").expect("an image"))
-        .with_name(name.clone());
+    let name = unique("once");
+    let spec = shell(&name, "true").await;
     let error = hurried.create(&spec).await.expect_err("silence");
     assert_eq!(
         (error.kind(), error.effect(), error.engine()),
         (ErrorKind::Timeout, Effect::Unknown, Some(EngineKind::Async))
     );
     assert_eq!(last.get().expect("a report").engine, EngineKind::Async);
-    let found = real().list(&ListOptions::all().with_name(&name)).await;
-    assert!(found.expect("a list").is_empty());
+    assert!(!exists(&name).await);
 }
 
 #[tokio::test]

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::BytesMut;
 use futures::StreamExt;
 
 use super::Engine;
@@ -19,8 +18,8 @@ use crate::model::{
     ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary,
     Created, EngineInfo, EngineVersion, ExecId, ExecOptions, ExecOutput, ImageArchive, ImageRef,
     ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListOptions,
-    LogSource, LogStream, LogsOptions, Ping, RemoveImageOptions, RemoveOptions, RestartOptions,
-    StartOutcome, StopOptions, StopOutcome, UpdateOptions, WaitOptions, WaitOutcome,
+    LogStream, LogsOptions, Ping, RemoveImageOptions, RemoveOptions, RestartOptions, StartOutcome,
+    StopOptions, StopOutcome, UpdateOptions, WaitOptions, WaitOutcome,
 };
 use crate::operation::Operation;
 
@@ -122,7 +121,7 @@ impl<C: Carrier> Engine<C> {
         let opened = deadline
             .bound(self.open(wire::exec_start(&exec)?, envelope))
             .await??;
-        let chunks = wire::log_chunks(opened.body, Framing::Multiplexed);
+        let chunks = LogStream::new(wire::log_chunks(opened.body, Framing::Multiplexed));
         let ran = deadline
             .bound(self.collect(&exec, chunks, options.max_output, envelope))
             .await;
@@ -136,27 +135,17 @@ impl<C: Carrier> Engine<C> {
     async fn collect(
         &self,
         exec: &ExecId,
-        chunks: impl futures::Stream<Item = Result<crate::model::LogChunk>>,
+        chunks: LogStream,
         bound: usize,
         envelope: Envelope,
     ) -> Result<ExecOutput> {
-        let (mut stdout, mut stderr, mut truncated) = (BytesMut::new(), BytesMut::new(), false);
-        let mut chunks = std::pin::pin!(chunks);
-        while let Some(chunk) = chunks.next().await.transpose()? {
-            let room = bound.saturating_sub(stdout.len() + stderr.len());
-            truncated |= chunk.bytes.len() > room;
-            let kept = &chunk.bytes[..chunk.bytes.len().min(room)];
-            match chunk.source {
-                LogSource::Stderr => stderr.extend_from_slice(kept),
-                _ => stdout.extend_from_slice(kept),
-            }
-        }
+        let output = chunks.output(bound).await?;
         let exit_code = self.exit_code(exec, envelope).await?;
         Ok(ExecOutput {
             exit_code,
-            stdout: stdout.freeze(),
-            stderr: stderr.freeze(),
-            truncated,
+            stdout: output.stdout,
+            stderr: output.stderr,
+            truncated: output.truncated,
         })
     }
 

@@ -118,3 +118,32 @@ impl HealthCheck {
         Ok(())
     }
 }
+
+/// How long, and how often, a container is looked at until it is healthy.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthyOptions {
+    /// How long it may take; 60 s by default.
+    pub timeout: Duration,
+    /// From one look to the next, at least 1 ms; 50 ms by default. The engine's own checks come at the
+    /// interval of the [`HealthCheck`].
+    pub interval: Duration,
+}
+
+impl Default for HealthyOptions {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(60),
+            interval: Duration::from_millis(50),
+        }
+    }
+}
+
+impl HealthyOptions {
+    setters! {
+        /// Sets how long it may take.
+        with_timeout(timeout: Duration);
+        /// Sets the time from one look to the next.
+        with_interval(interval: Duration);
+    }
+}

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::stream::{BoxStream, Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 
@@ -164,6 +164,56 @@ impl LogStream {
     pub fn new(chunks: impl Stream<Item = Result<LogChunk>> + Send + 'static) -> Self {
         Self(chunks.boxed())
     }
+}
+
+impl LogStream {
+    /// Reads to the end, keeping so many bytes, both streams together.
+    ///
+    /// # Errors
+    /// As the stream's.
+    ///
+    /// # Cancel safety
+    /// Safe: what was read is lost.
+    ///
+    /// ```no_run
+    /// use catamaran::ContainerBackend;
+    /// use catamaran::model::{ContainerRef, LogsOptions};
+    ///
+    /// # async fn example(backend: &dyn ContainerBackend, id: &ContainerRef) -> catamaran::Result<()> {
+    /// let log = backend.logs(id, &LogsOptions::default()).await?.output(1 << 20).await?;
+    /// println!("{}", String::from_utf8_lossy(&log.stdout));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn output(mut self, max_bytes: usize) -> Result<LogOutput> {
+        let (mut stdout, mut stderr, mut truncated) = (BytesMut::new(), BytesMut::new(), false);
+        while let Some(chunk) = self.next().await.transpose()? {
+            let room = max_bytes.saturating_sub(stdout.len() + stderr.len());
+            truncated |= chunk.bytes.len() > room;
+            let kept = &chunk.bytes[..chunk.bytes.len().min(room)];
+            match chunk.source {
+                LogSource::Stderr => stderr.extend_from_slice(kept),
+                LogSource::Stdout | LogSource::Console => stdout.extend_from_slice(kept),
+            }
+        }
+        Ok(LogOutput {
+            stdout: stdout.freeze(),
+            stderr: stderr.freeze(),
+            truncated,
+        })
+    }
+}
+
+/// A container's output, read to its end.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogOutput {
+    /// What was written to standard output, or to the terminal.
+    pub stdout: Bytes,
+    /// What was written to standard error.
+    pub stderr: Bytes,
+    /// Whether something was dropped for want of room.
+    pub truncated: bool,
 }
 
 impl Stream for LogStream {

@@ -27,6 +27,7 @@ mod logs;
 mod mount;
 mod reference;
 mod resources;
+mod run;
 mod security;
 mod signal;
 mod spec;
@@ -41,15 +42,16 @@ pub use container::{
     UpdateOptions, WaitCondition, WaitOptions, WaitOutcome,
 };
 pub use exec::{ExecOptions, ExecOutput};
-pub use health::{HealthCheck, HealthTest};
+pub use health::{HealthCheck, HealthTest, HealthyOptions};
 pub use image::{
     ImageArchive, ImageRemoval, ImageSummary, ImportOptions, ListImagesOptions, RemoveImageOptions,
 };
 pub use image_ref::ImageRef;
-pub use logs::{LogChunk, LogConfig, LogSource, LogStream, LogsOptions};
+pub use logs::{LogChunk, LogConfig, LogOutput, LogSource, LogStream, LogsOptions};
 pub use mount::{Mount, MountKind, PortMapping, Protocol};
 pub use reference::{ContainerName, ContainerRef, ExecId, LabelKey, NetworkRef, VolumeName};
 pub use resources::{DeviceCount, DeviceRequest, MemorySwap, Resources, RestartPolicy, Ulimit};
+pub use run::{RunOptions, RunOutput};
 pub use security::{NetworkMode, SeccompProfile, SecurityProfile, Tmpfs};
 pub use signal::Signal;
 pub use spec::{ContainerSpec, EnvVars};

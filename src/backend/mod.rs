@@ -1,5 +1,9 @@
 //! The deck: one trait that both engines, their hybrid and any test double implement.
 
+mod ext;
+mod guard;
+mod janitor;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +20,9 @@ use crate::model::{
     LogStream, LogsOptions, Ping, RemoveImageOptions, RemoveOptions, RestartOptions, StartOutcome,
     StopOptions, StopOutcome, UpdateOptions, WaitOptions, WaitOutcome,
 };
+
+pub use ext::ContainerBackendExt;
+pub use guard::ContainerGuard;
 
 /// Which of the two engines.
 #[non_exhaustive]

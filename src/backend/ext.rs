@@ -1,0 +1,210 @@
+//! What every backend can do by its own operations.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+
+use super::guard::{Cleanup, ContainerGuard, Leftover};
+use super::{CallContext, ContainerBackend};
+use crate::deadline::Deadline;
+use crate::error::{Effect, Error, ErrorKind, Result};
+use crate::model::{
+    ContainerDetails, ContainerRef, ContainerSpec, ContainerState, HealthStatus, HealthyOptions,
+    LogsOptions, RunOptions, RunOutput, WaitOptions,
+};
+use crate::operation::Operation;
+
+/// Conveniences over any [`ContainerBackend`], `dyn` ones included.
+#[async_trait]
+pub trait ContainerBackendExt: ContainerBackend {
+    /// Runs a container once, as `docker run --rm` does: creates it, starts it, waits for its end,
+    /// collects its output and removes it, with its anonymous volumes.
+    ///
+    /// The waiting has no deadline but that of the [`CallContext`]; each other step has its own time.
+    /// The output is what the engine's log has kept: of one that rotates, the newest part.
+    ///
+    /// # Errors
+    /// As the steps; `InvalidInput` where the spec has a restart policy or the log driver `none`. A
+    /// failed step's container is removed too. An exit code that isn't 0 is no error.
+    ///
+    /// # Cancel safety
+    /// Safe: dropped at any point, the container is removed in the background, as by
+    /// [`ContainerGuard`].
+    ///
+    /// ```no_run
+    /// use catamaran::model::{ContainerSpec, ImageRef};
+    /// use catamaran::{ContainerBackend, ContainerBackendExt};
+    ///
+    /// # async fn example(backend: &dyn ContainerBackend) -> catamaran::Result<()> {
+    /// let spec = ContainerSpec::untrusted(ImageRef::new("busybox")?).with_command(["echo", "hello"]);
+    /// let ran = backend.run(&spec).await?;
+    /// assert_eq!((ran.exit_code, &ran.stdout[..]), (0, &b"hello\n"[..]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    async fn run(&self, spec: &ContainerSpec) -> Result<RunOutput> {
+        self.run_with(spec, &RunOptions::default()).await
+    }
+
+    /// As [`run`](Self::run), with options.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    /// As [`run`](Self::run).
+    async fn run_with(&self, spec: &ContainerSpec, options: &RunOptions) -> Result<RunOutput> {
+        RunOptions::validate(spec).map_err(|error| error.with_operation(Operation::Create))?;
+        let container = self.scoped(spec).await?;
+        self.start(&container).await?;
+        let ended = self.wait(&container, &WaitOptions::default()).await?;
+        let log = self.logs(&container, &LogsOptions::default()).await?;
+        let output = log.output(options.max_output).await?;
+        let oom_killed = self.inspect(&container).await?.state.oom_killed;
+        let warnings = container.warnings().to_vec();
+        container.remove().await?;
+        Ok(RunOutput {
+            exit_code: ended.exit_code,
+            oom_killed,
+            stdout: output.stdout,
+            stderr: output.stderr,
+            truncated: output.truncated,
+            warnings,
+        })
+    }
+
+    /// Creates a container that is removed when its [`ContainerGuard`] goes out of scope, however the
+    /// scope ends. Beside the spec's labels it bears one with the id of this creation.
+    ///
+    /// # Errors
+    /// As [`create`](ContainerBackend::create). Where the creation's effect is `Unknown`, the container
+    /// is looked for by that label and removed in the background.
+    ///
+    /// # Cancel safety
+    /// Safe: dropped before the answer, the container is looked for in the same way.
+    ///
+    /// ```no_run
+    /// use catamaran::model::{ContainerSpec, ExecOptions, ImageRef};
+    /// use catamaran::{ContainerBackend, ContainerBackendExt};
+    ///
+    /// # async fn example(backend: &dyn ContainerBackend) -> catamaran::Result<()> {
+    /// let spec = ContainerSpec::untrusted(ImageRef::new("busybox")?).with_command(["sleep", "60"]);
+    /// let container = backend.scoped(&spec).await?;
+    /// backend.start(&container).await?;
+    /// backend.exec(&container, &ExecOptions::new(["true"])).await?; // whether or not it succeeds …
+    /// container.remove().await // … the container goes, here or by the drop
+    /// # }
+    /// ```
+    async fn scoped(&self, spec: &ContainerSpec) -> Result<ContainerGuard> {
+        let (leftover, labelled) = Leftover::by_label(spec)?;
+        let cleanup = Cleanup::new(self.with_context(CallContext::new()), leftover);
+        match self.create(&labelled).await {
+            Ok(created) => Ok(ContainerGuard::new(cleanup, created)),
+            Err(error) => {
+                if error.effect() != Effect::Unknown {
+                    cleanup.disarm();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits until a container's health check says that it is healthy, and shows it as it is then.
+    ///
+    /// # Errors
+    /// `Container` where it is found unhealthy, or not running (with its exit code), or has no health
+    /// check, which would never say so; `Timeout` where it isn't healthy in time; as
+    /// [`inspect`](ContainerBackend::inspect).
+    ///
+    /// # Cancel safety
+    /// Safe: only the waiting ends.
+    ///
+    /// ```no_run
+    /// use catamaran::model::{ContainerRef, HealthyOptions};
+    /// use catamaran::{ContainerBackend, ContainerBackendExt};
+    ///
+    /// # async fn example(backend: &dyn ContainerBackend, id: &ContainerRef) -> catamaran::Result<()> {
+    /// let details = backend.wait_healthy(id, &HealthyOptions::default()).await?;
+    /// println!("{} is healthy", details.name);
+    /// # Ok(())
+    /// # }
+    /// ```
+    async fn wait_healthy(
+        &self,
+        container: &ContainerRef,
+        options: &HealthyOptions,
+    ) -> Result<ContainerDetails> {
+        let deadline = Deadline::new(Some(options.timeout), None);
+        let hurried = self.with_context(CallContext::new().with_deadline(deadline.moment()));
+        loop {
+            let details = hurried.inspect(container).await?;
+            match verdict(&details) {
+                Verdict::Healthy => return Ok(details),
+                Verdict::Failed(why) => {
+                    return Err(Error::new(ErrorKind::Container, why)
+                        .with_operation(Operation::Inspect)
+                        .with_effect(Effect::Rejected)
+                        .with_subject(container.to_string()));
+                }
+                Verdict::Open => {}
+            }
+            let next = Instant::now() + options.interval.max(Duration::from_millis(1));
+            if deadline.moment().is_some_and(|moment| moment <= next) {
+                return Err(Error::new(
+                    ErrorKind::Timeout,
+                    format!("not healthy within {:?}", options.timeout),
+                )
+                .with_operation(Operation::Inspect)
+                .with_subject(container.to_string())
+                .with_advice(last_output(&details)));
+            }
+            tokio::time::sleep_until(next).await;
+        }
+    }
+}
+
+impl<B: ContainerBackend + ?Sized> ContainerBackendExt for B {}
+
+enum Verdict {
+    Healthy,
+    Failed(String),
+    Open,
+}
+
+fn verdict(details: &ContainerDetails) -> Verdict {
+    let state = &details.state;
+    match (&state.status, &state.health) {
+        (ContainerState::Exited | ContainerState::Dead | ContainerState::Removing, _) => {
+            let code = state
+                .exit_code
+                .map_or_else(String::new, |code| format!(" with exit code {code}"));
+            let oom = if state.oom_killed {
+                ", out of memory"
+            } else {
+                ""
+            };
+            Verdict::Failed(format!("it is {}{code}{oom}, not healthy", state.status))
+        }
+        (ContainerState::Created, _) => Verdict::Failed("it hasn't been started".to_owned()),
+        (_, None) => Verdict::Failed("it has no health check to say that it is healthy".to_owned()),
+        (_, Some(health)) => match health.status {
+            HealthStatus::Healthy => Verdict::Healthy,
+            HealthStatus::Unhealthy => {
+                Verdict::Failed(format!("it is unhealthy; {}", last_output(details)))
+            }
+            _ => Verdict::Open,
+        },
+    }
+}
+
+/// What the last check printed, shortened: a check may print anything.
+fn last_output(details: &ContainerDetails) -> String {
+    let health = details.state.health.as_ref();
+    match health.and_then(|health| health.last_output.as_deref()) {
+        Some(output) if !output.trim().is_empty() => {
+            format!("its last check printed {}", crate::quote::quote(output))
+        }
+        _ => "no check has printed anything yet".to_owned(),
+    }
+}

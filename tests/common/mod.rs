@@ -1,0 +1,51 @@
+//! What the tests on a real engine share. The environment names the engine (`DOCKER_HOST` and its kin),
+//! `CATAMARAN_TEST_ROOTFS` the test image's root file system; `scripts/test` sets what is needed.
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+use std::sync::Arc;
+
+use catamaran::model::{ContainerName, ContainerSpec, ImageRef, ImportOptions, ListOptions};
+use catamaran::{BlockingEngine, Config, ContainerBackend};
+
+pub fn config() -> Config {
+    Config::from_env().expect("a configuration")
+}
+
+/// The engine as somebody else sees it: connections of its own.
+pub fn witness() -> Arc<dyn ContainerBackend> {
+    Arc::new(BlockingEngine::new(&config()).expect("an engine"))
+}
+
+/// The test image, imported where it isn't there yet.
+pub async fn image() -> ImageRef {
+    let image = ImageRef::new("catamaran/busybox:test").expect("a reference");
+    let backend = witness();
+    if !backend.image_exists(&image).await.expect("an answer") {
+        let path = std::env::var("CATAMARAN_TEST_ROOTFS").expect("run scripts/test");
+        let rootfs = std::fs::read(path).expect("the root file system");
+        let options = ImportOptions::new(image.clone());
+        backend
+            .import_image(&options, rootfs.into())
+            .await
+            .expect("an import");
+    }
+    image
+}
+
+/// A name that no other test and no other run of it has.
+pub fn unique(test: &str) -> ContainerName {
+    ContainerName::new(format!("catamaran-test-{test}-{}", std::process::id())).expect("a name")
+}
+
+/// A hardened container of that name that runs a line of shell.
+pub async fn shell(name: &ContainerName, line: &str) -> ContainerSpec {
+    ContainerSpec::untrusted(image().await)
+        .with_name(name.clone())
+        .with_command(["sh", "-c", line])
+}
+
+/// Whether a container of that name is there.
+pub async fn exists(name: &ContainerName) -> bool {
+    let found = witness().list(&ListOptions::all().with_name(name)).await;
+    !found.expect("a list").is_empty()
+}
