@@ -7,6 +7,7 @@
 //! The crate has no optional features yet.
 
 mod backend;
+pub mod blocking;
 mod config;
 mod deadline;
 mod endpoint;

@@ -1,0 +1,263 @@
+//! Any backend for programs without an async runtime: the same operations, each returning when it is
+//! done.
+//!
+//! ```no_run
+//! use catamaran::blocking::Backend;
+//! use catamaran::model::{ContainerSpec, ImageRef};
+//!
+//! fn main() -> catamaran::Result<()> {
+//!     let backend = Backend::from_env()?;
+//!     let spec = ContainerSpec::untrusted(ImageRef::new("busybox")?).with_command(["echo", "hello"]);
+//!     let ran = backend.run(&spec)?;
+//!     println!("exit code {}: {}", ran.exit_code, String::from_utf8_lossy(&ran.stdout));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! A call is driven by a small runtime that the [`Backend`] owns. Within an async runtime, where waiting
+//! would stall every other task of the thread, each call fails with kind `Unsupported` before anything
+//! is sent: there, await the [`ContainerBackend`] itself.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::backend::{CallContext, ContainerBackend, ContainerBackendExt, ContainerGuard};
+use crate::error::{Effect, Error, ErrorKind, Result};
+use crate::hybrid::HybridBackend;
+use crate::model::{
+    ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary,
+    Created, EngineInfo, EngineVersion, ExecOptions, ExecOutput, HealthyOptions, ImageArchive,
+    ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions,
+    ListOptions, LogChunk, LogOutput, LogStream, LogsOptions, Ping, RemoveImageOptions,
+    RemoveOptions, RestartOptions, RunOptions, RunOutput, StartOutcome, StopOptions, StopOutcome,
+    UpdateOptions, WaitOptions, WaitOutcome,
+};
+
+/// A [`ContainerBackend`] whose calls block the calling thread. Cheap to clone; may be shared between
+/// threads, whose calls run at the same time.
+#[derive(Clone)]
+pub struct Backend {
+    inner: Arc<dyn ContainerBackend>,
+    driver: Arc<Driver>,
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backend").finish_non_exhaustive()
+    }
+}
+
+/// The runtime that drives the calls.
+struct Driver(Option<Runtime>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // An ordinary drop would block, and panics where blocking isn't allowed.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Driver {
+    fn new() -> Result<Self> {
+        Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("catamaran-blocking")
+            .enable_all()
+            .build()
+            .map(|runtime| Self(Some(runtime)))
+            .map_err(|error| {
+                Error::new(ErrorKind::Config, "no runtime can be made").with_source(error)
+            })
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> Result<F::Output> {
+        if Handle::try_current().is_ok() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "a blocking call on a thread of an async runtime would stall its other tasks",
+            )
+            .with_advice(
+                "await the ContainerBackend itself; within spawn_blocking, use Handle::block_on",
+            ));
+        }
+        match &self.0 {
+            Some(runtime) => Ok(runtime.block_on(future)),
+            None => Err(Error::new(ErrorKind::Cancelled, "the backend is closed")
+                .with_effect(Effect::NotSent)),
+        }
+    }
+}
+
+/// Each operation by its async method, blocked on.
+macro_rules! operations {
+    ($( $(#[$doc:meta])* $trait:ident::$method:ident($($name:ident: $type:ty),*) -> $answer:ty; )*) => {
+        impl Backend { $(
+            $(#[$doc])*
+            #[doc = ""]
+            #[doc = "# Errors"]
+            #[doc = concat!("As [`", stringify!($trait), "::", stringify!($method), "`], and within an async runtime.")]
+            pub fn $method(&self, $($name: $type),*) -> Result<$answer> {
+                self.driver.block_on(self.inner.$method($($name),*))?
+            }
+        )* }
+    };
+}
+
+operations! {
+    /// Asks whether the engine is there.
+    ContainerBackend::ping() -> Ping;
+    /// Asks whose engine it is, and which version.
+    ContainerBackend::version() -> EngineVersion;
+    /// Asks what the engine says of itself and its host.
+    ContainerBackend::info() -> EngineInfo;
+    /// Asks whether the engine has an image.
+    ContainerBackend::image_exists(image: &ImageRef) -> bool;
+    /// Lists images.
+    ContainerBackend::list_images(options: &ListImagesOptions) -> Vec<ImageSummary>;
+    /// Makes an image of a root file system's tar archive.
+    ContainerBackend::import_image(options: &ImportOptions, archive: ImageArchive) -> ImageRef;
+    /// Removes an image, or one of its names.
+    ContainerBackend::remove_image(image: &ImageRef, options: &RemoveImageOptions) -> Vec<ImageRemoval>;
+    /// Makes a container; it doesn't run yet.
+    ContainerBackend::create(spec: &ContainerSpec) -> Created;
+    /// Starts a container. One that runs is no error.
+    ContainerBackend::start(container: &ContainerRef) -> StartOutcome;
+    /// Stops a container. One that doesn't run is no error.
+    ContainerBackend::stop(container: &ContainerRef, options: &StopOptions) -> StopOutcome;
+    /// Stops a container, if it runs, and starts it.
+    ContainerBackend::restart(container: &ContainerRef, options: &RestartOptions) -> ();
+    /// Sends a signal to a container's process.
+    ContainerBackend::kill(container: &ContainerRef, options: &KillOptions) -> ();
+    /// Freezes a container's processes.
+    ContainerBackend::pause(container: &ContainerRef) -> ();
+    /// Lets a container's processes go on.
+    ContainerBackend::unpause(container: &ContainerRef) -> ();
+    /// Gives a container another name.
+    ContainerBackend::rename(container: &ContainerRef, name: &ContainerName) -> ();
+    /// Changes the limits of a container, and gives back the engine's warnings.
+    ContainerBackend::update(container: &ContainerRef, options: &UpdateOptions) -> Vec<String>;
+    /// Shows a container: its state, and the limits and privileges in force.
+    ContainerBackend::inspect(container: &ContainerRef) -> ContainerDetails;
+    /// Lists containers.
+    ContainerBackend::list(options: &ListOptions) -> Vec<ContainerSummary>;
+    /// Waits for a container to end.
+    ContainerBackend::wait(container: &ContainerRef, options: &WaitOptions) -> WaitOutcome;
+    /// Reads what a container uses, once.
+    ContainerBackend::stats(container: &ContainerRef) -> ContainerStats;
+    /// Runs a command in a running container.
+    ContainerBackend::exec(container: &ContainerRef, options: &ExecOptions) -> ExecOutput;
+    /// Removes a container.
+    ContainerBackend::remove(container: &ContainerRef, options: &RemoveOptions) -> ();
+    /// Runs a container once, as `docker run --rm` does.
+    ContainerBackendExt::run(spec: &ContainerSpec) -> RunOutput;
+    /// As [`run`](Self::run), with options.
+    ContainerBackendExt::run_with(spec: &ContainerSpec, options: &RunOptions) -> RunOutput;
+    /// Creates a container that is removed when its guard goes out of scope; the drop waits for it.
+    ContainerBackendExt::scoped(spec: &ContainerSpec) -> ContainerGuard;
+    /// Waits until a container's health check says that it is healthy.
+    ContainerBackendExt::wait_healthy(container: &ContainerRef, options: &HealthyOptions) -> ContainerDetails;
+}
+
+impl Backend {
+    /// Blocks on the calls of any backend.
+    ///
+    /// # Errors
+    /// `Config` where the system has no thread for it.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use catamaran::blocking::Backend;
+    /// use catamaran::{AsyncEngine, Endpoint};
+    ///
+    /// let engine = AsyncEngine::connect(Endpoint::unix("/var/run/docker.sock"))?;
+    /// let backend = Backend::over(Arc::new(engine))?;
+    /// # Ok::<(), catamaran::Error>(())
+    /// ```
+    pub fn over(backend: Arc<dyn ContainerBackend>) -> Result<Self> {
+        Ok(Self {
+            inner: backend,
+            driver: Arc::new(Driver::new()?),
+        })
+    }
+
+    /// A [`HybridBackend`] as the process's environment says.
+    ///
+    /// # Errors
+    /// As [`HybridBackend::from_env`] and [`over`](Self::over).
+    pub fn from_env() -> Result<Self> {
+        Self::over(Arc::new(HybridBackend::from_env()?))
+    }
+
+    /// A handle to the same backend whose calls carry this context.
+    #[must_use]
+    pub fn with_context(&self, context: CallContext) -> Self {
+        Self {
+            inner: self.inner.with_context(context),
+            driver: Arc::clone(&self.driver),
+        }
+    }
+
+    /// Reads a container's output, once or as it comes: an iterator whose `next` blocks.
+    ///
+    /// # Errors
+    /// As [`ContainerBackend::logs`], and within an async runtime.
+    ///
+    /// ```no_run
+    /// # use catamaran::blocking::Backend;
+    /// # use catamaran::model::{ContainerRef, LogsOptions};
+    /// # fn example(backend: &Backend, id: &ContainerRef) -> catamaran::Result<()> {
+    /// for chunk in backend.logs(id, &LogsOptions::default().with_follow(true))? {
+    ///     print!("{}", String::from_utf8_lossy(&chunk?.bytes));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn logs(&self, container: &ContainerRef, options: &LogsOptions) -> Result<Logs> {
+        let stream = self
+            .driver
+            .block_on(self.inner.logs(container, options))??;
+        Ok(Logs {
+            stream,
+            driver: Arc::clone(&self.driver),
+        })
+    }
+}
+
+/// A container's output, piece by piece; dropping it ends the reading.
+pub struct Logs {
+    stream: LogStream,
+    driver: Arc<Driver>,
+}
+
+impl fmt::Debug for Logs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Logs")
+    }
+}
+
+impl Logs {
+    /// Reads to the end, keeping so many bytes, both streams together.
+    ///
+    /// # Errors
+    /// As [`LogStream::output`], and within an async runtime.
+    pub fn output(self, max_bytes: usize) -> Result<LogOutput> {
+        self.driver.block_on(self.stream.output(max_bytes))?
+    }
+}
+
+impl Iterator for Logs {
+    type Item = Result<LogChunk>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.driver.block_on(self.stream.next()) {
+            Ok(chunk) => chunk,
+            Err(error) => Some(Err(error)),
+        }
+    }
+}

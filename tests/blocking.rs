@@ -1,0 +1,75 @@
+//! The blocking facade, from threads without any runtime and from within one.
+
+mod common;
+
+use std::sync::Arc;
+
+use catamaran::blocking::Backend;
+use catamaran::model::{ContainerName, ContainerSpec, ExecOptions, ListOptions, LogsOptions};
+use catamaran::{AsyncEngine, BlockingEngine, ContainerBackend, ErrorKind, HybridBackend};
+use common::{config, shell, unique};
+
+fn backends() -> [Backend; 3] {
+    let config = config();
+    let inner: [Arc<dyn ContainerBackend>; 3] = [
+        Arc::new(AsyncEngine::new(&config).expect("an engine")),
+        Arc::new(BlockingEngine::new(&config).expect("an engine")),
+        Arc::new(HybridBackend::new(&config).expect("a backend")),
+    ];
+    inner.map(|backend| Backend::over(backend).expect("a facade"))
+}
+
+fn spec(name: &ContainerName, line: &str) -> ContainerSpec {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(shell(name, line))
+}
+
+#[test]
+fn containers_live_without_a_runtime() {
+    for backend in backends() {
+        let name = unique("facade");
+        let spec = spec(&name, "echo ready; exec sleep 600");
+        let guard = backend.scoped(&spec).expect("a container");
+        backend.start(&guard).expect("a start");
+        let ran = backend.exec(&guard, &ExecOptions::new(["sh", "-c", "exit 4"]));
+        assert_eq!(ran.expect("an exec").exit_code, 4);
+        let follow = LogsOptions::default().with_follow(true);
+        let mut logs = backend.logs(&guard, &follow).expect("logs");
+        let first = logs.next().expect("a line").expect("a chunk");
+        assert_eq!(&first.bytes[..], b"ready\n");
+        let named = ListOptions::all().with_name(&name);
+        assert_eq!(backend.list(&named).expect("a list").len(), 1);
+        drop(guard);
+        assert_eq!(backend.list(&named).expect("a list"), []);
+        // The stream ends with its container.
+        assert_eq!(logs.count(), 0);
+    }
+}
+
+#[test]
+fn threads_share_a_backend() {
+    for backend in backends() {
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        backend.ping().expect("a pong");
+                    }
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn within_a_runtime_it_refuses_and_does_not_panic() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    for backend in backends() {
+        runtime.block_on(async move {
+            let error = backend.ping().expect_err("it would block");
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            assert!(error.to_string().contains("await"), "{error}");
+            drop(backend);
+        });
+    }
+}
