@@ -49,7 +49,9 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// No connection could be made.
 pub(super) fn no_connection(cause: impl Into<Cause>) -> Error {
-    Error::new(ErrorKind::Connect, "").with_source(cause)
+    Error::new(ErrorKind::Connect, "")
+        .with_source(cause)
+        .with_advice("see that an engine listens there and that this user may connect to it")
 }
 
 /// The connection failed before the answer's head.

@@ -214,7 +214,7 @@ impl HybridBackend {
                 return first;
             }
         };
-        tracing::warn!(%operation, error = %failed, "the async path failed: asking the blocking engine");
+        tracing::warn!(%operation, error = format_args!("{failed:#}"), "the async path failed: asking the blocking engine");
         let reason = Reason::fallback(&failed);
         let rest = CallContext::new().with_deadline(deadline.moment());
         let second = ask(self.blocking_engine.with_context(rest))

@@ -23,7 +23,7 @@ pub enum Reason {
         kind: ErrorKind,
         /// What was known of its effect.
         effect: Effect,
-        /// The failure in one line.
+        /// The failure in one line, its causes included.
         message: String,
     },
 }
@@ -33,7 +33,7 @@ impl Reason {
         Self::Fallback {
             kind: failed.kind(),
             effect: failed.effect(),
-            message: failed.to_string(),
+            message: format!("{failed:#}"),
         }
     }
 }
