@@ -1,10 +1,35 @@
 //! Containers on demand for Rust services, without ever stalling their event loop.
 //!
 //! Two engines under one trait, [`ContainerBackend`]: [`AsyncEngine`] on bollard, and [`BlockingEngine`] on
-//! shiplift behind `spawn_blocking`. Both send the same requests and read the same answers; the nouns are in
-//! [`model`]. Take the async engine unless a host can only spare blocking threads.
+//! shiplift behind `spawn_blocking`. Both send the same requests and read the same answers.
 //!
-//! The crate has no optional features yet.
+//! | To | take |
+//! |---|---|
+//! | serve calls by the async engine, with the blocking one where its path fails | [`HybridBackend`] |
+//! | have one engine alone | [`AsyncEngine`] or [`BlockingEngine`] |
+//! | run a container once, or keep one for a scope | [`ContainerBackendExt`] |
+//! | give calls a deadline | [`CallContext`] |
+//! | do without an async runtime | [`blocking`] |
+//! | know what to connect to | [`Config`] |
+//! | say what to create, and read what is there | [`model`] |
+//! | act on a failure | [`Error`], its [`ErrorKind`] and [`Effect`] |
+//!
+//! ```no_run
+//! use catamaran::model::{ContainerSpec, ImageRef};
+//! use catamaran::{ContainerBackendExt, HybridBackend};
+//!
+//! # async fn example() -> catamaran::Result<()> {
+//! let backend = HybridBackend::from_env()?;
+//! let spec = ContainerSpec::untrusted(ImageRef::new("busybox")?).with_command(["id"]);
+//! let ran = backend.run(&spec).await?;
+//! println!("exit code {}: {}", ran.exit_code, String::from_utf8_lossy(&ran.stdout));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! - `testing` (off by default): what a backend is tested with.
 
 mod backend;
 pub mod blocking;
