@@ -293,6 +293,23 @@ async fn a_dead_socket_says_that_nothing_was_sent() {
 }
 
 #[tokio::test]
+async fn a_stop_may_be_given_any_time() {
+    let nowhere = || Endpoint::unix("/nonexistent/docker.sock");
+    let engines: [Backend; 2] = [
+        Arc::new(AsyncEngine::connect(nowhere()).expect("an engine")),
+        Arc::new(BlockingEngine::connect(nowhere()).expect("an engine")),
+    ];
+    for backend in engines {
+        let forever = StopOptions::default().with_timeout(Duration::MAX);
+        let error = backend
+            .stop(&ContainerRef::new("x").expect("a name"), &forever)
+            .await
+            .expect_err("no engine");
+        assert_eq!(error.kind(), ErrorKind::Connect);
+    }
+}
+
+#[tokio::test]
 async fn a_deadline_covers_an_answer_that_never_comes() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("silent.sock");

@@ -229,7 +229,7 @@ impl HybridBackend {
         let timeout = match (self.context.timeout, operation) {
             (Some(timeout), _) => Some(timeout),
             (None, Operation::Wait) => None,
-            (None, _) => Some(self.operation_timeout + patience),
+            (None, _) => Some(self.operation_timeout.saturating_add(patience)),
         };
         Deadline::new(timeout, self.context.deadline)
     }

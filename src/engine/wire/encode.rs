@@ -292,8 +292,8 @@ fn labels(labels: &BTreeMap<LabelKey, String>) -> Option<HashMap<String, String>
 
 /// Whole seconds, rounded up: 500 ms must not become "kill at once".
 pub(crate) fn whole_seconds(time: Duration) -> i32 {
-    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
-    i32::try_from(seconds).unwrap_or(i32::MAX)
+    let begun = u64::from(time.subsec_nanos() > 0);
+    i32::try_from(time.as_secs().saturating_add(begun)).unwrap_or(i32::MAX)
 }
 
 fn nanoseconds(time: Duration) -> i64 {
