@@ -184,18 +184,19 @@ impl Carrier for BollardCarrier {
             match command {
                 Command::Start => docker.start_container(id, None).await,
                 Command::Stop { seconds } => {
-                    let options = query::StopContainerOptions {
-                        t: seconds,
+                    // Without a time there is no query; bollard would send an empty one.
+                    let options = seconds.map(|seconds| query::StopContainerOptions {
+                        t: Some(seconds),
                         ..Default::default()
-                    };
-                    docker.stop_container(id, Some(options)).await
+                    });
+                    docker.stop_container(id, options).await
                 }
                 Command::Restart { seconds } => {
-                    let options = query::RestartContainerOptions {
-                        t: seconds,
+                    let options = seconds.map(|seconds| query::RestartContainerOptions {
+                        t: Some(seconds),
                         ..Default::default()
-                    };
-                    docker.restart_container(id, Some(options)).await
+                    });
+                    docker.restart_container(id, options).await
                 }
                 Command::Kill { signal } => {
                     let options = query::KillContainerOptions {
