@@ -172,8 +172,9 @@ pub(crate) fn images(body: &[u8]) -> Result<Vec<ImageSummary>> {
         labels: BTreeMap<String, String>,
     }
     let none = |name: &String| name.starts_with("<none>");
-    json::<Vec<Image>>(body)?
+    json::<Option<Vec<Image>>>(body)?
         .into_iter()
+        .flatten()
         .map(|mut image| {
             image.repo_tags.retain(|name| !none(name));
             image.repo_digests.retain(|name| !none(name));
@@ -291,8 +292,9 @@ pub(crate) fn summaries(body: &[u8]) -> Result<Vec<ContainerSummary>> {
         #[serde(default, deserialize_with = "nullable")]
         labels: BTreeMap<String, String>,
     }
-    json::<Vec<Container>>(body)?
+    json::<Option<Vec<Container>>>(body)?
         .into_iter()
+        .flatten()
         .map(|container| {
             Ok(ContainerSummary {
                 id: id(&container.id)?,

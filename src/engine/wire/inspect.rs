@@ -138,7 +138,7 @@ struct Binding {
     host_port: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Network {
     #[serde(default, rename = "NetworkID", deserialize_with = "nullable")]
@@ -157,7 +157,7 @@ struct NetworkSettings {
     #[serde(default, deserialize_with = "nullable")]
     ports: BTreeMap<String, Option<Vec<Binding>>>,
     #[serde(default, deserialize_with = "nullable")]
-    networks: BTreeMap<String, Network>,
+    networks: BTreeMap<String, Option<Network>>,
 }
 
 #[derive(Deserialize)]
@@ -216,7 +216,7 @@ pub(crate) fn details(body: &[u8]) -> Result<ContainerDetails> {
         networks: network
             .networks
             .into_iter()
-            .map(|(name, n)| (name, attachment(n)))
+            .map(|(name, network)| (name, attachment(network.unwrap_or_default())))
             .collect(),
     })
 }

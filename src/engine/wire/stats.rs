@@ -10,12 +10,19 @@ use super::nullable::nullable;
 use crate::error::Result;
 use crate::model::{ContainerStats, CpuStats, IoTotals, MemoryStats, parse_rfc3339};
 
+/// The kernel's own counters: those that are needed, since a new one may be no number.
 #[derive(Default, Deserialize)]
+struct Counters {
+    total_inactive_file: Option<u64>,
+    inactive_file: Option<u64>,
+}
+
+#[derive(Deserialize)]
 struct Memory {
     usage: Option<u64>,
     limit: Option<u64>,
     #[serde(default, deserialize_with = "nullable")]
-    stats: BTreeMap<String, u64>,
+    stats: Counters,
 }
 
 #[derive(Deserialize)]
@@ -78,10 +85,11 @@ pub(crate) fn stats(body: &[u8]) -> Result<ContainerStats> {
         read_at: parse_rfc3339(&stats.read),
         memory: stats.memory_stats.and_then(|memory| {
             // As `docker stats` has it: total_inactive_file on cgroup v1, inactive_file on v2.
-            let cache = ["total_inactive_file", "inactive_file"]
-                .iter()
-                .find_map(|key| memory.stats.get(*key).copied())
-                .unwrap_or(0);
+            let Counters {
+                total_inactive_file,
+                inactive_file,
+            } = memory.stats;
+            let cache = total_inactive_file.or(inactive_file).unwrap_or(0);
             let usage = memory.usage?;
             Some(MemoryStats {
                 usage: usage.saturating_sub(cache),
