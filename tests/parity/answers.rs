@@ -1,0 +1,166 @@
+//! What an engine answers.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::peer::{Answer, Recorded};
+
+pub const MULTIPLEXED: &str = "application/vnd.docker.multiplexed-stream";
+
+/// A sound answer's body.
+pub enum Body {
+    Nothing,
+    /// Also a stream of messages, where there are several.
+    Json(Vec<Value>),
+    Output,
+}
+
+/// A piece of output with Docker's header.
+pub fn frame(stream: u8, text: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(text.len()).expect("short").to_be_bytes();
+    [&[stream, 0, 0, 0], &length, text].concat()
+}
+
+/// A sound answer to the request.
+pub fn sound(request: &Recorded) -> (u16, Body) {
+    // Without the version, where there is one.
+    let path = request.path.trim_start_matches("/v1.");
+    let path = path.trim_start_matches(|c: char| c.is_ascii_digit());
+    let parts: Vec<_> = path.trim_start_matches('/').split('/').collect();
+    let one = |status, value| (status, Body::Json(vec![value]));
+    match (request.method.as_str(), parts.as_slice()) {
+        ("GET", ["version"]) => one(200, version()),
+        ("GET", ["info"]) => one(200, info()),
+        ("GET", ["images", "json"]) => one(200, images()),
+        ("GET", ["images", ..]) => one(200, json!({ "Id": "sha256:0" })),
+        ("POST", ["images", "create"]) => {
+            let id = format!("sha256:{}", "a".repeat(64));
+            let progress = json!({"status": "Importing", "progressDetail": {}});
+            (200, Body::Json(vec![progress, json!({ "status": id })]))
+        }
+        ("DELETE", ["images", ..]) => one(
+            200,
+            json!([{"Untagged": "a:latest"}, {"Deleted": "sha256:0"}]),
+        ),
+        ("POST", ["containers", "create"]) => {
+            one(201, json!({"Id": "c0ffee", "Warnings": ["no swap"]}))
+        }
+        ("GET", ["containers", "json"]) => one(200, containers()),
+        ("GET", ["containers", _, "json"]) => one(200, details()),
+        ("GET", ["containers", _, "stats"]) => one(200, stats()),
+        ("GET", ["containers", _, "logs"]) | ("POST", ["exec", _, "start"]) => (200, Body::Output),
+        ("POST", ["containers", _, "update"]) => one(200, json!({"Warnings": ["no swap"]})),
+        ("POST", ["containers", _, "wait"]) => {
+            one(200, json!({"StatusCode": 137, "Error": {"Message": "oom"}}))
+        }
+        ("POST", ["containers", _, "exec"]) => one(201, json!({ "Id": "b".repeat(64) })),
+        ("GET", ["exec", _, "json"]) => one(200, json!({"Running": false, "ExitCode": 3})),
+        ("GET", ["_ping"]) => (200, Body::Nothing),
+        ("POST" | "DELETE", ["containers", ..]) => (204, Body::Nothing),
+        (method, _) => panic!("nobody should send {method} {}", request.path),
+    }
+}
+
+/// A sound answer as it goes out.
+pub fn plain(request: &Recorded) -> Answer {
+    let (status, body) = sound(request);
+    let answer = Answer::new(status).with_header("api-version", "1.51");
+    match body {
+        Body::Nothing => answer,
+        Body::Json(messages) => answer.with_body(lines(&messages)),
+        Body::Output => answer
+            .with_header("content-type", MULTIPLEXED)
+            .with_body([frame(1, b"out\n"), frame(2, b"err\n")].concat()),
+    }
+}
+
+/// One JSON value, or several as a stream of messages.
+pub fn lines(messages: &[Value]) -> Bytes {
+    let lines: Vec<_> = messages.iter().map(Value::to_string).collect();
+    lines.join("\r\n").into()
+}
+
+fn version() -> Value {
+    json!({
+        "Platform": {"Name": "Docker Engine - Community"},
+        "Components": [{"Name": "Engine", "Version": "28.5.1", "Details": {"GitCommit": "f8215cc"}}],
+        "Version": "28.5.1", "ApiVersion": "1.51", "MinAPIVersion": "1.24", "GitCommit": "f8215cc",
+        "Os": "linux", "Arch": "amd64", "KernelVersion": "6.1.0", "BuildTime": "2026-01-01",
+    })
+}
+
+fn info() -> Value {
+    json!({
+        "ID": "f5b1", "Name": "host", "ServerVersion": "28.5.1", "OperatingSystem": "Debian",
+        "NCPU": 2, "MemTotal": 8_000_000_000_u64, "Containers": 3, "ContainersRunning": 1, "Images": 4,
+        "Driver": "overlay2", "LoggingDriver": "json-file", "CgroupVersion": "2",
+        "Runtimes": {"runc": {"path": "runc"}, "runsc": {}}, "DefaultRuntime": "runc",
+        "SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"], "Warnings": ["no swap"],
+    })
+}
+
+fn images() -> Value {
+    json!([
+        {
+            "Id": format!("sha256:{}", "a".repeat(64)), "ParentId": "", "RepoTags": ["a:latest", "<none>:<none>"],
+            "RepoDigests": ["<none>@<none>"], "Created": 1_700_000_000, "Size": 1024, "SharedSize": -1,
+            "Labels": {"a": "b"}, "Containers": -1,
+        },
+        {"Id": "b".repeat(64), "RepoTags": null, "Labels": null},
+    ])
+}
+
+fn containers() -> Value {
+    json!([{
+        "Id": "c0ffee", "Names": ["/web", "/other/web"], "Image": "busybox", "ImageID": "sha256:0",
+        "Command": "sleep 1", "Created": 1_700_000_000, "State": "running", "Status": "Up 2 hours (healthy)",
+        "Ports": [{"PrivatePort": 80, "Type": "tcp"}], "Labels": {"a": "b"},
+        "HostConfig": {"NetworkMode": "default"}, "Mounts": [],
+    }])
+}
+
+fn details() -> Value {
+    json!({
+        "Id": "c0ffee", "Name": "/web", "Image": "sha256:0", "Created": "2026-01-01T12:00:00.5Z",
+        "Path": "sleep", "Args": ["1"], "RestartCount": 2, "Driver": "overlay2",
+        "State": {
+            "Status": "exited", "Running": false, "Pid": 0, "ExitCode": 137, "OOMKilled": true, "Error": "oom",
+            "StartedAt": "2026-01-01T14:00:00+02:00", "FinishedAt": "0001-01-01T00:00:00Z",
+            "Health": {"Status": "unhealthy", "FailingStreak": 3, "Log": [{"ExitCode": 1, "Output": "no"}]},
+        },
+        "Config": {
+            "Image": "busybox", "Env": ["A=b", "C"], "Labels": {"a": "b"}, "Tty": false, "User": "1000:1000",
+        },
+        "HostConfig": {
+            "Memory": 268_435_456, "MemorySwap": -1, "MemoryReservation": 1, "NanoCpus": 500_000_000,
+            "CpuQuota": 50_000, "CpuPeriod": 100_000, "CpuShares": 512, "CpusetCpus": "0-1", "PidsLimit": 64,
+            "Ulimits": [{"Name": "core", "Soft": 0, "Hard": -1}], "ShmSize": 67_108_864,
+            "StorageOpt": {"size": "1024"}, "CapAdd": ["CAP_CHOWN"], "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges", "seccomp=unconfined", "apparmor:docker-default", "label=off"],
+            "ReadonlyRootfs": true, "Tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=64m,mode=1777"},
+            "Runtime": "runc", "NetworkMode": "container:web", "Privileged": false,
+            "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3},
+            "LogConfig": {"Type": "json-file", "Config": {"max-file": "3"}},
+        },
+        "NetworkSettings": {
+            "Ports": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}, {"HostIp": "::", "HostPort": "8080"}], "53/udp": null},
+            "Networks": {"bridge": {
+                "NetworkID": "abc", "IPAddress": "172.17.0.2", "Gateway": "172.17.0.1", "Aliases": ["web"],
+            }, "other": null},
+        },
+    })
+}
+
+fn stats() -> Value {
+    json!({
+        "read": "2026-01-01T12:00:00.123456789Z", "preread": "0001-01-01T00:00:00Z",
+        "memory_stats": {"usage": 4096, "limit": 8192, "stats": {"inactive_file": 1024, "anon": 1}},
+        "cpu_stats": {
+            "cpu_usage": {"total_usage": 100, "usage_in_usermode": 1}, "online_cpus": 2,
+            "throttling_data": {"periods": 2, "throttled_periods": 1},
+        },
+        "pids_stats": {"current": 2, "limit": 18_446_744_073_709_551_615_u64},
+        "networks": {"eth0": {"rx_bytes": 1, "tx_bytes": 2}, "eth1": {"rx_bytes": 3}},
+        "blkio_stats": {"io_service_bytes_recursive": [{"major": 8, "op": "Read", "value": 5}, {"op": "write", "value": 6}]},
+    })
+}

@@ -1,0 +1,355 @@
+//! Every operation as data, with its options at random, so that both engines can be asked the same.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use catamaran::model::{
+    ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerState, ContainerStats,
+    ContainerSummary, Created, EngineInfo, EngineVersion, ExecOptions, ExecOutput, ImageArchive,
+    ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions, LabelKey, ListImagesOptions,
+    ListOptions, LogChunk, LogSource, LogsOptions, Ping, RemoveImageOptions, RemoveOptions,
+    RestartOptions, StartOutcome, StopOptions, StopOutcome, UpdateOptions, WaitCondition,
+    WaitOptions, WaitOutcome,
+};
+use catamaran::{ContainerBackend, Effect, Error, ErrorKind, Operation};
+use futures::StreamExt;
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+
+use crate::{spec, words};
+
+/// A call and all that it is given.
+#[derive(Debug, Clone)]
+pub enum Call {
+    Ping,
+    Version,
+    Info,
+    ImageExists(ImageRef),
+    ListImages(ListImagesOptions),
+    ImportImage(ImportOptions, Archive),
+    RemoveImage(ImageRef, RemoveImageOptions),
+    Create(Box<ContainerSpec>),
+    Start(ContainerRef),
+    Stop(ContainerRef, StopOptions),
+    Restart(ContainerRef, RestartOptions),
+    Kill(ContainerRef, KillOptions),
+    Pause(ContainerRef),
+    Unpause(ContainerRef),
+    Rename(ContainerRef, ContainerName),
+    Update(ContainerRef, UpdateOptions),
+    Inspect(ContainerRef),
+    List(ListOptions),
+    Wait(ContainerRef, WaitOptions),
+    Logs(ContainerRef, LogsOptions),
+    Stats(ContainerRef),
+    Exec(ContainerRef, ExecOptions),
+    Remove(ContainerRef, RemoveOptions),
+}
+
+/// A tar archive that can be sent twice.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    pieces: Vec<Vec<u8>>,
+    streamed: bool,
+}
+
+impl Archive {
+    fn open(&self) -> ImageArchive {
+        if self.streamed {
+            let pieces: Vec<_> = self.pieces.iter().cloned().map(Bytes::from).collect();
+            ImageArchive::stream(futures::stream::iter(pieces.into_iter().map(Ok)))
+        } else {
+            self.pieces.concat().into()
+        }
+    }
+}
+
+/// What a call gave.
+#[derive(Debug, PartialEq)]
+pub enum Reply {
+    Done,
+    Ping(Ping),
+    Version(EngineVersion),
+    Info(Box<EngineInfo>),
+    Exists(bool),
+    Images(Vec<ImageSummary>),
+    Imported(ImageRef),
+    Removals(Vec<ImageRemoval>),
+    Created(Created),
+    Started(StartOutcome),
+    Stopped(StopOutcome),
+    Warnings(Vec<String>),
+    Details(Box<ContainerDetails>),
+    Summaries(Vec<ContainerSummary>),
+    Waited(WaitOutcome),
+    Log(Vec<LogChunk>, Option<Failure>),
+    Stats(ContainerStats),
+    Ran(ExecOutput),
+}
+
+/// All that an error says, but the engine's name.
+#[derive(Debug, PartialEq)]
+pub struct Failure {
+    pub kind: ErrorKind,
+    pub effect: Effect,
+    pub operation: Option<Operation>,
+    pub field: Option<&'static str>,
+    pub status: Option<u16>,
+    pub message: String,
+    retry_after: Option<std::time::Duration>,
+    subject: Option<String>,
+    advice: Option<String>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            kind: error.kind(),
+            effect: error.effect(),
+            operation: error.operation(),
+            field: error.field(),
+            status: error.status(),
+            retry_after: error.retry_after(),
+            subject: error.subject().map(str::to_owned),
+            message: error.message().to_owned(),
+            advice: error.advice().map(str::to_owned),
+        }
+    }
+}
+
+impl Call {
+    pub async fn run(&self, on: &dyn ContainerBackend) -> Result<Reply, Failure> {
+        Ok(match self {
+            Self::Ping => Reply::Ping(on.ping().await?),
+            Self::Version => Reply::Version(on.version().await?),
+            Self::Info => Reply::Info(Box::new(on.info().await?)),
+            Self::ImageExists(image) => Reply::Exists(on.image_exists(image).await?),
+            Self::ListImages(options) => Reply::Images(on.list_images(options).await?),
+            Self::ImportImage(options, archive) => {
+                Reply::Imported(on.import_image(options, archive.open()).await?)
+            }
+            Self::RemoveImage(image, options) => {
+                Reply::Removals(on.remove_image(image, options).await?)
+            }
+            Self::Create(spec) => Reply::Created(on.create(spec).await?),
+            Self::Start(id) => Reply::Started(on.start(id).await?),
+            Self::Stop(id, options) => Reply::Stopped(on.stop(id, options).await?),
+            Self::Restart(id, options) => done(on.restart(id, options).await?),
+            Self::Kill(id, options) => done(on.kill(id, options).await?),
+            Self::Pause(id) => done(on.pause(id).await?),
+            Self::Unpause(id) => done(on.unpause(id).await?),
+            Self::Rename(id, name) => done(on.rename(id, name).await?),
+            Self::Update(id, options) => Reply::Warnings(on.update(id, options).await?),
+            Self::Inspect(id) => Reply::Details(Box::new(on.inspect(id).await?)),
+            Self::List(options) => Reply::Summaries(on.list(options).await?),
+            Self::Wait(id, options) => Reply::Waited(on.wait(id, options).await?),
+            Self::Logs(id, options) => read(on, id, options).await?,
+            Self::Stats(id) => Reply::Stats(on.stats(id).await?),
+            Self::Exec(id, options) => Reply::Ran(on.exec(id, options).await?),
+            Self::Remove(id, options) => done(on.remove(id, options).await?),
+        })
+    }
+}
+
+fn done((): ()) -> Reply {
+    Reply::Done
+}
+
+async fn read(
+    on: &dyn ContainerBackend,
+    container: &ContainerRef,
+    options: &LogsOptions,
+) -> Result<Reply, Failure> {
+    let mut stream = on.logs(container, options).await?;
+    let mut chunks = Vec::<LogChunk>::new();
+    let mut failure = None;
+    while let Some(item) = stream.next().await {
+        match (item, chunks.last_mut()) {
+            // A terminal's output has no borders: it comes as the socket gives it.
+            (Ok(chunk), Some(last))
+                if chunk.source == LogSource::Console && last.source == chunk.source =>
+            {
+                last.bytes = [&last.bytes[..], &chunk.bytes].concat().into();
+            }
+            (Ok(chunk), _) => chunks.push(chunk),
+            (Err(error), _) => failure = Some(error.into()),
+        }
+    }
+    Ok(Reply::Log(chunks, failure))
+}
+
+fn filters() -> impl Strategy<Value = BTreeMap<LabelKey, Option<String>>> {
+    btree_map(words::label(), option::of(words::text()), 0..3)
+}
+
+fn list_images() -> impl Strategy<Value = ListImagesOptions> {
+    (any::<bool>(), option::of(words::image()), filters()).prop_map(|(all, reference, labels)| {
+        let mut options = ListImagesOptions::default()
+            .with_all(all)
+            .with_reference(reference);
+        options.labels = labels;
+        options
+    })
+}
+
+fn import() -> impl Strategy<Value = (ImportOptions, Archive)> {
+    let archive = (vec(vec(any::<u8>(), 0..600), 0..5), any::<bool>())
+        .prop_map(|(pieces, streamed)| Archive { pieces, streamed });
+    let options = (
+        words::image(),
+        option::of(words::text()),
+        words::texts(),
+        option::of(words::text()),
+    );
+    (options, archive).prop_map(|((reference, message, changes, platform), archive)| {
+        let mut options = ImportOptions::new(reference);
+        options.message = message;
+        options.changes = changes;
+        options.platform = platform;
+        (options, archive)
+    })
+}
+
+fn update() -> impl Strategy<Value = UpdateOptions> {
+    let resources = (spec::resources(), any::<bool>()).prop_map(|(mut resources, fixed)| {
+        // Otherwise most would be refused for what is fixed at creation.
+        if !fixed {
+            resources.ulimits.clear();
+            (resources.shm_size, resources.disk) = (None, None);
+        }
+        resources
+    });
+    (resources, option::of(spec::restart_policy())).prop_map(|(resources, policy)| {
+        UpdateOptions::default()
+            .with_resources(resources)
+            .with_restart_policy(policy)
+    })
+}
+
+fn list() -> impl Strategy<Value = ListOptions> {
+    let state = prop_oneof![
+        Just(ContainerState::Running),
+        Just(ContainerState::Exited),
+        words::text().prop_map(ContainerState::from),
+    ];
+    (
+        any::<bool>(),
+        filters(),
+        vec(state, 0..3),
+        vec(words::container(), 0..3),
+        option::of(any::<u32>()),
+    )
+        .prop_map(|(all, labels, states, names, limit)| {
+            let mut options = ListOptions::default().with_limit(limit);
+            (options.all, options.labels) = (all, labels);
+            (options.states, options.names) = (states, names);
+            options
+        })
+}
+
+fn logs() -> impl Strategy<Value = LogsOptions> {
+    let flag = any::<bool>;
+    (
+        (flag(), flag(), flag(), flag()),
+        option::of(any::<u64>()),
+        option::of(words::moment()),
+        option::of(words::moment()),
+    )
+        .prop_map(
+            |((stdout, stderr, follow, timestamps), tail, since, until)| {
+                LogsOptions::default()
+                    .with_stdout(stdout)
+                    .with_stderr(stderr)
+                    .with_follow(follow)
+                    .with_timestamps(timestamps)
+                    .with_tail(tail)
+                    .with_since(since)
+                    .with_until(until)
+            },
+        )
+}
+
+fn exec() -> impl Strategy<Value = ExecOptions> {
+    (
+        words::texts(),
+        spec::env(),
+        option::of(words::text()),
+        option::of(prop_oneof![4 => words::path(), 1 => words::text()]),
+        0..64usize,
+    )
+        .prop_map(|(command, env, user, working_dir, bound)| {
+            let mut options = ExecOptions::new(command).with_max_output(bound);
+            (options.env, options.user) = (env, user);
+            options.working_dir = working_dir;
+            options
+        })
+}
+
+fn wait() -> impl Strategy<Value = WaitOptions> {
+    let conditions = [
+        WaitCondition::NotRunning,
+        WaitCondition::NextExit,
+        WaitCondition::Removed,
+    ];
+    prop::sample::select(conditions.to_vec())
+        .prop_map(|condition| WaitOptions::default().with_condition(condition))
+}
+
+/// Any call of that operation.
+///
+/// # Panics
+/// For an operation that it doesn't know: every one is held to parity.
+pub fn call(operation: Operation) -> BoxedStrategy<Call> {
+    use Operation as O;
+    let (id, image, flag) = (words::container, words::image, any::<bool>);
+    let timeout = || option::of(words::any_duration());
+    match operation {
+        O::Ping => Just(Call::Ping).boxed(),
+        O::Version => Just(Call::Version).boxed(),
+        O::Info => Just(Call::Info).boxed(),
+        O::ImageExists => image().prop_map(Call::ImageExists).boxed(),
+        O::ListImages => list_images().prop_map(Call::ListImages).boxed(),
+        O::ImportImage => import().prop_map(|(o, a)| Call::ImportImage(o, a)).boxed(),
+        O::RemoveImage => (image(), flag(), flag())
+            .prop_map(|(image, force, keep)| {
+                let options = RemoveImageOptions::default().with_force(force);
+                Call::RemoveImage(image, options.with_keep_parents(keep))
+            })
+            .boxed(),
+        O::Create => spec::spec()
+            .prop_map(|spec| Call::Create(Box::new(spec)))
+            .boxed(),
+        O::Start => id().prop_map(Call::Start).boxed(),
+        O::Stop => (id(), timeout())
+            .prop_map(|(id, time)| Call::Stop(id, StopOptions::default().with_timeout(time)))
+            .boxed(),
+        O::Restart => (id(), timeout())
+            .prop_map(|(id, time)| Call::Restart(id, RestartOptions::default().with_timeout(time)))
+            .boxed(),
+        O::Kill => (id(), words::signal())
+            .prop_map(|(id, signal)| Call::Kill(id, KillOptions::default().with_signal(signal)))
+            .boxed(),
+        O::Pause => id().prop_map(Call::Pause).boxed(),
+        O::Unpause => id().prop_map(Call::Unpause).boxed(),
+        O::Rename => (id(), words::name())
+            .prop_map(|(id, name)| Call::Rename(id, name))
+            .boxed(),
+        O::Update => (id(), update())
+            .prop_map(|(id, o)| Call::Update(id, o))
+            .boxed(),
+        O::Inspect => id().prop_map(Call::Inspect).boxed(),
+        O::List => list().prop_map(Call::List).boxed(),
+        O::Wait => (id(), wait()).prop_map(|(id, o)| Call::Wait(id, o)).boxed(),
+        O::Logs => (id(), logs()).prop_map(|(id, o)| Call::Logs(id, o)).boxed(),
+        O::Stats => id().prop_map(Call::Stats).boxed(),
+        O::Exec => (id(), exec()).prop_map(|(id, o)| Call::Exec(id, o)).boxed(),
+        O::Remove => (id(), flag(), flag())
+            .prop_map(|(id, force, volumes)| {
+                let options = RemoveOptions::default().with_force(force);
+                Call::Remove(id, options.with_volumes(volumes))
+            })
+            .boxed(),
+        other => panic!("nothing here holds {other} to parity"),
+    }
+}
