@@ -141,11 +141,7 @@ fn speakable(endpoint: &Endpoint) -> Result<()> {
 impl<C: Carrier> Engine<C> {
     /// The call's deadline; `extra` is what the operation takes by its own nature.
     fn deadline(&self, extra: Duration) -> Deadline {
-        let usual = self
-            .shared
-            .config
-            .operation_timeout()
-            .saturating_add(extra);
+        let usual = self.shared.config.operation_timeout().saturating_add(extra);
         let timeout = self.context.timeout.unwrap_or(usual);
         Deadline::new(Some(timeout), self.context.deadline)
     }

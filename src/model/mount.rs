@@ -81,6 +81,14 @@ impl Mount {
         if let MountKind::Bind(source) = &self.kind {
             absolute("mounts.source", source)?;
         }
+        // The engine counts in signed 64 bits, and takes 0 for no limit.
+        if matches!(self.kind, MountKind::Tmpfs(Some(size)) if size == 0 || i64::try_from(size).is_err())
+        {
+            return Err(Error::invalid(
+                "mounts.size",
+                "must be from 1 byte to 8 EiB",
+            ));
+        }
         Ok(())
     }
 }

@@ -152,10 +152,10 @@ fn mount() -> impl Strategy<Value = Mount> {
         words::name().prop_map(|name| {
             MountKind::Volume(VolumeName::new(name.as_str()).expect("a volume"))
         }),
-        option::of(any::<u64>()).prop_map(MountKind::Tmpfs),
+        option::of(1..=i64::MAX as u64).prop_map(MountKind::Tmpfs),
     ];
     (kind, words::path(), any::<bool>()).prop_map(|(kind, target, read_only)| {
-        let mut mount = Mount::tmpfs(0, target);
+        let mut mount = Mount::tmpfs(1, target);
         mount.kind = kind;
         mount.read_only = read_only;
         mount
