@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{OnceCell, Semaphore};
 
 use bollard::BollardCarrier;
@@ -63,7 +64,8 @@ struct Shared<C> {
     carrier: C,
     config: Config,
     endpoint: Arc<str>,
-    version: OnceCell<ApiVersion>,
+    /// Learnt once; a new cell where what was learnt may no longer be true.
+    version: ArcSwap<OnceCell<ApiVersion>>,
     permits: Arc<Semaphore>,
 }
 
@@ -118,7 +120,7 @@ impl<C: Carrier> Engine<C> {
                 carrier: C::new(config)?,
                 config: config.clone(),
                 endpoint: config.endpoint().to_string().into(),
-                version: OnceCell::new_with(config.api_version()),
+                version: ArcSwap::from_pointee(OnceCell::new_with(config.api_version())),
                 permits,
             }),
             context: CallContext::new(),
@@ -151,6 +153,16 @@ impl<C: Carrier> Engine<C> {
         Deadline::new(self.context.timeout, self.context.deadline)
     }
 
+    /// Notes an error after which the engine may be another one: it was gone, or it doesn't take what
+    /// was sent, as one does that was replaced by an older or a much newer one. The next call learns the
+    /// version anew.
+    fn doubt_version(&self, error: &Error) {
+        let gone = error.kind() == ErrorKind::Connect;
+        if (gone || error.status() == Some(400)) && self.shared.config.api_version().is_none() {
+            self.shared.version.store(Arc::default());
+        }
+    }
+
     /// The version to speak, learnt from a ping once.
     async fn envelope(&self, deadline: Deadline) -> Result<Envelope> {
         let learn = async {
@@ -161,9 +173,16 @@ impl<C: Carrier> Engine<C> {
             let answer = success(self.shared.carrier.ask(wire::ping(), envelope).await?)?;
             wire::agree(wire::ping_answer(&answer.head).api_version)
         };
-        let known = deadline.bound(self.shared.version.get_or_try_init(|| learn));
-        // The caller's own operation hasn't been sent, whatever became of the ping.
-        let version = *known.await.and_then(|known| known).map_err(not_sent)?;
+        let known = self.shared.version.load().get().copied();
+        let version = match known {
+            Some(known) => known,
+            None => {
+                let cell = self.shared.version.load_full();
+                let learnt = deadline.bound(cell.get_or_try_init(|| learn)).await;
+                // The caller's own operation hasn't been sent, whatever became of the ping.
+                *learnt.and_then(|learnt| learnt).map_err(not_sent)?
+            }
+        };
         Ok(Envelope {
             version: Some(version),
             deadline,

@@ -27,6 +27,7 @@ impl<C: Carrier> Engine<C> {
     /// Puts into an error what the call was about.
     fn name<T>(&self, result: Result<T>, operation: Operation, subject: impl Display) -> Result<T> {
         result.map_err(|error| {
+            self.doubt_version(&error);
             let subject = subject.to_string();
             let error = if subject.is_empty() {
                 error
