@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 pub(crate) use bollard::models;
 
 use super::carrier::{Answer, Carrier, Envelope, OpenAnswer, Status, broken};
-use super::transport::Transport;
+use super::transport::{Link, Transport};
 use super::wire::{self, Body, Call, Command, Head};
 use crate::backend::EngineKind;
 use crate::config::Config;
@@ -42,7 +42,7 @@ tokio::task_local! {
     static ENVELOPE: Envelope;
 }
 
-/// bollard wants some authority; every connection goes to the endpoint, whatever it is.
+/// bollard wants some authority; our transport leaves it out.
 const AUTHORITY: &str = "http://localhost";
 /// bollard's timeout keeps whole seconds and covers the head alone; ours does the work.
 const NO_TIMEOUT: u64 = 365 * 86_400;
@@ -54,7 +54,11 @@ pub struct BollardCarrier {
 }
 
 impl BollardCarrier {
-    async fn send(&self, call: Call, envelope: Envelope) -> Result<(Head, Incoming)> {
+    async fn send(
+        &self,
+        call: Call,
+        envelope: Envelope,
+    ) -> Result<(Head, Incoming, Link<BollardBody>)> {
         let content_type = HeaderValue::from_static(call.body.content_type());
         let body = match call.body {
             Body::Empty => body_full(Bytes::new()),
@@ -62,22 +66,15 @@ impl BollardCarrier {
             Body::Tar(ImageArchive::Bytes(bytes)) => body_full(bytes),
             Body::Tar(ImageArchive::Stream(pieces)) => body_try_stream(pieces),
         };
-        let target = format!(
-            "{AUTHORITY}{}",
-            wire::versioned(&call.path, envelope.version)
-        );
         let request = Request::builder()
             .method(call.method)
-            .uri(target)
+            .uri(wire::versioned(&call.path, envelope.version))
             .header(header::CONTENT_TYPE, content_type)
             .body(body)
             .map_err(|error| Error::invalid("path", "is no URL").with_source(error))?;
-        let (head, body) = self
-            .transport
-            .send(request, envelope.deadline)
-            .await?
-            .into_parts();
-        Ok((head.into(), body))
+        let (response, link) = self.transport.send(request, envelope.deadline).await?;
+        let (head, body) = response.into_parts();
+        Ok((head.into(), body, link))
     }
 }
 
@@ -95,20 +92,25 @@ async fn command(
             .uri()
             .path_and_query()
             .map_or("/", |path| path.as_str());
-        let target = format!("{AUTHORITY}{}", wire::versioned(path, envelope.version));
+        let target = wire::versioned(path, envelope.version);
         *request.uri_mut() = target.parse().map_err(|error: http::uri::InvalidUri| {
             Error::invalid("path", "is no URL").with_source(error)
         })?;
-        let response = transport.send(request, envelope.deadline).await?;
+        let (response, link) = transport.send(request, envelope.deadline).await?;
         let status = response.status();
-        if status == http::StatusCode::NOT_MODIFIED {
-            return Err(Refusal::Unchanged);
-        }
-        if status.is_success() {
-            return Ok(response);
+        let unchanged = status == http::StatusCode::NOT_MODIFIED;
+        if unchanged || status.is_success() {
+            // Nobody reads a body here: bollard drops the answer at once.
+            transport.keep(link);
+            return if unchanged {
+                Err(Refusal::Unchanged)
+            } else {
+                Ok(response)
+            };
         }
         let (head, body) = response.into_parts();
         let refused = Answer::read(head.into(), pieces(body), envelope.deadline).await?;
+        transport.keep(link);
         Err(Refusal::Failed(refused.head.into_error(&refused.body)))
     };
     // bollard's error has room for ours in its I/O variant; `outcome` takes it out again.
@@ -163,12 +165,15 @@ impl Carrier for BollardCarrier {
     }
 
     async fn ask(&self, call: Call, envelope: Envelope) -> Result<Answer> {
-        let (head, body) = self.send(call, envelope).await?;
-        Answer::read(head, pieces(body), envelope.deadline).await
+        let (head, body, link) = self.send(call, envelope).await?;
+        let answer = Answer::read(head, pieces(body), envelope.deadline).await?;
+        self.transport.keep(link);
+        Ok(answer)
     }
 
     async fn open(&self, call: Call, envelope: Envelope) -> Result<OpenAnswer> {
-        let (head, body) = self.send(call, envelope).await?;
+        // A stream may last, and often ends with its connection: that isn't kept.
+        let (head, body, _) = self.send(call, envelope).await?;
         let body = pieces(body).boxed();
         Ok(OpenAnswer { head, body })
     }

@@ -1,25 +1,25 @@
-//! The pooled connection under the async engine.
+//! The kept connections under the async engine.
 //!
-//! bollard's own connectors open a connection for every request and leave Nagle's delay on; here a
-//! `hyper-util` client keeps connections, and each knows whether any byte of the current request has
-//! left, so that "nothing was sent" is a fact and not a guess.
+//! bollard's own connectors open a connection for every request and leave Nagle's delay on; `hyper-util`'s
+//! client keeps them, at the price of another task for every answer. Here a connection is one task, goes
+//! back when its answer has been read, and knows whether any byte of the current request has left, so that
+//! "nothing was sent" is a fact and not a guess.
 
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response, Uri};
+use http::{HeaderValue, Request, Response, header};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::{Connected, Connection, capture_connection};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::Instant;
 
 use super::carrier::{no_answer, no_connection};
 use crate::config::Config;
@@ -28,7 +28,45 @@ use crate::endpoint::Endpoint;
 use crate::error::{Effect, Result};
 
 pub(super) struct Transport<B> {
-    client: Client<Connector, B>,
+    endpoint: Endpoint,
+    connect_timeout: Duration,
+    idle: Arc<Idle<B>>,
+}
+
+/// A connection, for one request after the other. Dropped, it ends with its current answer.
+pub(super) struct Link<B> {
+    requests: SendRequest<B>,
+    written: Written,
+    idle_since: Instant,
+}
+
+impl<B> Link<B> {
+    /// What the current request can have done.
+    fn effect(&self) -> Effect {
+        if self.written.0.load(Ordering::Acquire) {
+            Effect::Unknown
+        } else {
+            Effect::NotSent
+        }
+    }
+}
+
+/// The connections that nobody uses, the latest used last.
+struct Idle<B> {
+    timeout: Duration,
+    links: Mutex<Vec<Link<B>>>,
+}
+
+impl<B> Idle<B> {
+    fn links(&self) -> MutexGuard<'_, Vec<Link<B>>> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops those that nobody has used for long.
+    fn prune(&self) {
+        self.links()
+            .retain(|link| link.idle_since.elapsed() < self.timeout);
+    }
 }
 
 impl<B> Transport<B>
@@ -38,43 +76,100 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     pub(super) fn new(config: &Config) -> Self {
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(config.idle_timeout())
-            .build(Connector {
-                endpoint: Arc::new(config.endpoint().clone()),
-                timeout: config.connect_timeout(),
-            });
-        Self { client }
+        Self {
+            endpoint: config.endpoint().clone(),
+            connect_timeout: config.connect_timeout(),
+            idle: Arc::new(Idle {
+                timeout: config.idle_timeout(),
+                links: Mutex::default(),
+            }),
+        }
     }
 
-    /// Sends a request and waits for the head of its answer.
-    ///
-    /// The client itself repeats a request on a fresh connection where the kept one turned out closed
-    /// before anything was written.
+    /// Sends a request and waits for the head of its answer. What it came over can be
+    /// [kept](Self::keep) once its body has been read or dropped.
     pub(super) async fn send(
         &self,
         mut request: Request<B>,
         deadline: Deadline,
-    ) -> Result<Response<Incoming>> {
-        let captured = capture_connection(&mut request);
-        let effect = || {
-            let connection = captured.connection_metadata();
-            let mut written = http::Extensions::new();
-            if let Some(connected) = connection.as_ref() {
-                connected.get_extras(&mut written);
+    ) -> Result<(Response<Incoming>, Link<B>)> {
+        let host = HeaderValue::from_static("localhost");
+        request.headers_mut().insert(header::HOST, host);
+        loop {
+            let kept = self.kept(deadline).await?;
+            let fresh = kept.is_none();
+            let mut link = match kept {
+                Some(link) => link,
+                None => self.connect(deadline).await?,
+            };
+            let sent = deadline.bound(link.requests.try_send_request(request));
+            match sent.await {
+                Ok(Ok(response)) => return Ok((response, link)),
+                Ok(Err(mut failed)) => match failed.take_message() {
+                    // A kept connection that turned out closed before anything was written.
+                    Some(unsent) if !fresh => request = unsent,
+                    _ => return Err(no_answer(failed.into_error()).with_effect(link.effect())),
+                },
+                Err(timeout) => return Err(timeout.with_effect(link.effect())),
             }
-            match written.get::<Written>() {
-                Some(written) if written.0.load(Ordering::Acquire) => Effect::Unknown,
-                _ => Effect::NotSent,
-            }
-        };
-        match deadline.bound(self.client.request(request)).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) if error.is_connect() => Err(no_connection(error)),
-            Ok(Err(error)) => Err(no_answer(error).with_effect(effect())),
-            Err(timeout) => Err(timeout.with_effect(effect())),
         }
+    }
+
+    /// Keeps a connection for the next request.
+    pub(super) fn keep(&self, mut link: Link<B>) {
+        link.idle_since = Instant::now();
+        self.idle.links().push(link);
+    }
+
+    /// A kept connection that is open still.
+    async fn kept(&self, deadline: Deadline) -> Result<Option<Link<B>>> {
+        self.idle.prune();
+        loop {
+            let Some(mut link) = self.idle.links().pop() else {
+                return Ok(None);
+            };
+            // Nobody reads its last answer any more: it is ready at once, or closed.
+            let ready = deadline.bound(link.requests.ready()).await;
+            match ready.map_err(|timeout| timeout.with_effect(Effect::NotSent))? {
+                Ok(()) => return Ok(Some(link)),
+                Err(_closed) => {}
+            }
+        }
+    }
+
+    async fn connect(&self, deadline: Deadline) -> Result<Link<B>> {
+        let written = Written::default();
+        let open = async {
+            let connected = tokio::time::timeout(self.connect_timeout, connect(&self.endpoint));
+            let stream = connected
+                .await
+                .map_err(|_| no_connection(io::Error::from(io::ErrorKind::TimedOut)))?
+                .map_err(no_connection)?;
+            let socket = Socket {
+                stream,
+                written: written.clone(),
+            };
+            handshake(TokioIo::new(socket)).await.map_err(no_connection)
+        };
+        let opened = deadline.bound(open).await;
+        let (requests, connection) =
+            opened.map_err(|error| error.with_effect(Effect::NotSent))??;
+        let idle = Arc::downgrade(&self.idle);
+        let period = self.idle.timeout;
+        tokio::spawn(async move {
+            let mut connection = pin!(connection);
+            // How it ends shows where it is used. Each also looks after the idle ones, whoever is left.
+            while tokio::time::timeout(period, &mut connection).await.is_err() {
+                if let Some(idle) = idle.upgrade() {
+                    idle.prune();
+                }
+            }
+        });
+        Ok(Link {
+            requests,
+            written,
+            idle_since: Instant::now(),
+        })
     }
 }
 
@@ -82,35 +177,6 @@ where
 /// since HTTP/1 requests on a connection follow one another.
 #[derive(Clone, Default)]
 struct Written(Arc<AtomicBool>);
-
-#[derive(Clone)]
-struct Connector {
-    endpoint: Arc<Endpoint>,
-    timeout: Duration,
-}
-
-impl tower_service::Service<Uri> for Connector {
-    type Response = TokioIo<Socket>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        let (endpoint, timeout) = (Arc::clone(&self.endpoint), self.timeout);
-        Box::pin(async move {
-            let stream = tokio::time::timeout(timeout, connect(&endpoint))
-                .await
-                .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-            Ok(TokioIo::new(Socket {
-                stream,
-                written: Written::default(),
-            }))
-        })
-    }
-}
 
 async fn connect(endpoint: &Endpoint) -> io::Result<Stream> {
     match endpoint {
@@ -182,8 +248,114 @@ impl AsyncWrite for Socket {
     }
 }
 
-impl Connection for Socket {
-    fn connected(&self) -> Connected {
-        Connected::new().extra(self.written.clone())
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt, Empty};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
+
+    /// An engine that ends each connection after so many answers, and counts those it has open.
+    struct Engine {
+        directory: tempfile::TempDir,
+        open: Arc<Mutex<(usize, usize)>>,
+    }
+
+    impl Engine {
+        fn new(answers: usize) -> Self {
+            let directory = tempfile::tempdir().expect("a directory");
+            let listener = UnixListener::bind(directory.path().join("socket")).expect("a socket");
+            let open = Arc::new(Mutex::new((0, 0)));
+            let counts = Arc::clone(&open);
+            tokio::spawn(async move {
+                while let Ok((mut stream, _)) = listener.accept().await {
+                    let counts = Arc::clone(&counts);
+                    tokio::spawn(async move {
+                        counts.lock().expect("counts").0 += 1;
+                        counts.lock().expect("counts").1 += 1;
+                        for _ in 0..answers {
+                            let mut request = [0; 1024];
+                            match stream.read(&mut request).await {
+                                Ok(length) if length > 0 => {}
+                                _ => break,
+                            }
+                            stream.write_all(ANSWER).await.expect("an answer");
+                        }
+                        counts.lock().expect("counts").1 -= 1;
+                    });
+                }
+            });
+            Self { directory, open }
+        }
+
+        fn transport(&self, idle: Duration) -> Transport<Empty<bytes::Bytes>> {
+            let config = Config::builder()
+                .endpoint(Endpoint::unix(self.directory.path().join("socket")))
+                .idle_timeout(idle);
+            Transport::new(&config.build().expect("a configuration"))
+        }
+
+        /// How many connections there were, and how many there are.
+        fn connections(&self) -> (usize, usize) {
+            *self.open.lock().expect("counts")
+        }
+    }
+
+    async fn call(transport: &Transport<Empty<bytes::Bytes>>) {
+        let request = Request::get("/_ping")
+            .body(Empty::new())
+            .expect("a request");
+        let deadline = Deadline::new(Some(Duration::from_secs(10)), None);
+        let (response, link) = transport.send(request, deadline).await.expect("an answer");
+        let body = response.into_body().collect().await.expect("a body");
+        assert_eq!(body.to_bytes(), "OK");
+        transport.keep(link);
+    }
+
+    #[tokio::test]
+    async fn calls_share_a_connection_while_it_is_open() {
+        let engine = Engine::new(3);
+        let transport = engine.transport(Duration::from_secs(5));
+        for _ in 0..9 {
+            call(&transport).await;
+        }
+        assert_eq!(engine.connections().0, 3);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn calls_at_once_have_a_connection_each_and_keep_it() {
+        let engine = Engine::new(usize::MAX);
+        let transport = Arc::new(engine.transport(Duration::from_secs(60)));
+        let callers: Vec<_> = (0..8)
+            .map(|_| {
+                let transport = Arc::clone(&transport);
+                tokio::spawn(async move {
+                    for _ in 0..100 {
+                        call(&transport).await;
+                    }
+                })
+            })
+            .collect();
+        for caller in callers {
+            caller.await.expect("a caller");
+        }
+        let (ever, open) = engine.connections();
+        assert!(ever <= 8 && open == ever, "{ever} connections, {open} open");
+    }
+
+    #[tokio::test]
+    async fn idle_connections_end_though_nobody_calls() {
+        let engine = Engine::new(usize::MAX);
+        let transport = engine.transport(Duration::from_millis(50));
+        call(&transport).await;
+        assert_eq!(engine.connections(), (1, 1));
+        while engine.connections() != (1, 0) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        call(&transport).await;
+        assert_eq!(engine.connections(), (2, 1));
     }
 }
