@@ -29,11 +29,13 @@
 //!
 //! # Features
 //!
-//! - `testing` (off by default): what a backend is tested with.
+//! - `testing` (off by default): what a backend is tested with, the suite `conformance`.
 
 mod backend;
 pub mod blocking;
 mod config;
+#[cfg(feature = "testing")]
+pub mod conformance;
 mod deadline;
 mod endpoint;
 mod engine;

@@ -1,0 +1,197 @@
+//! Images: import, look, list, remove.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+
+use bytes::Bytes;
+use futures::FutureExt;
+
+use super::scratch::{CONFLICT, assert_refused, idle, inspect, key, unique_name, with_container};
+use crate::backend::ContainerBackend;
+use crate::error::{Effect, ErrorKind};
+use crate::model::{
+    ImageArchive, ImageRef, ImageRemoval, ImportOptions, ListImagesOptions, RemoveImageOptions,
+};
+
+/// A tar archive of one file.
+fn archive(name: &str, contents: &[u8]) -> Vec<u8> {
+    let mut header = [0u8; 512];
+    let mut put =
+        |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+    put(0, name);
+    put(100, "0000644\0");
+    put(108, "0000000\0");
+    put(116, "0000000\0");
+    put(124, &format!("{:011o}\0", contents.len()));
+    put(136, "00000000000\0");
+    put(148, "        ");
+    put(156, "0");
+    put(257, "ustar\x0000");
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let mut tar = header.to_vec();
+    tar.extend(contents);
+    tar.resize(tar.len().next_multiple_of(512) + 1024, 0);
+    tar
+}
+
+/// A name that no image has.
+fn unique_image() -> ImageRef {
+    ImageRef::new(format!("catamaran/{}:1", unique_name())).expect("a reference")
+}
+
+/// Runs the check with a name for an image, and removes what it names however that ends.
+async fn with_image_name<F: Future<Output = ()>>(
+    backend: &dyn ContainerBackend,
+    check: impl FnOnce(ImageRef) -> F,
+) {
+    let name = unique_image();
+    let outcome = AssertUnwindSafe(check(name.clone())).catch_unwind().await;
+    let force = RemoveImageOptions::default().with_force(true);
+    drop(backend.remove_image(&name, &force).await);
+    outcome.unwrap_or_else(|panic| resume_unwind(panic));
+}
+
+/// An engine has the image that the suite runs on, by name and by id, and none of another name.
+///
+/// # Panics
+/// Where it doesn't.
+pub async fn image_exists(backend: &dyn ContainerBackend, image: &ImageRef) {
+    let exists = async |image: &ImageRef| backend.image_exists(image).await.expect("an answer");
+    assert!(exists(image).await, "the suite's own image");
+    assert!(!exists(&unique_image()).await, "an image that isn't there");
+    let id = with_container(backend, idle(image), |container| async move {
+        inspect(backend, &container).await.image_id
+    });
+    let id = ImageRef::new(id.await).expect("an image's id");
+    assert!(exists(&id).await, "by its id");
+}
+
+/// An archive becomes an image with what was asked for, whole or piece by piece; it is listed, and
+/// gone after its removal.
+///
+/// # Panics
+/// Where it isn't so.
+pub async fn image_import_list_remove(backend: &dyn ContainerBackend, _image: &ImageRef) {
+    for streamed in [false, true] {
+        with_image_name(backend, |name| async move {
+            // What is in the file makes the image one of its own.
+            let tar = Bytes::from(archive("file", name.as_str().as_bytes()));
+            let tar = if streamed {
+                let pieces: Vec<_> = tar.chunks(700).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+                ImageArchive::stream(futures::stream::iter(pieces))
+            } else {
+                tar.into()
+            };
+            let options = ImportOptions::new(name.clone())
+                .with_change("LABEL org.example.kind=\"a b\"")
+                .with_change("CMD [\"/file\"]")
+                .with_message("made by a test");
+            let id = backend.import_image(&options, tar).await.expect("an import");
+            assert!(id.is_id(), "an import gives an id: {id}");
+            assert!(backend.image_exists(&name).await.expect("an answer"));
+
+            let by_name = ListImagesOptions::default().with_reference(name.clone());
+            let by_label = ListImagesOptions::default()
+                .with_label(key("org.example.kind"), "a b".to_owned());
+            for options in [by_name.clone(), by_label] {
+                let listed = backend.list_images(&options).await.expect("a list");
+                let shown = listed.iter().find(|one| one.id == id);
+                let shown = shown.unwrap_or_else(|| panic!("{id} is listed: {listed:?}"));
+                // Podman names a registry before it.
+                assert!(shown.tags.iter().any(|tag| tag.ends_with(name.as_str())));
+                assert_eq!(shown.labels["org.example.kind"], "a b");
+            }
+            let other = ListImagesOptions::default()
+                .with_label(key("org.example.kind"), "a".to_owned());
+            let listed = backend.list_images(&other).await.expect("a list");
+            assert!(listed.iter().all(|one| one.id != id), "by another label");
+
+            let gentle = RemoveImageOptions::default();
+            let removals = backend.remove_image(&name, &gentle).await.expect("a removal");
+            assert!(
+                removals.iter().any(|one| matches!(one, ImageRemoval::Deleted(gone) if gone.contains(id.as_str()) || id.as_str().contains(gone.as_str()))),
+                "the image is deleted: {removals:?}"
+            );
+            assert!(!backend.image_exists(&id).await.expect("an answer"));
+            let listed = backend.list_images(&by_name).await.expect("a list");
+            assert!(listed.is_empty(), "it is gone: {listed:?}");
+        })
+        .await;
+    }
+}
+
+/// What is no archive becomes no image.
+///
+/// # Panics
+/// Where it does.
+pub async fn broken_archive_makes_no_image(backend: &dyn ContainerBackend, _image: &ImageRef) {
+    with_image_name(backend, |name| async move {
+        let options = ImportOptions::new(name.clone());
+        let error = backend
+            .import_image(&options, vec![b'x'; 2048].into())
+            .await
+            .expect_err("no archive");
+        let kinds = [ErrorKind::Refused, ErrorKind::Engine];
+        assert_refused(&error, &kinds, "an import of what is no archive");
+        assert!(!backend.image_exists(&name).await.expect("an answer"));
+    })
+    .await;
+}
+
+/// An id or a digest names no new image: refused, and nothing is sent.
+///
+/// # Panics
+/// Where it is taken.
+pub async fn import_needs_a_name(backend: &dyn ContainerBackend, _image: &ImageRef) {
+    let id = "a".repeat(64);
+    for text in [id.clone(), format!("x/y@sha256:{id}")] {
+        let options = ImportOptions::new(ImageRef::new(&text).expect("a reference"));
+        let tar = archive("file", b"").into();
+        let error = backend.import_image(&options, tar).await.expect_err(&text);
+        assert_eq!(
+            (error.kind(), error.effect()),
+            (ErrorKind::InvalidInput, Effect::NotSent),
+            "an import as {text}: {error}"
+        );
+    }
+}
+
+/// An image that isn't there can't be removed.
+///
+/// # Panics
+/// Where the engine says that it was.
+pub async fn remove_of_a_missing_image(backend: &dyn ContainerBackend, _image: &ImageRef) {
+    let options = RemoveImageOptions::default();
+    let error = backend.remove_image(&unique_image(), &options).await;
+    let error = error.expect_err("no such image");
+    assert_refused(&error, &[ErrorKind::NotFound], "the removal of no image");
+}
+
+/// An image that a container uses stays, unless force is asked for.
+///
+/// # Panics
+/// Where it is removed.
+pub async fn image_in_use_conflicts(backend: &dyn ContainerBackend, _image: &ImageRef) {
+    with_image_name(backend, |name| async move {
+        let tar = archive("file", name.as_str().as_bytes());
+        let options = ImportOptions::new(name.clone());
+        backend
+            .import_image(&options, tar.into())
+            .await
+            .expect("an import");
+        let spec = idle(&name);
+        with_container(backend, spec, |_| async move {
+            let gentle = RemoveImageOptions::default();
+            let error = backend.remove_image(&name, &gentle).await;
+            assert_refused(
+                &error.expect_err("it is used"),
+                CONFLICT,
+                "the removal of a used image",
+            );
+            assert!(backend.image_exists(&name).await.expect("an answer"));
+        })
+        .await;
+    })
+    .await;
+}

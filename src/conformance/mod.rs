@@ -1,0 +1,163 @@
+//! The conformance suite: what [`ContainerBackend`](crate::ContainerBackend) promises, as checks that run on any
+//! implementation and any engine. Behind the feature `testing`.
+//!
+//! A check is an async function over a backend and an image; it panics where a promise isn't kept, with what
+//! was expected. The image must be on the engine, and have busybox's `sh` and tools in `/bin`. Containers bear the label
+//! [`LABEL`] and unique names, and go however a check ends; imported images go too.
+//!
+//! [`conformance_tests!`](crate::conformance_tests) makes a test of each check; [`run_all`] runs them one after another,
+//! [`report`] tells the outcome of each, and [`CHECKS`] lists them with the operations that each is about.
+//!
+//! ```no_run
+//! use catamaran::{AsyncEngine, Config, conformance};
+//! use catamaran::model::ImageRef;
+//!
+//! # async fn example() -> catamaran::Result<()> {
+//! let backend = AsyncEngine::new(&Config::from_env()?)?;
+//! conformance::run_all(&backend, &ImageRef::new("busybox")?).await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod check;
+mod exec;
+mod images;
+mod life;
+mod limits;
+mod logs;
+mod names;
+mod refusals;
+mod scratch;
+mod signals;
+mod system;
+
+pub use check::{Check, Outcome, check, report, run_all};
+pub use scratch::{LABEL, in_run, unique_name, with_container};
+
+/// The one list of checks, with what each is about: handed to a macro, after the arguments given here.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_checks {
+    ($($callback:tt)+) => { $($callback)+! {
+        system::ping_names_the_api [Ping],
+        system::version_names_the_engine [Version, Ping],
+        system::info_counts_what_runs [Info, Version],
+        system::deadline_that_passed_sends_nothing [List],
+        system::wait_ends_at_the_callers_deadline [Wait],
+        life::create_start_and_remove [Create, Start, Inspect, Remove],
+        life::name_and_id_reach_the_same [Inspect],
+        life::program_gets_what_was_asked [Create, Inspect, Logs],
+        life::second_start_is_no_error [Start],
+        life::missing_program_fails_the_start [Start],
+        life::missing_image_makes_no_container [Create],
+        life::stop_twice [Stop],
+        life::stop_kills_what_will_not_end [Stop],
+        life::restart_gives_a_new_process [Restart],
+        life::health_is_told [Create, Inspect],
+        life::remove_needs_force_for_what_runs [Remove],
+        signals::kill_ends_it [Kill, Wait],
+        signals::signal_reaches_the_program [Kill, Logs],
+        signals::kill_a_dead_one_conflicts [Kill],
+        signals::pause_and_unpause [Pause, Unpause, Inspect],
+        signals::pauses_have_their_order [Pause, Unpause, Start, Exec],
+        signals::wait_gives_the_exit_code [Wait, Inspect],
+        signals::wait_for_the_next_exit [Wait],
+        signals::wait_for_the_removal [Wait, Remove],
+        signals::dropped_calls_end_only_themselves [Wait, Logs],
+        names::names_conflict [Create],
+        names::rename [Rename],
+        names::rename_to_a_taken_name_conflicts [Rename],
+        names::labels_and_filters [List],
+        names::list_takes_names_exactly [List],
+        exec::exec_exit_code_and_streams [Exec],
+        exec::exec_gets_what_was_asked [Exec],
+        exec::exec_output_is_exact [Exec],
+        exec::exec_output_is_bounded [Exec],
+        exec::execs_at_once_keep_apart [Exec],
+        exec::exec_of_a_missing_program [Exec],
+        exec::exec_needs_a_running_container [Exec],
+        logs::logs_once [Logs],
+        logs::logs_of_what_never_ran [Logs],
+        logs::logs_are_exact [Logs],
+        logs::logs_by_line_and_time [Logs],
+        logs::logs_followed [Logs],
+        logs::followed_log_outlives_the_timeout [Logs],
+        logs::tty_logs_are_raw [Logs],
+        limits::limits_are_in_force [Create, Inspect],
+        limits::memory_limit_holds [Create, Wait],
+        limits::process_limit_holds [Create, Wait],
+        limits::hardening_is_in_force [Create, Inspect],
+        limits::loosening_is_by_name [Create],
+        limits::mounted_memory_is_bounded [Create],
+        limits::update [Update, Inspect],
+        limits::update_of_what_is_fixed [Update],
+        limits::stats_once [Stats],
+        images::image_exists [ImageExists],
+        images::image_import_list_remove [ImportImage, ListImages, ImageExists, RemoveImage],
+        images::broken_archive_makes_no_image [ImportImage],
+        images::import_needs_a_name [ImportImage],
+        images::remove_of_a_missing_image [RemoveImage],
+        images::image_in_use_conflicts [RemoveImage],
+        refusals::absent_container_is_not_found
+            [Start, Stop, Restart, Kill, Pause, Unpause, Rename, Update, Inspect, Wait, Logs, Stats, Exec, Remove],
+        refusals::bad_specs_are_refused_by_field [Create],
+        refusals::bad_options_are_refused_by_field [Exec, Logs, Update],
+    } };
+}
+
+macro_rules! list {
+    ($($module:ident::$name:ident [$($operation:ident),+],)+) => {
+        $(pub use $module::$name;)+
+
+        /// Every check.
+        pub static CHECKS: &[Check] = &[$(Check::new(
+            stringify!($name),
+            &[$(crate::Operation::$operation),+],
+            |backend, image| Box::pin($module::$name(backend, image)),
+        )),+];
+    };
+}
+__conformance_checks!(list);
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_test {
+    ($($module:ident::$name:ident [$($operation:ident),+],)+) => {
+        $(#[test]
+        fn $name() {
+            run($crate::conformance::check(stringify!($name)));
+        })+
+    };
+}
+
+/// Makes a module of that name with a test for each check, `my_backend::second_start_is_no_error` and so
+/// on. The second argument runs one: a function of a [`Check`].
+///
+/// ```no_run
+/// use catamaran::{AsyncEngine, Config, conformance::Check, model::ImageRef};
+///
+/// fn on_my_backend(check: &'static Check) {
+///     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+///     let backend = AsyncEngine::new(&Config::from_env().expect("a config")).expect("an engine");
+///     let image = ImageRef::new("busybox").expect("a reference");
+///     runtime.block_on(check.run(&backend, &image));
+/// }
+///
+/// catamaran::conformance_tests!(my_backend, on_my_backend);
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! conformance_tests {
+    ($backend:ident, $run:expr) => {
+        mod $backend {
+            #[allow(unused_imports)]
+            use super::*;
+
+            fn run(check: &'static $crate::conformance::Check) {
+                ($run)(check);
+            }
+
+            $crate::__conformance_checks!($crate::__conformance_test);
+        }
+    };
+}

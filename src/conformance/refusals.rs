@@ -1,0 +1,168 @@
+//! What is refused: containers that aren't there, and input that can't be right.
+
+use super::scratch::{assert_refused, idle, unique_name};
+use crate::backend::ContainerBackend;
+use crate::error::{Effect, Error, ErrorKind};
+use crate::model::{
+    ContainerRef, ContainerSpec, ExecOptions, HealthCheck, ImageRef, LogsOptions, Mount,
+    RemoveOptions, Resources, Tmpfs, Ulimit, UpdateOptions,
+};
+use crate::operation::Operation;
+
+/// Every operation on a container that isn't there fails as `NotFound`, and the error names both.
+///
+/// # Panics
+/// Where one doesn't.
+pub async fn absent_container_is_not_found(backend: &dyn ContainerBackend, _image: &ImageRef) {
+    let nobody = ContainerRef::from(unique_name());
+    let pids = Resources::default().with_pids(8u32);
+    let limits = UpdateOptions::default().with_resources(pids);
+    let command = ExecOptions::new(["true"]);
+    let outcomes: [(Operation, Option<Error>); 14] = [
+        (Operation::Start, backend.start(&nobody).await.err()),
+        (
+            Operation::Stop,
+            backend.stop(&nobody, &Default::default()).await.err(),
+        ),
+        (
+            Operation::Restart,
+            backend.restart(&nobody, &Default::default()).await.err(),
+        ),
+        (
+            Operation::Kill,
+            backend.kill(&nobody, &Default::default()).await.err(),
+        ),
+        (Operation::Pause, backend.pause(&nobody).await.err()),
+        (Operation::Unpause, backend.unpause(&nobody).await.err()),
+        (
+            Operation::Rename,
+            backend.rename(&nobody, &unique_name()).await.err(),
+        ),
+        (
+            Operation::Update,
+            backend.update(&nobody, &limits).await.err(),
+        ),
+        (Operation::Inspect, backend.inspect(&nobody).await.err()),
+        (
+            Operation::Wait,
+            backend.wait(&nobody, &Default::default()).await.err(),
+        ),
+        (
+            Operation::Logs,
+            backend.logs(&nobody, &LogsOptions::default()).await.err(),
+        ),
+        (Operation::Stats, backend.stats(&nobody).await.err()),
+        (Operation::Exec, backend.exec(&nobody, &command).await.err()),
+        (
+            Operation::Remove,
+            backend.remove(&nobody, &RemoveOptions::force()).await.err(),
+        ),
+    ];
+    for (operation, error) in outcomes {
+        let error = error.unwrap_or_else(|| panic!("{operation} of nobody fails"));
+        assert_refused(
+            &error,
+            &[ErrorKind::NotFound],
+            &format!("{operation} of nobody"),
+        );
+        assert_eq!(
+            (error.operation(), error.subject()),
+            (Some(operation), Some(nobody.as_str())),
+            "the error says what was done to whom: {error}"
+        );
+        assert!(!error.message().is_empty(), "the engine's own words");
+    }
+}
+
+/// A spec that can't be right is refused by its field's name, and no container is made.
+///
+/// # Panics
+/// Where one is taken.
+pub async fn bad_specs_are_refused_by_field(backend: &dyn ContainerBackend, image: &ImageRef) {
+    let name = unique_name();
+    let spec = || idle(image).with_name(name.clone());
+    let limits =
+        |change: fn(Resources) -> Resources| spec().with_resources(change(Resources::untrusted()));
+    let mut tmpfs = spec();
+    tmpfs.security = tmpfs.security.with_tmpfs("/a:b", Tmpfs::new(1));
+    let bad: [(&str, ContainerSpec); 10] = [
+        ("command", spec().with_command(["a\0b"])),
+        ("env", spec().with_env("A=B", "x")),
+        ("env", spec().with_env("A", "x\0")),
+        ("hostname", spec().with_hostname("a b")),
+        (
+            "resources.memory",
+            limits(|limits| limits.with_memory(0u64)),
+        ),
+        ("resources.cpus", limits(|limits| limits.with_cpus(-1.0))),
+        (
+            "resources.ulimits",
+            limits(|limits| limits.with_ulimit(Ulimit::new("x y", 1))),
+        ),
+        ("security.tmpfs", tmpfs),
+        (
+            "mounts.target",
+            spec().with_mount(Mount::bind("/", "relative")),
+        ),
+        (
+            "health_check.test",
+            spec().with_health_check(HealthCheck::shell("")),
+        ),
+    ];
+    for (field, spec) in bad {
+        assert_invalid(backend.create(&spec).await.err(), Operation::Create, field);
+    }
+    let absent = backend.inspect(&name.into()).await;
+    assert_eq!(
+        absent.expect_err("nothing was made").kind(),
+        ErrorKind::NotFound
+    );
+}
+
+/// Options that can't be right are refused by their field's name.
+///
+/// # Panics
+/// Where one is taken.
+pub async fn bad_options_are_refused_by_field(backend: &dyn ContainerBackend, _image: &ImageRef) {
+    let nobody = ContainerRef::from(unique_name());
+    for (field, options) in [
+        ("exec.command", ExecOptions::new(Vec::<String>::new())),
+        ("exec.command", ExecOptions::new([""])),
+        (
+            "exec.working_dir",
+            ExecOptions::new(["true"]).with_working_dir("tmp"),
+        ),
+        ("env", ExecOptions::new(["true"]).with_env("", "x")),
+    ] {
+        let ran = backend.exec(&nobody, &options).await;
+        assert_invalid(ran.err(), Operation::Exec, field);
+    }
+    let nothing = LogsOptions::default().with_stdout(false).with_stderr(false);
+    let log = backend.logs(&nobody, &nothing).await;
+    assert_invalid(log.err(), Operation::Logs, "logs");
+    let limits = Resources::default().with_pids(0u32);
+    let updated = backend
+        .update(&nobody, &UpdateOptions::default().with_resources(limits))
+        .await;
+    assert_invalid(updated.err(), Operation::Update, "resources.pids");
+}
+
+#[track_caller]
+fn assert_invalid(error: Option<Error>, operation: Operation, field: &str) {
+    let error = error.unwrap_or_else(|| panic!("{operation} refuses a bad {field}"));
+    assert_eq!(
+        (
+            error.kind(),
+            error.effect(),
+            error.operation(),
+            error.field()
+        ),
+        (
+            ErrorKind::InvalidInput,
+            Effect::NotSent,
+            Some(operation),
+            Some(field)
+        ),
+        "{error}"
+    );
+}
