@@ -78,7 +78,10 @@ pub async fn image_import_list_remove(backend: &dyn ContainerBackend, _image: &I
             // What is in the file makes the image one of its own.
             let tar = Bytes::from(archive("file", name.as_str().as_bytes()));
             let tar = if streamed {
-                let pieces: Vec<_> = tar.chunks(700).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+                let pieces: Vec<_> = tar
+                    .chunks(700)
+                    .map(|piece| Ok(Bytes::copy_from_slice(piece)))
+                    .collect();
                 ImageArchive::stream(futures::stream::iter(pieces))
             } else {
                 tar.into()
@@ -87,13 +90,16 @@ pub async fn image_import_list_remove(backend: &dyn ContainerBackend, _image: &I
                 .with_change("LABEL org.example.kind=\"a b\"")
                 .with_change("CMD [\"/file\"]")
                 .with_message("made by a test");
-            let id = backend.import_image(&options, tar).await.expect("an import");
+            let id = backend
+                .import_image(&options, tar)
+                .await
+                .expect("an import");
             assert!(id.is_id(), "an import gives an id: {id}");
             assert!(backend.image_exists(&name).await.expect("an answer"));
 
             let by_name = ListImagesOptions::default().with_reference(name.clone());
-            let by_label = ListImagesOptions::default()
-                .with_label(key("org.example.kind"), "a b".to_owned());
+            let by_label =
+                ListImagesOptions::default().with_label(key("org.example.kind"), "a b".to_owned());
             for options in [by_name.clone(), by_label] {
                 let listed = backend.list_images(&options).await.expect("a list");
                 let shown = listed.iter().find(|one| one.id == id);
@@ -102,17 +108,22 @@ pub async fn image_import_list_remove(backend: &dyn ContainerBackend, _image: &I
                 assert!(shown.tags.iter().any(|tag| tag.ends_with(name.as_str())));
                 assert_eq!(shown.labels["org.example.kind"], "a b");
             }
-            let other = ListImagesOptions::default()
-                .with_label(key("org.example.kind"), "a".to_owned());
+            let other =
+                ListImagesOptions::default().with_label(key("org.example.kind"), "a".to_owned());
             let listed = backend.list_images(&other).await.expect("a list");
             assert!(listed.iter().all(|one| one.id != id), "by another label");
 
             let gentle = RemoveImageOptions::default();
-            let removals = backend.remove_image(&name, &gentle).await.expect("a removal");
-            assert!(
-                removals.iter().any(|one| matches!(one, ImageRemoval::Deleted(gone) if gone.contains(id.as_str()) || id.as_str().contains(gone.as_str()))),
-                "the image is deleted: {removals:?}"
-            );
+            let removals = backend
+                .remove_image(&name, &gentle)
+                .await
+                .expect("a removal");
+            // Podman leaves the algorithm out.
+            let deleted = removals.iter().any(|one| match one {
+                ImageRemoval::Deleted(gone) => id.as_str().ends_with(gone.as_str()),
+                ImageRemoval::Untagged(_) => false,
+            });
+            assert!(deleted, "the image is deleted: {removals:?}");
             assert!(!backend.image_exists(&id).await.expect("an answer"));
             let listed = backend.list_images(&by_name).await.expect("a list");
             assert!(listed.is_empty(), "it is gone: {listed:?}");
