@@ -239,6 +239,7 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
     }
 
     async fn list_images(&self, options: &ListImagesOptions) -> Result<Vec<ImageSummary>> {
+        self.name(options.validate(), Operation::ListImages, "")?;
         self.question(
             Operation::ListImages,
             "",
@@ -253,6 +254,11 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
         options: &ImportOptions,
         archive: ImageArchive,
     ) -> Result<ImageRef> {
+        self.name(
+            options.validate(),
+            Operation::ImportImage,
+            &options.reference,
+        )?;
         let call = |_| wire::import_image(options, archive);
         self.question(
             Operation::ImportImage,
@@ -366,6 +372,7 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
     }
 
     async fn list(&self, options: &ListOptions) -> Result<Vec<ContainerSummary>> {
+        self.name(options.validate(), Operation::List, "")?;
         self.question(
             Operation::List,
             "",

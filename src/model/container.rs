@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+use super::security::word;
+use super::spec::label_values;
 use super::{
     ContainerRef, ContainerState, EnvVars, LabelKey, Protocol, Resources, RestartPolicy,
     SecurityProfile, Signal, StateDetails,
@@ -175,7 +177,7 @@ pub struct ListOptions {
     pub states: Vec<ContainerState>,
     /// Only those with one of these names, exactly.
     pub names: Vec<ContainerRef>,
-    /// Only the newest so many.
+    /// Only the newest so many; at least 1.
     pub limit: Option<u32>,
 }
 
@@ -213,6 +215,18 @@ impl ListOptions {
     setters! {
         /// Shows only the newest so many.
         with_limit(limit: Option<u32>);
+    }
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        label_values(self.labels.values().flatten())?;
+        for state in &self.states {
+            word("states", state.as_str(), |b| b.is_ascii_graphic())?;
+        }
+        // Engines take 0 for "no limit", the opposite of what it says.
+        if self.limit == Some(0) {
+            return Err(Error::invalid("limit", "must be at least 1"));
+        }
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::EnvVars;
 use super::mount::absolute;
+use super::security::word;
 use super::spec::arguments;
 use crate::error::{Error, Result};
 
@@ -77,15 +78,8 @@ impl ExecOptions {
             return Err(Error::invalid("exec.command", "there is no program to run"));
         }
         arguments("exec.command", &self.command)?;
-        if self
-            .user
-            .as_ref()
-            .is_some_and(|u| u.is_empty() || u.len() > 255 || !u.is_ascii())
-        {
-            return Err(Error::invalid(
-                "exec.user",
-                "is uid, uid:gid, name or name:group",
-            ));
+        if let Some(user) = &self.user {
+            word("exec.user", user, |b| b.is_ascii_graphic())?;
         }
         if let Some(path) = &self.working_dir {
             absolute("exec.working_dir", path)?;

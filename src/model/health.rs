@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::spec::arguments;
 use crate::error::{Error, Result};
 
 /// What the engine runs to learn whether the container is healthy.
@@ -101,6 +102,11 @@ impl HealthCheck {
             || matches!(&self.test, HealthTest::Shell(line) if line.is_empty())
         {
             return Err(Error::invalid("health_check.test", "the command is empty"));
+        }
+        match &self.test {
+            HealthTest::Command(command) => arguments("health_check.test", command)?,
+            HealthTest::Shell(line) => arguments("health_check.test", std::slice::from_ref(line))?,
+            HealthTest::Disabled => {}
         }
         // The engine's own rule (moby daemon/container.go): at least 1 ms, or 0 for its default.
         for (field, value) in [

@@ -8,8 +8,12 @@ use bytes::Bytes;
 use futures::stream::{BoxStream, Stream, StreamExt};
 use serde::Serialize;
 
+use super::spec::{bounded, label_values, platform};
 use super::{ImageRef, LabelKey};
 use crate::error::{Error, Result};
+
+/// The longest instruction or message of an import.
+const MAX_TEXT: usize = 64 << 10;
 
 /// An image as a list shows it.
 #[non_exhaustive]
@@ -54,6 +58,10 @@ impl ListImagesOptions {
         with_all(all: bool);
         /// Shows only images of this name.
         with_reference(reference: Option<ImageRef>);
+    }
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        label_values(self.labels.values().flatten())
     }
 }
 
@@ -120,7 +128,14 @@ impl ImportOptions {
                 "an import needs a name, not an id or a digest",
             ));
         }
-        Ok(())
+        // All of them go in the URL.
+        for change in &self.changes {
+            bounded("changes", change, MAX_TEXT)?;
+        }
+        if let Some(message) = &self.message {
+            bounded("message", message, MAX_TEXT)?;
+        }
+        self.platform.iter().try_for_each(|text| platform(text))
     }
 }
 

@@ -10,6 +10,8 @@ use bytes::{Bytes, BytesMut};
 use futures::stream::{BoxStream, Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 
+use super::security::word;
+use super::spec::bounded;
 use crate::error::{Error, Result};
 
 /// The driver that keeps a container's output.
@@ -49,14 +51,13 @@ impl LogConfig {
     }
 
     pub(crate) fn validate(&self) -> Result<()> {
-        if self.driver.is_empty()
-            || self.driver.len() > 255
-            || self.options.keys().any(String::is_empty)
-        {
-            return Err(Error::invalid(
-                "log",
-                "needs a driver, and a name for each option",
-            ));
+        word("log", &self.driver, |b| b.is_ascii_graphic())?;
+        for (key, value) in &self.options {
+            if key.is_empty() {
+                return Err(Error::invalid("log", "an option has no name"));
+            }
+            bounded("log", key, 255)?;
+            bounded("log", value, 4096)?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::spec::bounded;
 use crate::error::{Error, Result};
 
 /// The bound on memory and swap together.
@@ -284,6 +285,25 @@ impl DeviceRequest {
             capabilities: vec![vec!["gpu".to_owned()]],
             options: BTreeMap::new(),
         }
+    }
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        let ids: &[String] = match &self.count {
+            DeviceCount::Count(0) => {
+                return Err(Error::invalid("devices", "none are asked for"));
+            }
+            DeviceCount::Ids(ids) => ids,
+            DeviceCount::All | DeviceCount::Count(_) => &[],
+        };
+        let words = self.driver.iter().chain(ids);
+        for word in words.chain(self.capabilities.iter().flatten()) {
+            bounded("devices", word, 255)?;
+        }
+        for (key, value) in &self.options {
+            bounded("devices", key, 255)?;
+            bounded("devices", value, 4096)?;
+        }
+        Ok(())
     }
 }
 

@@ -257,7 +257,8 @@ impl SecurityProfile {
         for (path, tmpfs) in &self.tmpfs {
             absolute("security.tmpfs", path)?;
             // The engine reads "path:options", so a colon would end the path early.
-            if path.contains([':', ',']) || tmpfs.size == 0 || tmpfs.mode > 0o7777 {
+            let sized = tmpfs.size > 0 && i64::try_from(tmpfs.size).is_ok();
+            if path.contains([':', ',']) || !sized || tmpfs.mode > 0o7777 {
                 return Err(Error::invalid(
                     "security.tmpfs",
                     "needs a path without colon or comma, a size, and a mode up to 7777",
@@ -293,7 +294,7 @@ impl SecurityProfile {
     }
 }
 
-fn word(field: &'static str, text: &str, accepted: impl Fn(u8) -> bool) -> Result<()> {
+pub(super) fn word(field: &'static str, text: &str, accepted: impl Fn(u8) -> bool) -> Result<()> {
     if text.is_empty() || text.len() > 255 || !text.bytes().all(accepted) {
         return Err(Error::invalid(
             field,

@@ -332,14 +332,7 @@ impl ContainerSpec {
             arguments("entrypoint", entrypoint)?;
         }
         self.env.validate()?;
-        for value in self.labels.values() {
-            if value.len() > MAX_LABEL || value.contains('\0') {
-                return Err(Error::invalid(
-                    "labels",
-                    format!("a value holds at most {MAX_LABEL} bytes and no NUL"),
-                ));
-            }
-        }
+        label_values(self.labels.values())?;
         if let Some(path) = &self.working_dir {
             absolute("working_dir", path)?;
         }
@@ -357,19 +350,7 @@ impl ContainerSpec {
                 ));
             }
         }
-        if let Some(platform) = &self.platform {
-            let sound = (1..=64).contains(&platform.len())
-                && platform
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-' | b'.'))
-                && !platform.contains("..");
-            if !sound {
-                return Err(Error::invalid(
-                    "platform",
-                    "is written os/arch, as in linux/arm64",
-                ));
-            }
-        }
+        self.platform.iter().try_for_each(|text| platform(text))?;
         if self
             .stop_timeout
             .is_some_and(|t| t > Duration::from_secs(86_400))
@@ -383,6 +364,7 @@ impl ContainerSpec {
         self.health_check
             .iter()
             .try_for_each(HealthCheck::validate)?;
+        self.devices.iter().try_for_each(DeviceRequest::validate)?;
         self.log.iter().try_for_each(LogConfig::validate)
     }
 }
@@ -395,6 +377,39 @@ pub(crate) fn arguments(field: &'static str, arguments: &[String]) -> Result<()>
                 format!("an argument holds at most {MAX_ARG} bytes and no NUL"),
             ));
         }
+    }
+    Ok(())
+}
+
+/// Labels that are given, or looked for.
+pub(crate) fn label_values<'a>(values: impl IntoIterator<Item = &'a String>) -> Result<()> {
+    values
+        .into_iter()
+        .try_for_each(|value| bounded("labels", value, MAX_LABEL))
+}
+
+/// Text that goes to the engine as it is: of a sane length, and without NUL, at which engines end it.
+pub(crate) fn bounded(field: &'static str, text: &str, most: usize) -> Result<()> {
+    if text.len() > most || text.contains('\0') {
+        return Err(Error::invalid(
+            field,
+            format!("holds at most {most} bytes and no NUL"),
+        ));
+    }
+    Ok(())
+}
+
+pub(crate) fn platform(text: &str) -> Result<()> {
+    let sound = (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-' | b'.'))
+        && !text.contains("..");
+    if !sound {
+        return Err(Error::invalid(
+            "platform",
+            "is written os/arch, as in linux/arm64",
+        ));
     }
     Ok(())
 }

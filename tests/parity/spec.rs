@@ -76,7 +76,7 @@ pub fn resources() -> impl Strategy<Value = Resources> {
 }
 
 fn tmpfs() -> impl Strategy<Value = BTreeMap<String, Tmpfs>> {
-    let one = (1..=u64::MAX, 0..=0o7777u32, any::<bool>()).prop_map(|(size, mode, exec)| {
+    let one = (1..=i64::MAX as u64, 0..=0o7777u32, any::<bool>()).prop_map(|(size, mode, exec)| {
         let mut tmpfs = Tmpfs::new(size).with_mode(mode);
         tmpfs.exec = exec;
         tmpfs
@@ -205,7 +205,7 @@ fn health_check() -> impl Strategy<Value = HealthCheck> {
 }
 
 fn log() -> impl Strategy<Value = LogConfig> {
-    ("[ -~]{1,12}", words::options()).prop_map(|(driver, options)| {
+    ("[!-~]{1,12}", words::options()).prop_map(|(driver, options)| {
         let mut log = LogConfig::new(driver);
         log.options = options;
         log
@@ -224,7 +224,7 @@ pub fn restart_policy() -> impl Strategy<Value = RestartPolicy> {
 fn devices() -> impl Strategy<Value = DeviceRequest> {
     let count = prop_oneof![
         Just(DeviceCount::All),
-        any::<u32>().prop_map(DeviceCount::Count),
+        (1..=u32::MAX).prop_map(DeviceCount::Count),
         words::texts().prop_map(DeviceCount::Ids),
     ];
     (
