@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::Head;
 use super::nullable::nullable;
+use super::{Head, brief};
 use crate::endpoint::ApiVersion;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{
@@ -216,7 +216,7 @@ pub(crate) fn imported(body: &[u8]) -> Result<ImageRef> {
             .error
             .or(message.detail.and_then(|detail| detail.message))
         {
-            return Err(Error::new(ErrorKind::Engine, error).with_effect(Effect::Rejected));
+            return Err(Error::new(ErrorKind::Engine, brief(error)).with_effect(Effect::Rejected));
         }
         id = message.status.or(id);
     }
@@ -394,5 +394,26 @@ pub(crate) fn agree(newest: Option<ApiVersion>) -> Result<ApiVersion> {
                 ApiVersion::OLDEST
             ),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_import_is_told_briefly() {
+        let words = "é".repeat(5 << 20);
+        for body in [
+            format!(r#"{{"status":"x"}}{{"error":"{words}"}}"#),
+            format!(r#"{{"errorDetail":{{"message":"{words}"}}}}"#),
+        ] {
+            let error = imported(body.as_bytes()).expect_err("an error under status 200");
+            assert_eq!(
+                (error.kind(), error.effect()),
+                (ErrorKind::Engine, Effect::Rejected)
+            );
+            assert!(error.message().starts_with('é') && error.to_string().len() < 5000);
+        }
     }
 }

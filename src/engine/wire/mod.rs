@@ -33,6 +33,15 @@ pub(crate) const MAX_SMALL_BODY: usize = 64 << 10;
 /// How much of an error's message is kept.
 const MAX_MESSAGE: usize = 2048;
 
+/// The engine's words, cut to what a log line has room for.
+fn brief(mut message: String) -> String {
+    if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE) {
+        message.truncate(end);
+        message.push('…');
+    }
+    message
+}
+
 /// A request's body.
 #[derive(Debug)]
 pub enum Body {
@@ -139,14 +148,10 @@ impl Head {
             Ok(fault) => fault.message,
             Err(_) => String::from_utf8_lossy(body).trim().to_owned(),
         };
-        let message = match message.char_indices().nth(MAX_MESSAGE) {
-            Some((end, _)) => format!("{}…", &message[..end]),
-            None => message,
-        };
         let retry_after = self
             .header("retry-after")
             .and_then(|text| text.trim().parse().ok())
             .map(std::time::Duration::from_secs);
-        Error::answered(self.status, message).with_retry_after(retry_after)
+        Error::answered(self.status, brief(message)).with_retry_after(retry_after)
     }
 }
