@@ -54,9 +54,24 @@ impl Deadline {
     pub(crate) async fn bound<F: Future>(self, future: F) -> Result<F::Output> {
         match self.at {
             None => Ok(future.await),
+            // A timer is late by up to a millisecond, in which a call to a near engine is sent and answered.
+            Some(at) if at <= Instant::now() => Err(self.error()),
             Some(at) => tokio::time::timeout_at(at, future)
                 .await
                 .map_err(|_| self.error()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_begins_after_it_has_passed() {
+        let passed = Deadline::new(None, Some(Instant::now()));
+        let begun = passed.bound(async { panic!("it was begun") });
+        let error: Result<()> = begun.await;
+        assert_eq!(error.expect_err("too late").kind(), ErrorKind::Timeout);
     }
 }

@@ -63,6 +63,11 @@ pub async fn info_counts_what_runs(backend: &dyn ContainerBackend, image: &Image
 /// # Panics
 /// Where that isn't so.
 pub async fn deadline_that_passed_sends_nothing(backend: &dyn ContainerBackend, _image: &ImageRef) {
+    // So that no other question comes before the operation itself.
+    backend
+        .list(&ListOptions::all())
+        .await
+        .expect("list answers");
     let passed = CallContext::new().with_deadline(tokio::time::Instant::now());
     let late = backend.with_context(passed);
     let extended = late.with_context(CallContext::new().with_timeout(Duration::from_secs(60)));
