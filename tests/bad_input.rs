@@ -11,8 +11,8 @@ use catamaran::model::{
     SecurityProfile, Signal, Tmpfs, Ulimit, UpdateOptions, VolumeName,
 };
 use catamaran::{
-    AsyncEngine, BlockingEngine, CallContext, ContainerBackend, Effect, Endpoint, Error, ErrorKind,
-    Result,
+    AsyncEngine, BlockingEngine, CallContext, Config, ContainerBackend, Effect, Endpoint, Error,
+    ErrorKind, HybridBackend, Result,
 };
 
 /// What a log line has room for.
@@ -411,11 +411,16 @@ fn bad_imports() -> Vec<(&'static str, ImportOptions)> {
     ]
 }
 
+fn hybrid(endpoint: Endpoint) -> HybridBackend {
+    let config = Config::builder().endpoint(endpoint).build();
+    HybridBackend::new(&config.expect("a configuration")).expect("both engines")
+}
+
 /// A socket that nobody may touch.
 struct Untouched {
     socket: UnixListener,
     _directory: tempfile::TempDir,
-    engines: [Box<dyn ContainerBackend>; 2],
+    engines: [Box<dyn ContainerBackend>; 3],
 }
 
 impl Untouched {
@@ -430,12 +435,13 @@ impl Untouched {
             engines: [
                 Box::new(AsyncEngine::connect(endpoint()).expect("an engine")),
                 Box::new(BlockingEngine::connect(endpoint()).expect("an engine")),
+                Box::new(hybrid(endpoint())),
             ],
             _directory: directory,
         }
     }
 
-    /// Makes the call through both engines, which refuse it by the field's name without a connection.
+    /// Makes the call through both engines and their hybrid, which refuse it by the field's name without a connection.
     async fn refuses<T>(
         &self,
         field: &str,

@@ -14,12 +14,15 @@ use catamaran::conformance::{self, Check, LABEL};
 use catamaran::model::{ContainerRef, ContainerSpec, ImageRef, ImportOptions};
 use catamaran::{
     AsyncEngine, BlockingEngine, CallContext, Config, ContainerBackend, EngineKind, ErrorKind,
-    conformance_tests,
+    HybridBackend, Mode, conformance_tests,
 };
 use tokio::sync::OnceCell;
 
 conformance_tests!(async_engine, |check| on(check, &async_engine()));
 conformance_tests!(blocking_engine, |check| on(check, &blocking_engine()));
+conformance_tests!(hybrid_async, |check| on(check, &hybrid(Mode::Async)));
+conformance_tests!(hybrid_blocking, |check| on(check, &hybrid(Mode::Blocking)));
+conformance_tests!(hybrid_auto, |check| on(check, &hybrid(Mode::Auto)));
 // As hosts hold them: behind an `Arc`, and with a context that they gave.
 conformance_tests!(async_handle, |check| on(check, &*handle(async_engine())));
 conformance_tests!(blocking_handle, |check| on(
@@ -37,6 +40,13 @@ fn async_engine() -> AsyncEngine {
 
 fn blocking_engine() -> BlockingEngine {
     BlockingEngine::new(&config()).expect("an engine")
+}
+
+/// Switched while it lives, as a host would.
+fn hybrid(mode: Mode) -> HybridBackend {
+    let backend = HybridBackend::new(&config()).expect("both engines");
+    backend.set_mode(mode);
+    backend
 }
 
 fn handle(backend: impl ContainerBackend) -> Arc<dyn ContainerBackend> {
