@@ -7,7 +7,7 @@
 
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -36,17 +36,17 @@ pub(super) struct Transport<B> {
 /// A connection, for one request after the other. Dropped, it ends with its current answer.
 pub(super) struct Link<B> {
     requests: SendRequest<B>,
-    written: Written,
+    gate: Gate,
     idle_since: Instant,
 }
 
 impl<B> Link<B> {
-    /// What the current request can have done.
-    fn effect(&self) -> Effect {
-        if self.written.0.load(Ordering::Acquire) {
-            Effect::Unknown
-        } else {
+    /// Gives the current request up, and says what it can have done.
+    fn give_up(self) -> Effect {
+        if self.gate.shut() {
             Effect::NotSent
+        } else {
+            Effect::Unknown
         }
     }
 }
@@ -108,9 +108,9 @@ where
                 Ok(Err(mut failed)) => match failed.take_message() {
                     // A kept connection that turned out closed before anything was written.
                     Some(unsent) if !fresh => request = unsent,
-                    _ => return Err(no_answer(failed.into_error()).with_effect(link.effect())),
+                    _ => return Err(no_answer(failed.into_error()).with_effect(link.give_up())),
                 },
-                Err(timeout) => return Err(timeout.with_effect(link.effect())),
+                Err(timeout) => return Err(timeout.with_effect(link.give_up())),
             }
         }
     }
@@ -138,7 +138,7 @@ where
     }
 
     async fn connect(&self, deadline: Deadline) -> Result<Link<B>> {
-        let written = Written::default();
+        let gate = Gate::default();
         let open = async {
             let connected = tokio::time::timeout(self.connect_timeout, connect(&self.endpoint));
             let stream = connected
@@ -147,7 +147,7 @@ where
                 .map_err(no_connection)?;
             let socket = Socket {
                 stream,
-                written: written.clone(),
+                gate: gate.clone(),
             };
             handshake(TokioIo::new(socket)).await.map_err(no_connection)
         };
@@ -167,16 +167,47 @@ where
         });
         Ok(Link {
             requests,
-            written,
+            gate,
             idle_since: Instant::now(),
         })
     }
 }
 
-/// Whether any byte has been written since the last one was read: of the current request, that is,
-/// since HTTP/1 requests on a connection follow one another.
+/// What every byte that leaves a connection passes: whether any has since the last one came, which is
+/// to say, of the current request, since HTTP/1 requests on a connection follow one another. Shut before
+/// the first, it lets none pass any more, so that a request that was given up isn't written after all.
 #[derive(Clone, Default)]
-struct Written(Arc<AtomicBool>);
+struct Gate(Arc<AtomicU8>);
+
+impl Gate {
+    const UNUSED: u8 = 0;
+    const PASSED: u8 = 1;
+    const SHUT: u8 = 2;
+
+    /// Whether these are the first bytes; `None` where they may not pass.
+    fn pass(&self) -> Option<bool> {
+        match self.turn(Self::UNUSED, Self::PASSED) {
+            Ok(_) => Some(true),
+            Err(Self::SHUT) => None,
+            Err(_) => Some(false),
+        }
+    }
+
+    /// The bytes that passed are answered, or didn't leave.
+    fn answered(&self) {
+        let _ = self.turn(Self::PASSED, Self::UNUSED);
+    }
+
+    /// Whether nothing has passed, nor ever will.
+    fn shut(&self) -> bool {
+        matches!(self.turn(Self::UNUSED, Self::SHUT), Ok(_) | Err(Self::SHUT))
+    }
+
+    fn turn(&self, from: u8, to: u8) -> Result<u8, u8> {
+        self.0
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+    }
+}
 
 async fn connect(endpoint: &Endpoint) -> io::Result<Stream> {
     match endpoint {
@@ -198,7 +229,7 @@ enum Stream {
 
 struct Socket {
     stream: Stream,
-    written: Written,
+    gate: Gate,
 }
 
 /// Calls the same method on whichever stream it is.
@@ -220,7 +251,7 @@ impl AsyncRead for Socket {
         let before = buffer.filled().len();
         let polled = either!(self, poll_read, cx, buffer);
         if buffer.filled().len() > before {
-            self.written.0.store(false, Ordering::Release);
+            self.gate.answered();
         }
         polled
     }
@@ -232,9 +263,12 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        let Some(first) = self.gate.pass() else {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        };
         let polled = either!(self, poll_write, cx, bytes);
-        if matches!(polled, Poll::Ready(Ok(count)) if count > 0) {
-            self.written.0.store(true, Ordering::Release);
+        if first && !matches!(polled, Poll::Ready(Ok(count)) if count > 0) {
+            self.gate.answered();
         }
         polled
     }
@@ -255,6 +289,17 @@ mod tests {
     use tokio::net::UnixListener;
 
     use super::*;
+
+    #[test]
+    fn what_was_given_up_unsent_is_never_sent() {
+        let gate = Gate::default();
+        assert_eq!((gate.pass(), gate.pass()), (Some(true), Some(false)));
+        assert!(!gate.shut(), "something passed");
+        gate.answered();
+        assert!(gate.shut() && gate.shut());
+        gate.answered();
+        assert_eq!(gate.pass(), None);
+    }
 
     const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
 
