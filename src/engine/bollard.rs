@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 
 pub(crate) use bollard::models;
 
-use super::carrier::{Answer, Carrier, Envelope, OpenAnswer, Status, broken};
+use super::carrier::{Answer, Carrier, Envelope, OpenAnswer, Permit, Status, broken};
 use super::transport::{Link, Transport};
 use super::wire::{self, Body, Call, Command, Head};
 use crate::backend::EngineKind;
@@ -164,7 +164,7 @@ impl Carrier for BollardCarrier {
         Ok(Self { docker, transport })
     }
 
-    async fn ask(&self, call: Call, envelope: Envelope) -> Result<Answer> {
+    async fn ask(&self, call: Call, envelope: Envelope, _permit: Permit) -> Result<Answer> {
         let (head, body, link) = self.send(call, envelope).await?;
         let answer = Answer::read(head, pieces(body), envelope.deadline).await?;
         self.transport.keep(link);
@@ -183,6 +183,7 @@ impl Carrier for BollardCarrier {
         container: &ContainerRef,
         command: Command,
         envelope: Envelope,
+        _permit: Permit,
     ) -> Result<Status> {
         let (docker, id) = (&self.docker, container.as_str());
         let sent = ENVELOPE.scope(envelope, async move {

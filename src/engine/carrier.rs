@@ -12,6 +12,9 @@ use crate::endpoint::ApiVersion;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ContainerRef;
 
+/// Leave to be one of the calls under way.
+pub type Permit = tokio::sync::OwnedSemaphorePermit;
+
 /// What goes along with a call.
 #[derive(Debug, Clone, Copy)]
 pub struct Envelope {
@@ -92,8 +95,9 @@ pub trait Carrier: Send + Sync + 'static {
     where
         Self: Sized;
 
-    /// Sends a call and reads its whole answer, whatever the status, within the deadline.
-    async fn ask(&self, call: Call, envelope: Envelope) -> Result<Answer>;
+    /// Sends a call and reads its whole answer, whatever the status, within the deadline. The permit
+    /// lasts as long as the work, which may outlive the caller's future by a moment.
+    async fn ask(&self, call: Call, envelope: Envelope, permit: Permit) -> Result<Answer>;
 
     /// Sends a call whose answer is a stream. The deadline covers the head.
     async fn open(&self, call: Call, envelope: Envelope) -> Result<OpenAnswer>;
@@ -104,5 +108,6 @@ pub trait Carrier: Send + Sync + 'static {
         container: &ContainerRef,
         command: Command,
         envelope: Envelope,
+        permit: Permit,
     ) -> Result<Status>;
 }

@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{OnceCell, Semaphore};
 
 use bollard::BollardCarrier;
-use carrier::{Answer, Carrier, Envelope, OpenAnswer, Status};
+use carrier::{Answer, Carrier, Envelope, OpenAnswer, Permit, Status};
 use shiplift::ShipliftCarrier;
 use wire::{Call, Command};
 
@@ -170,7 +170,7 @@ impl<C: Carrier> Engine<C> {
                 version: None,
                 deadline,
             };
-            let answer = success(self.shared.carrier.ask(wire::ping(), envelope).await?)?;
+            let answer = self.ask(wire::ping(), envelope).await?;
             wire::agree(wire::ping_answer(&answer.head).api_version)
         };
         let known = self.shared.version.load().get().copied();
@@ -189,19 +189,21 @@ impl<C: Carrier> Engine<C> {
         })
     }
 
-    async fn permit(&self, deadline: Deadline) -> Result<tokio::sync::SemaphorePermit<'_>> {
+    async fn permit(&self, deadline: Deadline) -> Result<Permit> {
         deadline
-            .bound(self.shared.permits.acquire())
+            .bound(Arc::clone(&self.shared.permits).acquire_owned())
             .await
             .map_err(not_sent)?
             .map_err(|error| {
-                Error::new(ErrorKind::Cancelled, "the engine is closed").with_source(error)
+                Error::new(ErrorKind::Cancelled, "the engine is closed")
+                    .with_source(error)
+                    .with_effect(Effect::NotSent)
             })
     }
 
     async fn ask(&self, call: Call, envelope: Envelope) -> Result<Answer> {
-        let _permit = self.permit(envelope.deadline).await?;
-        success(self.shared.carrier.ask(call, envelope).await?)
+        let permit = self.permit(envelope.deadline).await?;
+        success(self.shared.carrier.ask(call, envelope, permit).await?)
     }
 
     async fn command(
@@ -212,10 +214,10 @@ impl<C: Carrier> Engine<C> {
     ) -> Result<Status> {
         let deadline = self.deadline(extra);
         let envelope = self.envelope(deadline).await?;
-        let _permit = self.permit(deadline).await?;
+        let permit = self.permit(deadline).await?;
         self.shared
             .carrier
-            .command(container, command, envelope)
+            .command(container, command, envelope, permit)
             .await
     }
 

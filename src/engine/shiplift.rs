@@ -16,7 +16,7 @@ use shiplift::transport::Transport;
 use tokio_util::sync::CancellationToken;
 
 use super::carrier::{
-    Answer, Carrier, Envelope, OpenAnswer, Status, broken, no_answer, no_connection,
+    Answer, Carrier, Envelope, OpenAnswer, Permit, Status, broken, no_answer, no_connection,
 };
 use super::wire::{self, Body, Call, Command, Head};
 use crate::backend::EngineKind;
@@ -218,7 +218,7 @@ async fn in_lane(
 
 impl ShipliftCarrier {
     /// Runs a call in a lane, on a thread of the caller's blocking pool.
-    async fn blocking(&self, call: Call, envelope: Envelope) -> Result<Answer> {
+    async fn blocking(&self, call: Call, envelope: Envelope, permit: Permit) -> Result<Answer> {
         let shared = Arc::clone(&self.shared);
         let gone = CancellationToken::new();
         let _gone = gone.clone().drop_guard();
@@ -226,6 +226,8 @@ impl ShipliftCarrier {
         let begun = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let began = Arc::clone(&begun);
         let join = tokio::task::spawn_blocking(move || {
+            // A closure that has begun can't be aborted: the thread is taken until it ends.
+            let _permit = permit;
             if gone.is_cancelled() {
                 return Err(Error::new(ErrorKind::Cancelled, "the caller went away")
                     .with_effect(Effect::NotSent));
@@ -268,8 +270,8 @@ impl Carrier for ShipliftCarrier {
         })
     }
 
-    async fn ask(&self, call: Call, envelope: Envelope) -> Result<Answer> {
-        self.blocking(call, envelope).await
+    async fn ask(&self, call: Call, envelope: Envelope, permit: Permit) -> Result<Answer> {
+        self.blocking(call, envelope, permit).await
     }
 
     async fn open(&self, call: Call, envelope: Envelope) -> Result<OpenAnswer> {
@@ -297,8 +299,11 @@ impl Carrier for ShipliftCarrier {
         container: &ContainerRef,
         command: Command,
         envelope: Envelope,
+        permit: Permit,
     ) -> Result<Status> {
-        let Answer { head, body } = self.blocking(command.call(container), envelope).await?;
+        let Answer { head, body } = self
+            .blocking(command.call(container), envelope, permit)
+            .await?;
         match head.status {
             304 => Ok(Status::Unchanged),
             _ if head.is_success() => Ok(Status::Done),
