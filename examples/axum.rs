@@ -13,6 +13,7 @@ use axum::{Json, Router};
 use catamaran::model::{ContainerSpec, ImageRef, RunOptions};
 use catamaran::{CallContext, ContainerBackend, ContainerBackendExt, ErrorKind, HybridBackend};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 #[derive(Clone)]
 struct Service {
@@ -29,13 +30,15 @@ fn failure(error: catamaran::Error) -> Failure {
         ErrorKind::Connect | ErrorKind::Transport => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_GATEWAY,
     };
-    (status, error.to_string())
+    // Where the engine is isn't for everybody to read.
+    eprintln!("{error:#}");
+    (status, error.kind().to_string())
 }
 
 async fn run(State(service): State<Service>, line: String) -> Result<Json<Value>, Failure> {
     let spec = ContainerSpec::untrusted(service.image).with_command(["sh", "-c", line.as_str()]);
     // However this handler ends, by the deadline or a client that hangs up, the container goes.
-    let deadline = CallContext::new().with_timeout(Duration::from_secs(20));
+    let deadline = CallContext::new().with_deadline(Instant::now() + Duration::from_secs(20));
     let backend = service.backend.with_context(deadline);
     let brief = RunOptions::default().with_max_output(1usize << 20);
     let ran = backend.run_with(&spec, &brief).await.map_err(failure)?;

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::backend::{CallContext, ContainerBackend, ContainerBackendExt, ContainerGuard};
+use crate::backend::{CallContext, ContainerBackend, ContainerBackendExt, ContainerGuard, janitor};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::hybrid::HybridBackend;
 use crate::model::{
@@ -87,7 +87,8 @@ impl Driver {
             ));
         }
         match &self.0 {
-            Some(runtime) => Ok(runtime.block_on(future)),
+            // What the call leaves behind, as a failed run does, is gone before it returns.
+            Some(runtime) => Ok(janitor::waiting(|| runtime.block_on(future))),
             None => Err(Error::new(ErrorKind::Cancelled, "the backend is closed")
                 .with_effect(Effect::NotSent)),
         }
@@ -186,7 +187,17 @@ impl Backend {
         })
     }
 
-    /// A [`HybridBackend`] as the process's environment says.
+    /// Removes a guarded container, as [`ContainerGuard::remove`] does, and says whether it worked.
+    ///
+    /// # Errors
+    /// As [`ContainerGuard::remove`], and within an async runtime; the removal then goes on in the
+    /// background.
+    pub fn close(&self, container: ContainerGuard) -> Result<()> {
+        self.driver.block_on(container.remove())?
+    }
+
+    /// A [`HybridBackend`] as the process's environment says. To switch its mode, keep a clone of one
+    /// that you make yourself, and take [`over`](Self::over).
     ///
     /// # Errors
     /// As [`HybridBackend::from_env`] and [`over`](Self::over).
@@ -223,7 +234,7 @@ impl Backend {
             .driver
             .block_on(self.inner.logs(container, options))??;
         Ok(Logs {
-            stream,
+            stream: Some(stream),
             driver: Arc::clone(&self.driver),
         })
     }
@@ -231,7 +242,7 @@ impl Backend {
 
 /// A container's output, piece by piece; dropping it ends the reading.
 pub struct Logs {
-    stream: LogStream,
+    stream: Option<LogStream>,
     driver: Arc<Driver>,
 }
 
@@ -247,7 +258,10 @@ impl Logs {
     /// # Errors
     /// As [`LogStream::output`], and within an async runtime.
     pub fn output(self, max_bytes: usize) -> Result<LogOutput> {
-        self.driver.block_on(self.stream.output(max_bytes))?
+        match self.stream {
+            Some(stream) => self.driver.block_on(stream.output(max_bytes))?,
+            None => Ok(LogOutput::default()),
+        }
     }
 }
 
@@ -255,9 +269,14 @@ impl Iterator for Logs {
     type Item = Result<LogChunk>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.driver.block_on(self.stream.next()) {
+        let stream = self.stream.as_mut()?;
+        let chunk = match self.driver.block_on(stream.next()) {
             Ok(chunk) => chunk,
-            Err(error) => Some(Err(error)),
+            Err(refused) => Some(Err(refused)),
+        };
+        if !matches!(chunk, Some(Ok(_))) {
+            self.stream = None; // nothing follows an end or an error
         }
+        chunk
     }
 }

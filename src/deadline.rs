@@ -28,6 +28,11 @@ impl Deadline {
         Self { at, from }
     }
 
+    /// A shorter time of its own, from now, within this one.
+    pub(crate) fn within(self, timeout: Option<Duration>) -> Self {
+        Self::new(timeout, self.at)
+    }
+
     /// The time that is left.
     pub(crate) fn left(self) -> Option<Duration> {
         self.at
@@ -47,7 +52,12 @@ impl Deadline {
         let allowed = self
             .at
             .map_or(Duration::ZERO, |at| at.saturating_duration_since(self.from));
-        Error::new(ErrorKind::Timeout, format!("no answer within {allowed:?}"))
+        let message = if allowed.is_zero() {
+            "the deadline had passed".to_owned()
+        } else {
+            format!("no answer within {allowed:?}")
+        };
+        Error::new(ErrorKind::Timeout, message)
     }
 
     /// Runs the future until the deadline.

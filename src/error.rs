@@ -29,6 +29,8 @@ pub enum ErrorKind {
     Transport,
     /// The call's deadline passed.
     Timeout,
+    /// Too many calls are under way in this process: its turn didn't come in time; nothing was sent.
+    Saturated,
     /// The answer isn't what the API promises (malformed, truncated, of another type).
     Decode,
     /// The answer exceeds a bound of this crate (body, line or frame size).
@@ -76,6 +78,7 @@ impl ErrorKind {
             Self::Connect => "cannot connect",
             Self::Transport => "connection failed",
             Self::Timeout => "timed out",
+            Self::Saturated => "saturated",
             Self::Decode => "malformed answer",
             Self::TooLarge => "answer too large",
             Self::NotFound => "not found",
@@ -168,7 +171,9 @@ impl Error {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         use ErrorKind as K;
         let effect = match kind {
-            K::InvalidInput | K::Config | K::Unsupported | K::Connect => Effect::NotSent,
+            K::InvalidInput | K::Config | K::Unsupported | K::Connect | K::Saturated => {
+                Effect::NotSent
+            }
             K::NotFound | K::Conflict | K::Denied | K::Refused | K::Engine => Effect::Rejected,
             _ => Effect::Unknown,
         };
@@ -403,7 +408,8 @@ impl fmt::Display for Error {
             write!(f, "; {advice}")?;
         }
         if let Some(first) = &inner.first_failure {
-            write!(f, "; before that: {first}")?;
+            f.write_str("; before that: ")?;
+            fmt::Display::fmt(first, f)?; // in the form that this error is asked for
         }
         if f.alternate() {
             let mut cause = self.source();

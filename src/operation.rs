@@ -125,24 +125,25 @@ impl Operation {
     /// ```
     /// use catamaran::Operation;
     /// assert!(Operation::Inspect.is_read_only());
-    /// assert!(!Operation::Start.is_read_only());
+    /// assert!(!Operation::Update.is_read_only());
     /// ```
     #[must_use]
     pub const fn is_read_only(self) -> bool {
-        self.is_idempotent() && !matches!(self, Self::Start | Self::Stop | Self::Update)
+        self.is_idempotent() && !matches!(self, Self::Update)
     }
 
     /// Whether doing it twice has the effect *and the answer* of doing it once, so that a call whose
     /// outcome is unknown may be sent again.
     ///
-    /// `start` and `stop` are (the engine answers 304 the second time). `pause`, `remove` or `rename`
-    /// aren't: their effect is the same, but the second answer is a refusal that the caller would take
-    /// for the outcome. `create`, `exec`, `kill`, `restart` and `import_image` act again.
+    /// `start` isn't: a container that has done its work and ended meanwhile would do it a second time.
+    /// Nor is `stop`: a second signal makes many programs quit at once. `pause`, `remove` or `rename`
+    /// have the same effect, but their second answer is a refusal that the caller would take for the
+    /// outcome. `create`, `exec`, `kill`, `restart` and `import_image` act again.
     ///
     /// ```
     /// use catamaran::Operation;
-    /// assert!(Operation::Start.is_idempotent());
-    /// assert!(!Operation::Exec.is_idempotent());
+    /// assert!(Operation::Update.is_idempotent());
+    /// assert!(!Operation::Start.is_idempotent());
     /// ```
     #[must_use]
     pub const fn is_idempotent(self) -> bool {
@@ -152,8 +153,6 @@ impl Operation {
             | Self::Info
             | Self::ImageExists
             | Self::ListImages
-            | Self::Start
-            | Self::Stop
             | Self::Update
             | Self::Inspect
             | Self::List
@@ -163,6 +162,8 @@ impl Operation {
             Self::ImportImage
             | Self::RemoveImage
             | Self::Create
+            | Self::Start
+            | Self::Stop
             | Self::Restart
             | Self::Kill
             | Self::Pause

@@ -47,6 +47,22 @@ fn containers_live_without_a_runtime() {
 }
 
 #[test]
+fn a_failed_run_is_gone_when_it_returns() {
+    for backend in backends() {
+        let name = unique("facade-run");
+        let mut spec = spec(&name, "").with_command(["/no/such/program"]);
+        spec.init = Some(false);
+        backend.run(&spec).expect_err("no program");
+        let named = ListOptions::all().with_name(&name);
+        assert_eq!(backend.list(&named).expect("a list"), []);
+
+        let guard = backend.scoped(&spec).expect("a container");
+        backend.close(guard).expect("a removal");
+        assert_eq!(backend.list(&named).expect("a list"), []);
+    }
+}
+
+#[test]
 fn threads_share_a_backend() {
     for backend in backends() {
         std::thread::scope(|scope| {

@@ -1,13 +1,18 @@
 //! What isn't conformance: engines that can't be reached, don't answer, or may not be spoken to, and what
 //! happens within ours. `tests/conformance.rs` has the promises of the trait.
 
+mod common;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use catamaran::model::{ContainerRef, ListOptions, LogsOptions, StopOptions};
+use catamaran::model::{ContainerRef, ListOptions, LogStream, LogsOptions, StopOptions};
 use catamaran::{
-    AsyncEngine, BlockingEngine, CallContext, Config, ContainerBackend, Effect, Endpoint, ErrorKind,
+    AsyncEngine, BlockingEngine, CallContext, Config, ContainerBackend, ContainerBackendExt,
+    Effect, Endpoint, ErrorKind,
 };
+
+use common::{shell, unique, witness};
 
 type Backend = Arc<dyn ContainerBackend>;
 
@@ -123,5 +128,45 @@ async fn first_streams_may_race() {
             let refused = stream.expect("no panic").expect_err("nobody is there");
             assert_eq!(refused.kind(), ErrorKind::NotFound);
         }
+    }
+}
+
+/// A log of six lines, followed while it is written.
+async fn follow(backend: &dyn ContainerBackend, id: &ContainerRef) -> LogStream {
+    backend.start(id).await.expect("a start");
+    let follow = LogsOptions::default().with_follow(true);
+    backend.logs(id, &follow).await.expect("a log")
+}
+
+#[tokio::test]
+async fn a_stream_outlives_its_engine() {
+    for blocking in [false, true] {
+        let name = unique(if blocking { "stream-b" } else { "stream-a" });
+        let spec = shell(&name, "for i in 1 2 3 4 5 6; do echo $i; sleep 0.1; done").await;
+        let backend: Backend = if blocking {
+            Arc::new(BlockingEngine::connect(endpoint()).expect("an engine"))
+        } else {
+            Arc::new(AsyncEngine::connect(endpoint()).expect("an engine"))
+        };
+        let guard = witness().scoped(&spec).await.expect("a container");
+        let log = follow(&*backend, &guard).await;
+        drop(backend);
+        let log = log.output(1024).await.expect("all of it");
+        assert_eq!(&log.stdout[..], b"1\n2\n3\n4\n5\n6\n");
+        guard.remove().await.expect("a removal");
+    }
+}
+
+#[test]
+fn an_engine_serves_several_runtimes() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().expect("a runtime")
+    };
+    let backend = AsyncEngine::connect(endpoint()).expect("an engine");
+    // The first keeps a connection, and drives it no more.
+    let runtimes = [runtime(), runtime()];
+    for runtime in runtimes.iter().chain(&runtimes) {
+        runtime.block_on(backend.ping()).expect("a pong");
     }
 }

@@ -1,19 +1,24 @@
 //! The hybrid on a real engine, with async paths that are dead, silent, or well.
 
 mod common;
+#[path = "common/proxy.rs"]
+#[allow(dead_code, reason = "other tests take the rest")]
+mod proxy;
 
 use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use catamaran::model::{
-    ContainerRef, ImageArchive, ImageRef, ImportOptions, ListOptions, RemoveOptions,
+    ContainerRef, ImageArchive, ImageRef, ImportOptions, LabelKey, ListOptions, LogsOptions,
+    RemoveOptions, WaitCondition, WaitOptions,
 };
 use catamaran::{
     ApiVersion, AsyncEngine, BlockingEngine, CallContext, CallReport, Config, ContainerBackend,
     Effect, Endpoint, EngineKind, ErrorKind, HybridBackend, LastCall, Mode, Operation, Reason,
 };
 use common::{config, exists, shell, unique, witness};
+use proxy::{Fault, Proxy};
 
 /// A hybrid whose async path leads to that place, and whose blocking path leads to the real engine.
 fn hybrid_over(endpoint: Endpoint) -> HybridBackend {
@@ -152,7 +157,7 @@ async fn what_may_have_happened_is_not_done_again() {
     let last = Arc::new(LastCall::default());
     let hurried = hybrid_over(silent.endpoint())
         .with_observer(last.clone())
-        .with_context(CallContext::new().with_timeout(Duration::from_millis(100)));
+        .with_context(CallContext::new().with_timeout(Duration::from_millis(500)));
     let name = unique("once");
     let spec = shell(&name, "true").await;
     let error = hurried.create(&spec).await.expect_err("silence");
@@ -203,6 +208,128 @@ async fn a_stream_is_not_sent_twice() {
         .await
         .expect_err("no engine");
     assert_eq!(error.kind(), ErrorKind::Connect);
+    assert!(error.first_failure().is_none());
+}
+
+/// Loses, after so many bytes, the answers to requests that contain this.
+fn losing(part: &'static str, after: usize) -> Proxy {
+    Proxy::start(move |request| {
+        if request.contains(part) {
+            Fault::Cut(after)
+        } else {
+            Fault::None
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_program_is_not_run_twice() {
+    let proxy = losing("/start", 0);
+    let name = unique("charged");
+    let spec = shell(&name, "echo charged").await;
+    let created = witness().create(&spec).await.expect("a container").id;
+    let started = hybrid_over(proxy.endpoint()).start(&created).await;
+    let ended = witness().wait(&created, &WaitOptions::default()).await;
+    let log = witness().logs(&created, &LogsOptions::default()).await;
+    let log = log.expect("a log").output(1024).await;
+    let removed = witness().remove(&created, &RemoveOptions::force()).await;
+    assert_eq!(
+        started.expect_err("the answer was lost").effect(),
+        Effect::Unknown
+    );
+    assert_eq!(ended.expect("an end").exit_code, 0);
+    assert_eq!(&log.expect("output").stdout[..], b"charged\n");
+    removed.expect("a removal");
+}
+
+#[tokio::test]
+async fn a_creation_whose_answer_was_cut_is_not_repeated() {
+    for after in [0, 1, 12] {
+        let proxy = losing("/create", after);
+        let name = unique(&format!("cut-{after}"));
+        let mut spec = shell(&name, "true").await;
+        // Without a name the engine would not refuse the second.
+        spec.name = None;
+        let spec = spec.with_label("catamaran.test", name.as_str());
+        let spec = spec.expect("a label");
+        let error = hybrid_over(proxy.endpoint()).create(&spec).await;
+        let key = LabelKey::new("catamaran.test").expect("a key");
+        let bearing = ListOptions::all().with_label(key, name.to_string());
+        let made = async {
+            loop {
+                let found = witness().list(&bearing).await.expect("a list");
+                if !found.is_empty() {
+                    return found;
+                }
+            }
+        };
+        let made = tokio::time::timeout(Duration::from_secs(20), made).await;
+        let made = made.expect("it was made");
+        for container in &made {
+            let removed = witness()
+                .remove(&container.id, &RemoveOptions::force())
+                .await;
+            removed.expect("a removal");
+        }
+        let error = error.expect_err("the answer was cut");
+        assert_eq!(
+            (error.effect(), made.len()),
+            (Effect::Unknown, 1),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_wait_for_the_next_exit_is_not_begun_again() {
+    let proxy = losing("condition=next-exit", 0);
+    let name = unique("next-exit");
+    let spec = shell(&name, "true").await;
+    let created = witness().create(&spec).await.expect("a container").id;
+    let next = WaitOptions::default().with_condition(WaitCondition::NextExit);
+    let hybrid = hybrid_over(proxy.endpoint());
+    let waited = tokio::time::timeout(Duration::from_secs(20), hybrid.wait(&created, &next)).await;
+    let removed = witness().remove(&created, &RemoveOptions::force()).await;
+    let error = waited.expect("no endless wait").expect_err("it was cut");
+    assert_eq!(error.engine(), Some(EngineKind::Async));
+    removed.expect("a removal");
+}
+
+#[tokio::test]
+async fn waiting_for_a_turn_is_no_failure_of_the_path() {
+    let proxy = Proxy::start(|_| Fault::Late(Duration::from_millis(600)));
+    let config = Config::builder()
+        .endpoint(proxy.endpoint())
+        .pool_size(1)
+        .operation_timeout(Duration::from_secs(3))
+        .build()
+        .expect("a configuration");
+    let served = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&served);
+    let hybrid = HybridBackend::new(&config)
+        .expect("a backend")
+        .with_observer(Arc::new(move |report: &CallReport| {
+            kept.lock().expect("reports").push(report.engine);
+        }));
+    // The last one's turn comes when two thirds of its time are nearly over.
+    let pings = futures::future::join_all((0..4).map(|_| hybrid.ping())).await;
+    for ping in pings {
+        ping.expect("a pong");
+    }
+    assert_eq!(*served.lock().expect("reports"), [EngineKind::Async; 4]);
+}
+
+#[tokio::test]
+async fn its_own_timeout_holds_for_every_call() {
+    let silent = Silent::new();
+    let hybrid = hybrid_over(silent.endpoint()).with_operation_timeout(Duration::from_millis(100));
+    let spec = shell(&unique("timeout"), "true").await;
+    for mode in [Mode::Async, Mode::Auto] {
+        hybrid.set_mode(mode);
+        let create = tokio::time::timeout(Duration::from_secs(10), hybrid.create(&spec));
+        let error = create.await.expect("in time").expect_err("silence");
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -269,6 +396,7 @@ async fn both_engines_share_the_permits() {
     let error = hurried.ping().await.expect_err("no permit");
     assert_eq!(
         (error.kind(), error.effect()),
-        (ErrorKind::Timeout, Effect::NotSent)
+        (ErrorKind::Saturated, Effect::NotSent)
     );
+    assert!(error.to_string().contains("ASYNC_POOL_SIZE"), "{error}");
 }

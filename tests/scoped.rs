@@ -1,22 +1,28 @@
 //! Containers that go with their scope, on a real engine: run once, guarded, waited for.
 
 mod common;
+#[path = "common/peer.rs"]
+#[allow(dead_code, reason = "other tests take the rest")]
+mod peer;
+#[path = "common/proxy.rs"]
+#[allow(dead_code, reason = "other tests take the rest")]
+mod proxy;
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use catamaran::model::{
-    ContainerName, HealthCheck, HealthyOptions, RemoveOptions, RestartPolicy, RunOptions,
+    ContainerName, ContainerSpec, HealthCheck, HealthyOptions, ImageRef, RemoveOptions,
+    RestartPolicy, RunOptions,
 };
 use catamaran::{
-    AsyncEngine, Config, ContainerBackend, ContainerBackendExt, Effect, Endpoint, ErrorKind,
+    AsyncEngine, CallContext, Config, ContainerBackend, ContainerBackendExt, Effect, ErrorKind,
     HybridBackend,
 };
 use common::{config, exists, shell, unique, witness};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
+use peer::{Answer, Peer, Recorded};
+use proxy::{Fault, Proxy};
 
 fn backend() -> Arc<dyn ContainerBackend> {
     Arc::new(HybridBackend::new(&config()).expect("a backend"))
@@ -181,67 +187,95 @@ async fn a_creation_that_is_dropped_leaves_nothing() {
     }
 }
 
-/// Passes everything on to the real engine, and hangs up instead of passing on the answer to a creation.
-async fn cut_creations(listener: UnixListener) {
-    let Endpoint::Unix { path } = config().endpoint().clone() else {
-        panic!("this test needs an engine at a unix socket");
-    };
-    loop {
-        let (client, _) = listener.accept().await.expect("a connection");
-        let engine = UnixStream::connect(&path).await.expect("the engine");
-        tokio::spawn(async move {
-            let cut = AtomicBool::new(false);
-            let (mut from_client, mut to_client) = client.into_split();
-            let (mut from_engine, mut to_engine) = engine.into_split();
-            let requests = async {
-                let mut buffer = vec![0; 1 << 16];
-                loop {
-                    let count = from_client.read(&mut buffer).await?;
-                    let request = &buffer[..count];
-                    if count == 0 {
-                        return Ok::<(), io::Error>(());
-                    }
-                    if request.starts_with(b"POST ") {
-                        let line = request.split(|byte| *byte == b' ').nth(1);
-                        let line = String::from_utf8_lossy(line.unwrap_or_default());
-                        cut.store(line.contains("/containers/create"), Ordering::Relaxed);
-                    }
-                    to_engine.write_all(request).await?;
-                }
-            };
-            let answers = async {
-                let mut buffer = vec![0; 1 << 16];
-                loop {
-                    let count = from_engine.read(&mut buffer).await?;
-                    if count == 0 || cut.load(Ordering::Relaxed) {
-                        return Ok::<(), io::Error>(());
-                    }
-                    to_client.write_all(&buffer[..count]).await?;
-                }
-            };
-            tokio::select! { _ = requests => {} _ = answers => {} }
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_creation_in_doubt_leaves_nothing() {
+    // The answer is lost whole, or its head is cut.
+    for after in [0, 12] {
+        let proxy = Proxy::start(move |request| {
+            if request.contains("/containers/create") {
+                Fault::Cut(after)
+            } else {
+                Fault::None
+            }
         });
+        let backend = AsyncEngine::connect(proxy.endpoint()).expect("an engine");
+        let name = unique(&format!("doubt-{after}"));
+        let created = backend.scoped(&shell(&name, "true").await).await;
+        let error = created.expect_err("no answer");
+        assert_eq!(error.effect(), Effect::Unknown, "{error}");
+        gone_within(&name, Duration::from_secs(20)).await;
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_creation_in_doubt_leaves_nothing() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("proxy.sock");
-    let listener = UnixListener::bind(&path).expect("a socket");
-    let proxy = tokio::spawn(cut_creations(listener));
-    let through = Config::builder().endpoint(Endpoint::unix(&path)).build();
-    let backend = AsyncEngine::new(&through.expect("a configuration")).expect("an engine");
+#[tokio::test]
+async fn a_removal_by_somebody_else_is_waited_for() {
+    let peer = Peer::start();
+    peer.follow(Arc::new(|count, request: &Recorded| match count {
+        0 => Answer::new(200).with_header("Api-Version", "1.41"),
+        1 => Answer::new(201).with_body(r#"{"Id":"0123456789ab"}"#),
+        2..5 => Answer::new(409).with_body(r#"{"message":"removal is already in progress"}"#),
+        _ => {
+            assert_eq!(request.method, "DELETE");
+            Answer::new(404).with_body(r#"{"message":"No such container"}"#)
+        }
+    }));
+    let backend = AsyncEngine::connect(peer.endpoint()).expect("an engine");
+    let spec = ContainerSpec::new(ImageRef::new("x").expect("an image"));
+    let guard = backend.scoped(&spec).await.expect("a container");
+    guard.remove().await.expect("it is gone in the end");
+    assert_eq!(peer.recorded().len(), 6);
+}
 
-    let name = unique("doubt");
-    let error = backend
-        .scoped(&shell(&name, "true").await)
-        .await
-        .expect_err("no answer");
-    assert_eq!(error.effect(), Effect::Unknown, "{error}");
-    assert!(!error.to_string().contains("nothing was sent"), "{error}");
-    gone_within(&name, Duration::from_secs(20)).await;
-    proxy.abort();
+#[test]
+fn an_engine_that_hangs_does_not_take_the_hosts_threads() {
+    let host = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    // The road lives on when the host ends.
+    let road = tokio::runtime::Runtime::new().expect("a runtime");
+    let hangs = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&hangs);
+    let proxy = road.block_on(async {
+        Proxy::start(move |request| {
+            if request.starts_with("DELETE") && told.load(Ordering::Relaxed) {
+                Fault::Silent
+            } else {
+                Fault::None
+            }
+        })
+    });
+    let config = Config::builder()
+        .endpoint(proxy.endpoint())
+        .operation_timeout(Duration::from_millis(500))
+        .build()
+        .expect("a configuration");
+    let names: Vec<_> = (0..4)
+        .map(|count| unique(&format!("hang-{count}")))
+        .collect();
+    host.block_on(async {
+        let backend = AsyncEngine::new(&config).expect("an engine");
+        let patient = CallContext::new().with_timeout(Duration::from_secs(20));
+        let backend = backend.with_context(patient);
+        for name in &names {
+            let guard = backend.scoped(&shell(name, "true").await).await;
+            hangs.store(true, Ordering::Relaxed);
+            drop(guard.expect("a container"));
+            hangs.store(false, Ordering::Relaxed);
+        }
+        hangs.store(true, Ordering::Relaxed);
+        let free = tokio::task::spawn_blocking(|| ());
+        let free = tokio::time::timeout(Duration::from_secs(5), free).await;
+        free.expect("a thread is free").expect("it ran");
+        hangs.store(false, Ordering::Relaxed);
+    });
+    drop(host);
+    let another = tokio::runtime::Runtime::new().expect("a runtime");
+    for name in &names {
+        assert!(!another.block_on(exists(name)), "{name}");
+    }
 }
 
 #[tokio::test]
@@ -299,7 +333,9 @@ async fn health_is_not_waited_for_without_end() {
     let spec = shell(&name, "sleep 600").await.with_health_check(check);
     let guard = backend.scoped(&spec).await.expect("a container");
     backend.start(&guard).await.expect("a start");
-    let brief = HealthyOptions::default().with_timeout(Duration::from_millis(200));
+    let brief = HealthyOptions::default()
+        .with_timeout(Duration::from_millis(200))
+        .with_interval(Duration::MAX);
     let error = backend.wait_healthy(&guard, &brief).await;
     let error = error.expect_err("its first check is far away");
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");

@@ -15,6 +15,10 @@ use crate::model::{
 };
 use crate::operation::Operation;
 
+/// From one look at a container's health to the next.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// Conveniences over any [`ContainerBackend`], `dyn` ones included.
 #[async_trait]
 pub trait ContainerBackendExt: ContainerBackend {
@@ -26,7 +30,8 @@ pub trait ContainerBackendExt: ContainerBackend {
     ///
     /// # Errors
     /// As the steps; `InvalidInput` where the spec has a restart policy or the log driver `none`. A
-    /// failed step's container is removed too. An exit code that isn't 0 is no error.
+    /// failed step's container is removed too. An exit code that isn't 0 is no error, nor is a removal
+    /// that fails: it is among the [`warnings`](RunOutput::warnings), and is tried again in the background.
     ///
     /// # Cancel safety
     /// Safe: dropped at any point, the container is removed in the background, as by
@@ -62,8 +67,11 @@ pub trait ContainerBackendExt: ContainerBackend {
         let log = self.logs(&container, &LogsOptions::default()).await?;
         let output = log.output(options.max_output).await?;
         let oom_killed = self.inspect(&container).await?.state.oom_killed;
-        let warnings = container.warnings().to_vec();
-        container.remove().await?;
+        let mut warnings = container.warnings().to_vec();
+        // What it did is known and not to be lost; the removal goes on in the background.
+        if let Err(error) = container.remove().await {
+            warnings.push(error.to_string());
+        }
         Ok(RunOutput {
             exit_code: ended.exit_code,
             oom_killed,
@@ -149,7 +157,8 @@ pub trait ContainerBackendExt: ContainerBackend {
                 }
                 Verdict::Open => {}
             }
-            let next = Instant::now() + options.interval.max(Duration::from_millis(1));
+            let pause = options.interval.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+            let next = Instant::now() + pause;
             if deadline.moment().is_some_and(|moment| moment <= next) {
                 return Err(Error::new(
                     ErrorKind::Timeout,

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{ContainerBackend, janitor};
@@ -13,14 +15,19 @@ use crate::model::{ContainerRef, ContainerSpec, Created, LabelKey, ListOptions, 
 /// The label that tells one creation from every other.
 const OPERATION_LABEL: &str = "catamaran.operation";
 
+/// How long somebody else's removal is waited for.
+const UNDER_WAY: Duration = Duration::from_secs(10);
+
 /// A container that is removed, with its anonymous volumes, when this goes out of scope; made by
 /// [`scoped`](super::ContainerBackendExt::scoped). It derefs to the container's id.
 ///
 /// [`remove`](Self::remove) is the way to end it: it waits and says whether it worked. A guard that is
 /// dropped instead (by an error, a panic, a cancelled task) hands the removal to a thread of the crate's
-/// own, over connections of its own, which tries for half a minute, and logs an error if that fails. The
-/// drop itself doesn't block within a tokio runtime; the shutdown of that runtime waits for the removal,
-/// up to ten seconds (two where nobody knows whether the container was made). Outside of a runtime the drop waits.
+/// own, over connections of its own, which tries for half a minute, and logs an error if that fails.
+///
+/// Within a tokio runtime the drop doesn't block; one thread of the runtime's blocking pool waits for the
+/// removals under way, and so does its shutdown: up to ten seconds, two where nobody knows whether the
+/// container was made, and no longer while the engine doesn't answer. Outside of a runtime the drop waits.
 ///
 /// Nothing is left to remove it where the process is killed or aborts.
 #[must_use = "the container is removed when this is dropped"]
@@ -61,18 +68,22 @@ impl ContainerGuard {
     /// # Cancel safety
     /// Safe: dropped before the answer, the removal goes on in the background.
     pub async fn remove(self) -> Result<()> {
-        let removed = self
-            .cleanup
-            .backend
-            .remove(&self.created.id, &RemoveOptions::force())
-            .await;
-        match removed {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => {
-                self.cleanup.disarm();
-                Ok(())
+        let (begun, force) = (Instant::now(), RemoveOptions::force());
+        loop {
+            match self.cleanup.backend.remove(self.id(), &force).await {
+                Ok(()) => break,
+                Err(error) if error.kind() == ErrorKind::NotFound => break,
+                // Somebody else is removing it: it is gone when they are done.
+                Err(error)
+                    if error.kind() == ErrorKind::Conflict && begun.elapsed() < UNDER_WAY =>
+                {
+                    tokio::time::sleep(Duration::from_millis(25)).await;
+                }
+                Err(error) => return Err(error),
             }
         }
+        self.cleanup.disarm();
+        Ok(())
     }
 }
 

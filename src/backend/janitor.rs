@@ -1,19 +1,21 @@
 //! Removals that nobody waits for any more: they survive the caller's task, and its runtime.
 
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::Duration;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use tokio::runtime::{Builder, Handle, Id};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use super::ContainerBackend;
 use super::guard::Leftover;
 
 /// How long a removal is tried. A creation under way becomes visible only at its end.
 const TRIED: Duration = Duration::from_secs(30);
-/// How long the caller's runtime, when it shuts down, is held up for a container that is there.
+/// How long the end of a runtime is held up for a container that is there.
 const HELD: Duration = Duration::from_secs(10);
 /// How long for one that may never come to be: most creations that were dropped were never sent.
 const HELD_IN_DOUBT: Duration = Duration::from_secs(2);
@@ -23,48 +25,134 @@ const AT_ONCE: usize = 8;
 struct Job {
     backend: Arc<dyn ContainerBackend>,
     leftover: Leftover,
-    /// Dropped at the end, which is what [`Held`] waits for.
-    _done: mpsc::Sender<()>,
+    held: Held,
 }
 
 /// The way to the thread, while there is one.
 static JOBS: Mutex<Option<UnboundedSender<Job>>> = Mutex::new(None);
 
+/// What is under way, and who waits for it. A lock of its own: jobs end while that of [`JOBS`] is held.
+static UNDER_WAY: Mutex<UnderWay> = Mutex::new(UnderWay {
+    until: BTreeMap::new(),
+    next: 0,
+    waiting: Vec::new(),
+    stuck: false,
+});
+static CHANGED: Condvar = Condvar::new();
+
+struct UnderWay {
+    /// Until when the end of a runtime is held up, and whether for a container that is surely there, by
+    /// the number of the job.
+    until: BTreeMap<u64, (Instant, bool)>,
+    next: u64,
+    /// The runtimes in whose blocking pool one thread waits for all jobs.
+    waiting: Vec<Id>,
+    /// A job has outlasted its time, and none has ended since: waiting for others would take as long.
+    stuck: bool,
+}
+
+thread_local! {
+    /// Whether a removal is waited for at once, on this thread.
+    static WAITS: Cell<bool> = const { Cell::new(false) };
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Removes it in the background. Within a tokio runtime this returns at once, and the runtime's
 /// shutdown waits; outside, this waits.
 pub(super) fn remove(backend: Arc<dyn ContainerBackend>, leftover: Leftover) {
-    let (done, finished) = mpsc::channel();
-    let most = match leftover {
-        Leftover::Container(_) => HELD,
-        Leftover::Creation(..) => HELD_IN_DOUBT,
-    };
+    let held = Held::begin(&leftover);
     submit(Job {
         backend,
         leftover,
-        _done: done,
+        held,
     });
-    let held = Held { finished, most };
-    if let Ok(host) = tokio::runtime::Handle::try_current() {
-        // A runtime that shuts down waits for blocking tasks that have begun, and drops the others:
-        // either way `held` is dropped, which is the waiting.
-        host.spawn_blocking(move || drop(held));
+    let Some(host) = Handle::try_current().ok().filter(|_| !WAITS.get()) else {
+        drop(wait());
+        return;
+    };
+    // One thread of the host's pool for all jobs: an engine that is slow must not take them all.
+    let mut under_way = lock(&UNDER_WAY);
+    if under_way.waiting.contains(&host.id()) {
+        return;
+    }
+    under_way.waiting.push(host.id());
+    drop(under_way);
+    let waiter = Waiter(host.id());
+    // A runtime that shuts down waits for blocking tasks that have begun, and drops the others: either
+    // way the waiter is dropped.
+    host.spawn_blocking(move || drop(waiter));
+}
+
+/// Runs what may block this thread: removals that it leaves behind are waited for at once.
+pub(crate) fn waiting<T>(work: impl FnOnce() -> T) -> T {
+    /// Restored even where the work panics.
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            WAITS.set(self.0);
+        }
+    }
+    let _before = Before(WAITS.replace(true));
+    work()
+}
+
+struct Waiter(Id);
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        // Under one lock, so that no job comes between the end of the waiting and the word of it.
+        wait().waiting.retain(|id| *id != self.0);
     }
 }
 
-struct Held {
-    finished: mpsc::Receiver<()>,
-    most: Duration,
+/// Waits for the jobs under way, each for as long as its kind is worth.
+fn wait() -> MutexGuard<'static, UnderWay> {
+    let mut under_way = lock(&UNDER_WAY);
+    loop {
+        let now = Instant::now();
+        let over = |(end, sure): &(Instant, bool)| *sure && *end <= now;
+        under_way.stuck |= under_way.until.values().any(over);
+        let ends = under_way.until.values().map(|(end, _)| *end);
+        let Some(left) = ends.max().and_then(|end| end.checked_duration_since(now)) else {
+            return under_way;
+        };
+        let waited = CHANGED.wait_timeout(under_way, left);
+        under_way = waited.unwrap_or_else(PoisonError::into_inner).0;
+    }
+}
+
+/// A job counts as under way until this is dropped, whatever ends it.
+struct Held(u64);
+
+impl Held {
+    fn begin(leftover: &Leftover) -> Self {
+        let mut under_way = lock(&UNDER_WAY);
+        let sure = matches!(leftover, Leftover::Container(_));
+        let most = match sure {
+            _ if under_way.stuck => Duration::ZERO,
+            true => HELD,
+            false => HELD_IN_DOUBT,
+        };
+        let number = under_way.next;
+        under_way.next += 1;
+        let end = Instant::now() + most;
+        under_way.until.insert(number, (end, sure));
+        Self(number)
+    }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // Nothing is ever sent: it ends with the job, or after this time.
-        let _ = self.finished.recv_timeout(self.most);
+        lock(&UNDER_WAY).until.remove(&self.0);
+        CHANGED.notify_all();
     }
 }
 
 fn submit(job: Job) {
-    let mut jobs = JOBS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut jobs = lock(&JOBS);
     let job = match &*jobs {
         Some(open) => match open.send(job) {
             Ok(()) => return,
@@ -75,18 +163,14 @@ fn submit(job: Job) {
     let leftover = job.leftover.clone();
     let (sender, receiver) = unbounded_channel();
     let _ = sender.send(job);
-    let thread = std::thread::Builder::new()
-        .name("catamaran-janitor".to_owned())
-        .spawn(move || {
-            match tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-            {
-                Ok(runtime) => runtime.block_on(work(receiver)),
-                Err(error) => tracing::error!(%error, "no runtime to remove containers with"),
-            }
-        });
-    match thread {
+    let thread = std::thread::Builder::new().name("catamaran-janitor".to_owned());
+    let begun = thread.spawn(
+        move || match Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(work(receiver)),
+            Err(error) => tracing::error!(%error, "no runtime to remove containers with"),
+        },
+    );
+    match begun {
         Ok(_) => *jobs = Some(sender),
         Err(error) => {
             tracing::error!(%error, container = %leftover, "no thread to remove a container with: remove it by hand");
@@ -101,7 +185,7 @@ async fn work(mut jobs: UnboundedReceiver<Job>) {
     loop {
         if running.is_empty() {
             // Under the lock, so that no job comes between the look and the end.
-            let mut open = JOBS.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut open = lock(&JOBS);
             match jobs.try_recv() {
                 Ok(job) => drop(running.spawn(work_on(job, Arc::clone(&permits)))),
                 Err(_) => {
@@ -112,23 +196,34 @@ async fn work(mut jobs: UnboundedReceiver<Job>) {
         }
         tokio::select! {
             Some(job) = jobs.recv() => drop(running.spawn(work_on(job, Arc::clone(&permits)))),
-            _ = running.join_next() => {}
+            ended = running.join_next() => if let Some(Err(error)) = ended {
+                tracing::error!(%error, "a removal ended: a container may be left behind");
+            },
         }
     }
 }
 
 async fn work_on(job: Job, permits: Arc<Semaphore>) {
+    let Job {
+        backend,
+        leftover,
+        held: _held,
+    } = job;
     let began = Instant::now();
     let mut pause = Duration::from_millis(25);
     loop {
         let removed = {
             let _permit = permits.acquire().await;
-            job.leftover.remove(&*job.backend).await
+            leftover.remove(&*backend).await
         };
-        match (removed, &job.leftover) {
-            (Ok(true), _) | (Ok(false), Leftover::Container(_)) => return,
-            (Ok(false), Leftover::Creation(..)) if began.elapsed() > TRIED => return,
-            (Err(error), leftover) if began.elapsed() > TRIED => {
+        let tried = began.elapsed() > TRIED;
+        match (removed, &leftover) {
+            (Ok(true), _) | (Ok(false), Leftover::Container(_)) => {
+                lock(&UNDER_WAY).stuck = false;
+                return;
+            }
+            (Ok(false), Leftover::Creation(..)) if tried => return,
+            (Err(error), _) if tried => {
                 tracing::error!(
                     container = %leftover, %error,
                     "a container may be left behind: remove it by hand"
@@ -138,6 +233,6 @@ async fn work_on(job: Job, permits: Arc<Semaphore>) {
             _ => {}
         }
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(1));
+        pause = (pause * 2).min(Duration::from_secs(5));
     }
 }

@@ -2,7 +2,7 @@
 
 mod ext;
 mod guard;
-mod janitor;
+pub(crate) mod janitor;
 
 use std::fmt;
 use std::sync::Arc;
@@ -65,6 +65,10 @@ pub struct CallContext {
     pub timeout: Option<Duration>,
     /// When all calls must be done; the earlier of the two holds.
     pub deadline: Option<Instant>,
+    /// How long one attempt at the engine may take, within the time of the call: from when it is its
+    /// turn, so that waiting among other calls isn't taken for a slow engine. For those who try again
+    /// elsewhere, as the [`HybridBackend`](crate::HybridBackend) does.
+    pub attempt_timeout: Option<Duration>,
 }
 
 impl CallContext {
@@ -88,6 +92,13 @@ impl CallContext {
         self
     }
 
+    /// Sets how long one attempt may take.
+    #[must_use]
+    pub fn with_attempt_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.attempt_timeout = timeout.into();
+        self
+    }
+
     /// This context over an older one: what isn't set here stays, and a deadline can only come nearer.
     #[must_use]
     pub fn over(self, older: &Self) -> Self {
@@ -97,6 +108,7 @@ impl CallContext {
                 (Some(new), Some(old)) => Some(new.min(old)),
                 (new, old) => new.or(old),
             },
+            attempt_timeout: self.attempt_timeout.or(older.attempt_timeout),
         }
     }
 }
@@ -129,7 +141,7 @@ impl CallContext {
 /// # Errors
 ///
 /// Each method fails with [`Error`](crate::Error) of kind `Connect`, `Transport`, `Timeout`, `Decode`,
-/// `TooLarge` (the path or the answer failed), `Denied`, `Engine` (the engine refused or failed), and
+/// `TooLarge` (the path or the answer failed), `Saturated` (its turn didn't come in time), `Denied`, `Engine` (the engine refused or failed), and
 /// with the kinds that its own section names.
 ///
 /// # Examples
@@ -238,7 +250,8 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// program can't be started.
     ///
     /// # Cancel safety
-    /// Dropped before the answer, it may or may not run. Calling it again is safe.
+    /// Dropped before the answer, it may or may not run, or have run and ended: calling it again may run
+    /// it a second time. An inspect tells.
     async fn start(&self, container: &ContainerRef) -> Result<StartOutcome>;
 
     /// Stops a container: its stop signal, and after the timeout `SIGKILL`. One that doesn't run is no
@@ -248,7 +261,7 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// `NotFound`.
     ///
     /// # Cancel safety
-    /// Dropped before the answer, the engine may go on stopping it. Calling it again is safe.
+    /// Dropped before the answer, the engine may go on stopping it. Calling it again sends its signal again.
     async fn stop(&self, container: &ContainerRef, options: &StopOptions) -> Result<StopOutcome>;
 
     /// Stops a container, if it runs, and starts it.

@@ -189,20 +189,38 @@ impl<C: Carrier> Engine<C> {
         })
     }
 
-    async fn permit(&self, deadline: Deadline) -> Result<Permit> {
-        deadline
-            .bound(Arc::clone(&self.shared.permits).acquire_owned())
+    /// Waits for the call's turn, with which the time of its attempt begins.
+    async fn turn(&self, envelope: Envelope) -> Result<(Permit, Envelope)> {
+        let deadline = envelope.deadline;
+        if deadline.has_passed() {
+            return Err(not_sent(deadline.error()));
+        }
+        let turn = deadline.bound(Arc::clone(&self.shared.permits).acquire_owned());
+        let permit = turn
             .await
-            .map_err(not_sent)?
-            .map_err(|error| {
-                Error::new(ErrorKind::Cancelled, "the engine is closed")
-                    .with_source(error)
-                    .with_effect(Effect::NotSent)
-            })
+            .map_err(|_| self.saturated())?
+            .map_err(|closed| self.saturated().with_source(closed))?;
+        let deadline = deadline.within(self.context.attempt_timeout);
+        Ok((
+            permit,
+            Envelope {
+                deadline,
+                ..envelope
+            },
+        ))
+    }
+
+    fn saturated(&self) -> Error {
+        let size = self.shared.config.pool_size();
+        Error::new(
+            ErrorKind::Saturated,
+            format!("{size} calls were under way for as long as this one may take"),
+        )
+        .with_advice("raise ASYNC_POOL_SIZE, or ask for less at once")
     }
 
     async fn ask(&self, call: Call, envelope: Envelope) -> Result<Answer> {
-        let permit = self.permit(envelope.deadline).await?;
+        let (permit, envelope) = self.turn(envelope).await?;
         success(self.shared.carrier.ask(call, envelope, permit).await?)
     }
 
@@ -212,9 +230,8 @@ impl<C: Carrier> Engine<C> {
         command: Command,
         extra: Duration,
     ) -> Result<Status> {
-        let deadline = self.deadline(extra);
-        let envelope = self.envelope(deadline).await?;
-        let permit = self.permit(deadline).await?;
+        let envelope = self.envelope(self.deadline(extra)).await?;
+        let (permit, envelope) = self.turn(envelope).await?;
         self.shared
             .carrier
             .command(container, command, envelope, permit)

@@ -384,9 +384,9 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
 
     async fn wait(&self, container: &ContainerRef, options: &WaitOptions) -> Result<WaitOutcome> {
         let waited = async {
+            let deadline = self.callers_deadline();
             // Learning the version is no waiting: it has the ordinary time.
             let version = self.envelope(self.deadline(Duration::ZERO)).await?.version;
-            let deadline = self.callers_deadline();
             let envelope = Envelope { version, deadline };
             let opened = deadline
                 .bound(self.open(wire::wait(container, options), envelope))

@@ -290,7 +290,9 @@ impl Carrier for ShipliftCarrier {
                 );
             }
         };
-        let body = pieces(body).boxed();
+        // Its runtime lives as long as the stream: hyper takes the end of one for the end of the answer.
+        let shared = Arc::clone(&self.shared);
+        let body = pieces(body).inspect(move |_| _ = &shared).boxed();
         Ok(OpenAnswer { head, body })
     }
 

@@ -19,6 +19,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::runtime::{Handle, Id};
 use tokio::time::Instant;
 
 use super::carrier::{no_answer, no_connection};
@@ -37,6 +38,7 @@ pub(super) struct Transport<B> {
 pub(super) struct Link<B> {
     requests: SendRequest<B>,
     gate: Gate,
+    driver: Id,
     idle_since: Instant,
 }
 
@@ -60,6 +62,13 @@ struct Idle<B> {
 impl<B> Idle<B> {
     fn links(&self) -> MutexGuard<'_, Vec<Link<B>>> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The latest of those that this runtime drives: nobody may be driving another's just now.
+    fn take(&self, driver: Id) -> Option<Link<B>> {
+        let mut links = self.links();
+        let latest = links.iter().rposition(|link| link.driver == driver)?;
+        Some(links.remove(latest))
     }
 
     /// Drops those that nobody has used for long.
@@ -117,6 +126,7 @@ where
 
     /// Keeps a connection for the next request.
     pub(super) fn keep(&self, mut link: Link<B>) {
+        link.gate.reopen();
         link.idle_since = Instant::now();
         self.idle.links().push(link);
     }
@@ -125,7 +135,7 @@ where
     async fn kept(&self, deadline: Deadline) -> Result<Option<Link<B>>> {
         self.idle.prune();
         loop {
-            let Some(mut link) = self.idle.links().pop() else {
+            let Some(mut link) = self.idle.take(Handle::current().id()) else {
                 return Ok(None);
             };
             // Nobody reads its last answer any more: it is ready at once, or closed.
@@ -168,13 +178,13 @@ where
         Ok(Link {
             requests,
             gate,
+            driver: Handle::current().id(),
             idle_since: Instant::now(),
         })
     }
 }
 
-/// What every byte that leaves a connection passes: whether any has since the last one came, which is
-/// to say, of the current request, since HTTP/1 requests on a connection follow one another. Shut before
+/// What every byte that leaves a connection passes: whether any of the current request has. Shut before
 /// the first, it lets none pass any more, so that a request that was given up isn't written after all.
 #[derive(Clone, Default)]
 struct Gate(Arc<AtomicU8>);
@@ -193,8 +203,8 @@ impl Gate {
         }
     }
 
-    /// The bytes that passed are answered, or didn't leave.
-    fn answered(&self) {
+    /// What passed has been answered to the last byte, or didn't leave.
+    fn reopen(&self) {
         let _ = self.turn(Self::PASSED, Self::UNUSED);
     }
 
@@ -248,12 +258,7 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = either!(self, poll_read, cx, buffer);
-        if buffer.filled().len() > before {
-            self.gate.answered();
-        }
-        polled
+        either!(self, poll_read, cx, buffer)
     }
 }
 
@@ -268,7 +273,7 @@ impl AsyncWrite for Socket {
         };
         let polled = either!(self, poll_write, cx, bytes);
         if first && !matches!(polled, Poll::Ready(Ok(count)) if count > 0) {
-            self.gate.answered();
+            self.gate.reopen();
         }
         polled
     }
@@ -295,9 +300,9 @@ mod tests {
         let gate = Gate::default();
         assert_eq!((gate.pass(), gate.pass()), (Some(true), Some(false)));
         assert!(!gate.shut(), "something passed");
-        gate.answered();
+        gate.reopen();
         assert!(gate.shut() && gate.shut());
-        gate.answered();
+        gate.reopen();
         assert_eq!(gate.pass(), None);
     }
 

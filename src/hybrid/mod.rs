@@ -29,14 +29,15 @@ pub use report::{CallReport, LastCall, Observer, Reason};
 ///    connection, a broken one, no answer in time, an answer that can't be read. Whatever the engine
 ///    answered (404, 409, 500 …) is the caller's.
 /// 2. Nothing was sent ([`Effect::NotSent`]), or the operation may be repeated
-///    ([`Operation::is_idempotent`]). A `create`, `exec`, `kill`, `rename` … that may have happened is
-///    not done twice: the caller gets the error, with [`Effect::Unknown`].
+///    ([`Operation::is_idempotent`]; a `wait` for the next exit or the removal may not). A `create`,
+///    `start`, `stop`, `exec`, `kill` … that may have happened is not done twice: the caller gets the
+///    error, with [`Effect::Unknown`].
 /// 3. The input can be sent again; an archive that came as a stream can't.
 /// 4. There is time left: one deadline covers both attempts.
 ///
 /// So that there is time left, the first attempt of an operation that may be repeated has two thirds of
-/// the call's time. Of any other it has all of it, and so have `wait`, whose end is no failure, and
-/// `logs`, whose reading goes on after the call. Where both attempts fail the error is the second one's,
+/// the call's time, from when it is its turn. Of any other it has all of it, and so have `wait`, whose end
+/// is no failure, and `logs`, whose reading goes on after the call. Where both attempts fail the error is the second one's,
 /// and keeps the first ([`Error::first_failure`]).
 ///
 /// Both engines talk to the same daemon: this cures a client's path, not a daemon that is down.
@@ -140,7 +141,7 @@ impl HybridBackend {
         self
     }
 
-    /// Sets how long a call may take, both attempts together.
+    /// Sets how long a call may take, both attempts together; an engine whose own time is shorter keeps it.
     #[must_use]
     pub fn with_operation_timeout(mut self, timeout: Duration) -> Self {
         self.operation_timeout = timeout;
@@ -174,7 +175,7 @@ impl HybridBackend {
     /// Runs a call that can't be sent twice.
     async fn run_once<T, F>(
         &self,
-        operation: Operation,
+        call: Call,
         ask: impl FnOnce(Arc<dyn ContainerBackend>) -> F,
     ) -> Result<T>
     where
@@ -185,72 +186,62 @@ impl HybridBackend {
             Mode::Blocking => (EngineKind::Blocking, &self.blocking_engine),
             Mode::Async | Mode::Auto => (EngineKind::Async, &self.async_engine),
         };
-        let result = ask(Arc::clone(engine)).await;
-        self.report(operation, kind, Reason::Mode, began, &result);
+        let whole = CallContext::new().with_deadline(self.deadline(call).moment());
+        let result = ask(engine.with_context(whole)).await;
+        self.report(call, kind, Reason::Mode, began, &result);
         result
     }
 
-    /// Runs a call by the mode, with the fallback. `patience` is the time that the operation takes by its
-    /// own nature, beyond the usual.
+    /// Runs a call by the mode, with the fallback.
     async fn run<T, F>(
         &self,
-        operation: Operation,
-        patience: Duration,
+        call: impl Into<Call>,
         ask: impl Fn(Arc<dyn ContainerBackend>) -> F,
     ) -> Result<T>
     where
         F: Future<Output = Result<T>> + Send,
     {
+        let call = call.into();
         if self.mode() != Mode::Auto {
-            return self.run_once(operation, ask).await;
+            return self.run_once(call, ask).await;
         }
         let began = Instant::now();
-        let deadline = self.deadline(operation, patience);
-        let first = ask(self.first_attempt(operation, deadline)).await;
-        let failed = match first {
-            Err(error) if falls_back(operation, &error) && !deadline.has_passed() => error,
-            first => {
-                self.report(operation, EngineKind::Async, Reason::Mode, began, &first);
-                return first;
+        let deadline = self.deadline(call);
+        let whole = CallContext::new().with_deadline(deadline.moment());
+        let attempt = deadline.left().filter(|_| call.leaves_time());
+        let first = whole
+            .clone()
+            .with_attempt_timeout(attempt.map(|left| left * 2 / 3));
+        let failed = match ask(self.async_engine.with_context(first)).await {
+            Err(error) if call.falls_back(&error) && !deadline.has_passed() => error,
+            answered => {
+                self.report(call, EngineKind::Async, Reason::Mode, began, &answered);
+                return answered;
             }
         };
-        tracing::warn!(%operation, error = format_args!("{failed:#}"), "the async path failed: asking the blocking engine");
+        tracing::warn!(
+            operation = %call.operation,
+            error = format_args!("{failed:#}"),
+            "the async path failed: asking the blocking engine"
+        );
         let reason = Reason::fallback(&failed);
-        let rest = CallContext::new().with_deadline(deadline.moment());
-        let second = ask(self.blocking_engine.with_context(rest))
+        let second = ask(self.blocking_engine.with_context(whole))
             .await
-            .map_err(|error| error.after(failed, operation));
-        self.report(operation, EngineKind::Blocking, reason, began, &second);
+            .map_err(|error| error.after(failed, call.operation));
+        self.report(call, EngineKind::Blocking, reason, began, &second);
         second
     }
 
-    /// What the engines would take for the deadline themselves.
-    fn deadline(&self, operation: Operation, patience: Duration) -> Deadline {
-        let timeout = match (self.context.timeout, operation) {
-            (Some(timeout), _) => Some(timeout),
-            (None, Operation::Wait) => None,
-            (None, _) => Some(self.operation_timeout.saturating_add(patience)),
-        };
-        Deadline::new(timeout, self.context.deadline)
-    }
-
-    /// The async engine, with a time that leaves some for the second attempt where there may be one
-    /// after a timeout.
-    fn first_attempt(&self, operation: Operation, deadline: Deadline) -> Arc<dyn ContainerBackend> {
-        let whole = matches!(operation, Operation::Wait | Operation::Logs);
-        if whole || !operation.is_idempotent() {
-            return Arc::clone(&self.async_engine);
-        }
-        let Some(left) = deadline.left() else {
-            return Arc::clone(&self.async_engine);
-        };
-        self.async_engine
-            .with_context(CallContext::new().with_timeout(left * 2 / 3))
+    fn deadline(&self, call: Call) -> Deadline {
+        let usual = self.operation_timeout.saturating_add(call.patience);
+        // A wait takes as long as the container does.
+        let usual = (call.operation != Operation::Wait).then_some(usual);
+        Deadline::new(self.context.timeout.or(usual), self.context.deadline)
     }
 
     fn report<T>(
         &self,
-        operation: Operation,
+        call: Call,
         engine: EngineKind,
         reason: Reason,
         began: Instant,
@@ -260,7 +251,7 @@ impl HybridBackend {
             return;
         }
         let report = CallReport {
-            operation,
+            operation: call.operation,
             engine,
             reason,
             elapsed: began.elapsed(),
@@ -272,6 +263,32 @@ impl HybridBackend {
     }
 }
 
-fn falls_back(operation: Operation, error: &Error) -> bool {
-    error.is_path_failure() && (error.effect() == Effect::NotSent || operation.is_idempotent())
+/// What the pipeline knows of a call.
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    operation: Operation,
+    /// The time that it takes by its own nature, beyond the usual.
+    patience: Duration,
+    repeatable: bool,
+}
+
+impl From<Operation> for Call {
+    fn from(operation: Operation) -> Self {
+        Self {
+            operation,
+            patience: Duration::ZERO,
+            repeatable: operation.is_idempotent(),
+        }
+    }
+}
+
+impl Call {
+    /// Whether a second attempt may follow a timeout of the first, which must leave time for it then.
+    fn leaves_time(self) -> bool {
+        self.repeatable && !matches!(self.operation, Operation::Wait | Operation::Logs)
+    }
+
+    fn falls_back(self, error: &Error) -> bool {
+        error.is_path_failure() && (error.effect() == Effect::NotSent || self.repeatable)
+    }
 }

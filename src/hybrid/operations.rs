@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::HybridBackend;
+use super::{Call, HybridBackend};
 use crate::backend::{CallContext, ContainerBackend};
 use crate::error::Result;
 use crate::model::{
@@ -13,7 +13,7 @@ use crate::model::{
     Created, EngineInfo, EngineVersion, ExecOptions, ExecOutput, ImageArchive, ImageRef,
     ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListOptions,
     LogStream, LogsOptions, Ping, RemoveImageOptions, RemoveOptions, RestartOptions, StartOutcome,
-    StopOptions, StopOutcome, UpdateOptions, WaitOptions, WaitOutcome,
+    StopOptions, StopOutcome, UpdateOptions, WaitCondition, WaitOptions, WaitOutcome,
 };
 use crate::operation::Operation as Op;
 
@@ -24,8 +24,13 @@ macro_rules! ask {
     };
 }
 
-/// The operation takes no time of its own.
-const NONE: Duration = Duration::ZERO;
+/// A call that takes so much time by its own nature.
+fn taking(operation: Op, patience: Duration) -> Call {
+    Call {
+        patience,
+        ..operation.into()
+    }
+}
 
 #[async_trait]
 impl ContainerBackend for HybridBackend {
@@ -43,30 +48,30 @@ impl ContainerBackend for HybridBackend {
             async_engine: self.async_engine.detached(),
             blocking_engine: self.blocking_engine.detached(),
             context: CallContext::new(),
+            // They were promised to be called on the caller's task.
+            observers: Vec::new(),
             ..self.clone()
         })
     }
 
     async fn ping(&self) -> Result<Ping> {
-        self.run(Op::Ping, NONE, ask!(ping())).await
+        self.run(Op::Ping, ask!(ping())).await
     }
 
     async fn version(&self) -> Result<EngineVersion> {
-        self.run(Op::Version, NONE, ask!(version())).await
+        self.run(Op::Version, ask!(version())).await
     }
 
     async fn info(&self) -> Result<EngineInfo> {
-        self.run(Op::Info, NONE, ask!(info())).await
+        self.run(Op::Info, ask!(info())).await
     }
 
     async fn image_exists(&self, image: &ImageRef) -> Result<bool> {
-        self.run(Op::ImageExists, NONE, ask!(image_exists(image)))
-            .await
+        self.run(Op::ImageExists, ask!(image_exists(image))).await
     }
 
     async fn list_images(&self, options: &ListImagesOptions) -> Result<Vec<ImageSummary>> {
-        self.run(Op::ListImages, NONE, ask!(list_images(options)))
-            .await
+        self.run(Op::ListImages, ask!(list_images(options))).await
     }
 
     async fn import_image(
@@ -80,11 +85,11 @@ impl ContainerBackend for HybridBackend {
                     let archive = ImageArchive::Bytes(bytes.clone());
                     async move { engine.import_image(options, archive).await }
                 };
-                self.run(Op::ImportImage, NONE, ask).await
+                self.run(Op::ImportImage, ask).await
             }
             // Nobody can read a stream twice.
             archive @ ImageArchive::Stream(_) => {
-                self.run_once(Op::ImportImage, ask!(import_image(options, archive)))
+                self.run_once(Op::ImportImage.into(), ask!(import_image(options, archive)))
                     .await
             }
         }
@@ -95,45 +100,42 @@ impl ContainerBackend for HybridBackend {
         image: &ImageRef,
         options: &RemoveImageOptions,
     ) -> Result<Vec<ImageRemoval>> {
-        self.run(Op::RemoveImage, NONE, ask!(remove_image(image, options)))
+        self.run(Op::RemoveImage, ask!(remove_image(image, options)))
             .await
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<Created> {
-        self.run(Op::Create, NONE, ask!(create(spec))).await
+        self.run(Op::Create, ask!(create(spec))).await
     }
 
     async fn start(&self, container: &ContainerRef) -> Result<StartOutcome> {
-        self.run(Op::Start, NONE, ask!(start(container))).await
+        self.run(Op::Start, ask!(start(container))).await
     }
 
     async fn stop(&self, container: &ContainerRef, options: &StopOptions) -> Result<StopOutcome> {
-        self.run(Op::Stop, options.patience(), ask!(stop(container, options)))
-            .await
+        let call = taking(Op::Stop, options.patience());
+        self.run(call, ask!(stop(container, options))).await
     }
 
     async fn restart(&self, container: &ContainerRef, options: &RestartOptions) -> Result<()> {
-        let patience = options.patience();
-        self.run(Op::Restart, patience, ask!(restart(container, options)))
-            .await
+        let call = taking(Op::Restart, options.patience());
+        self.run(call, ask!(restart(container, options))).await
     }
 
     async fn kill(&self, container: &ContainerRef, options: &KillOptions) -> Result<()> {
-        self.run(Op::Kill, NONE, ask!(kill(container, options)))
-            .await
+        self.run(Op::Kill, ask!(kill(container, options))).await
     }
 
     async fn pause(&self, container: &ContainerRef) -> Result<()> {
-        self.run(Op::Pause, NONE, ask!(pause(container))).await
+        self.run(Op::Pause, ask!(pause(container))).await
     }
 
     async fn unpause(&self, container: &ContainerRef) -> Result<()> {
-        self.run(Op::Unpause, NONE, ask!(unpause(container))).await
+        self.run(Op::Unpause, ask!(unpause(container))).await
     }
 
     async fn rename(&self, container: &ContainerRef, name: &ContainerName) -> Result<()> {
-        self.run(Op::Rename, NONE, ask!(rename(container, name)))
-            .await
+        self.run(Op::Rename, ask!(rename(container, name))).await
     }
 
     async fn update(
@@ -141,39 +143,39 @@ impl ContainerBackend for HybridBackend {
         container: &ContainerRef,
         options: &UpdateOptions,
     ) -> Result<Vec<String>> {
-        self.run(Op::Update, NONE, ask!(update(container, options)))
-            .await
+        self.run(Op::Update, ask!(update(container, options))).await
     }
 
     async fn inspect(&self, container: &ContainerRef) -> Result<ContainerDetails> {
-        self.run(Op::Inspect, NONE, ask!(inspect(container))).await
+        self.run(Op::Inspect, ask!(inspect(container))).await
     }
 
     async fn list(&self, options: &ListOptions) -> Result<Vec<ContainerSummary>> {
-        self.run(Op::List, NONE, ask!(list(options))).await
+        self.run(Op::List, ask!(list(options))).await
     }
 
     async fn wait(&self, container: &ContainerRef, options: &WaitOptions) -> Result<WaitOutcome> {
-        self.run(Op::Wait, NONE, ask!(wait(container, options)))
-            .await
+        let call = Call {
+            // Asked again, it would wait for another exit, or find the container gone.
+            repeatable: options.condition == WaitCondition::NotRunning,
+            ..Op::Wait.into()
+        };
+        self.run(call, ask!(wait(container, options))).await
     }
 
     async fn logs(&self, container: &ContainerRef, options: &LogsOptions) -> Result<LogStream> {
-        self.run(Op::Logs, NONE, ask!(logs(container, options)))
-            .await
+        self.run(Op::Logs, ask!(logs(container, options))).await
     }
 
     async fn stats(&self, container: &ContainerRef) -> Result<ContainerStats> {
-        self.run(Op::Stats, NONE, ask!(stats(container))).await
+        self.run(Op::Stats, ask!(stats(container))).await
     }
 
     async fn exec(&self, container: &ContainerRef, options: &ExecOptions) -> Result<ExecOutput> {
-        self.run(Op::Exec, NONE, ask!(exec(container, options)))
-            .await
+        self.run(Op::Exec, ask!(exec(container, options))).await
     }
 
     async fn remove(&self, container: &ContainerRef, options: &RemoveOptions) -> Result<()> {
-        self.run(Op::Remove, NONE, ask!(remove(container, options)))
-            .await
+        self.run(Op::Remove, ask!(remove(container, options))).await
     }
 }

@@ -14,17 +14,18 @@ impl Switch {
     }
 
     pub(super) fn get(&self) -> Mode {
-        let mode = self.0.load(Ordering::Relaxed);
-        [Mode::Async, Mode::Blocking]
-            .into_iter()
-            .find(|candidate| *candidate as u8 == mode)
-            .unwrap_or(Mode::Auto)
+        mode_of(self.0.load(Ordering::Relaxed))
     }
 
     /// Sets the mode and gives back the one before.
     pub(super) fn set(&self, mode: Mode) -> Mode {
-        let before = self.get();
-        self.0.store(mode as u8, Ordering::Relaxed);
-        before
+        mode_of(self.0.swap(mode as u8, Ordering::Relaxed))
     }
+}
+
+fn mode_of(number: u8) -> Mode {
+    [Mode::Async, Mode::Blocking]
+        .into_iter()
+        .find(|candidate| *candidate as u8 == number)
+        .unwrap_or(Mode::Auto)
 }

@@ -131,7 +131,7 @@ impl HealthCheck {
 pub struct HealthyOptions {
     /// How long it may take; 60 s by default.
     pub timeout: Duration,
-    /// From one look to the next, at least 1 ms; 50 ms by default. The engine's own checks come at the
+    /// From one look to the next, from 1 ms to 1 s; 50 ms by default. The engine's own checks come at the
     /// interval of the [`HealthCheck`].
     pub interval: Duration,
 }

@@ -60,7 +60,7 @@ pub struct RunOutput {
     pub stderr: Bytes,
     /// Whether output beyond [`RunOptions::max_output`] was dropped.
     pub truncated: bool,
-    /// What the engine warned of at the creation.
+    /// What the engine warned of at the creation, and why the removal failed if it did.
     pub warnings: Vec<String>,
 }
 
