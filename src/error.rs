@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::backend::EngineKind;
+use crate::engine_kind::EngineKind;
 use crate::operation::Operation;
 
 /// The result of every fallible call in this crate.

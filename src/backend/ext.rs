@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::guard::{Cleanup, ContainerGuard, Leftover};
+use super::guard::{Cleanup, ContainerGuard};
+use super::leftover::Leftover;
 use super::{CallContext, ContainerBackend};
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Result};

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::ContainerBackend;
-use super::guard::Leftover;
+use super::leftover::Leftover;
 
 /// How long a removal is tried. A creation under way becomes visible only at its end.
 const TRIED: Duration = Duration::from_secs(30);

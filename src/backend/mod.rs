@@ -3,13 +3,12 @@
 mod ext;
 mod guard;
 pub(crate) mod janitor;
+mod leftover;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::error::Result;
@@ -23,26 +22,6 @@ use crate::model::{
 
 pub use ext::ContainerBackendExt;
 pub use guard::ContainerGuard;
-
-/// Which of the two engines.
-#[non_exhaustive]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EngineKind {
-    /// The async engine, on bollard.
-    Async,
-    /// The blocking engine, on shiplift behind `spawn_blocking`.
-    Blocking,
-}
-
-impl fmt::Display for EngineKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Async => "async",
-            Self::Blocking => "blocking",
-        })
-    }
-}
 
 /// What goes along with calls and isn't part of what is asked: how long they may take. Given once with [`ContainerBackend::with_context`], it holds for every call through
 /// that handle.

@@ -20,8 +20,8 @@ pub(crate) use bollard::models;
 use super::carrier::{Answer, Carrier, Envelope, OpenAnswer, Permit, Status, broken};
 use super::transport::{Link, Transport};
 use super::wire::{self, Body, Call, Command, Head};
-use crate::backend::EngineKind;
 use crate::config::Config;
+use crate::engine_kind::EngineKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ContainerRef, ImageArchive};
 

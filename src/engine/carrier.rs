@@ -5,10 +5,10 @@ use bytes::Bytes;
 use futures::stream::{BoxStream, Stream};
 
 use super::wire::{self, Call, Command, Head};
-use crate::backend::EngineKind;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::endpoint::ApiVersion;
+use crate::engine_kind::EngineKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ContainerRef;
 

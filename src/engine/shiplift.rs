@@ -19,10 +19,10 @@ use super::carrier::{
     Answer, Carrier, Envelope, OpenAnswer, Permit, Status, broken, no_answer, no_connection,
 };
 use super::wire::{self, Body, Call, Command, Head};
-use crate::backend::EngineKind;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
+use crate::engine_kind::EngineKind;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{ContainerRef, ImageArchive};
 

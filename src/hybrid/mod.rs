@@ -9,10 +9,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::backend::{CallContext, ContainerBackend, EngineKind};
+use crate::backend::{CallContext, ContainerBackend};
 use crate::config::{Config, Mode};
 use crate::deadline::Deadline;
 use crate::engine::{AsyncEngine, BlockingEngine};
+use crate::engine_kind::EngineKind;
 use crate::error::{Effect, Error, Result};
 use crate::operation::Operation;
 use switch::Switch;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::backend::EngineKind;
+use crate::engine_kind::EngineKind;
 use crate::error::{Effect, Error, ErrorKind};
 use crate::operation::Operation;
 

@@ -1,0 +1,25 @@
+//! The two engines by name, for errors, reports and metrics.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Which of the two engines.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineKind {
+    /// The async engine, on bollard.
+    Async,
+    /// The blocking engine, on shiplift behind `spawn_blocking`.
+    Blocking,
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Async => "async",
+            Self::Blocking => "blocking",
+        })
+    }
+}
