@@ -30,11 +30,11 @@ use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::hybrid::HybridBackend;
 use crate::model::{
     ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary,
-    Created, EngineInfo, EngineVersion, ExecOptions, ExecOutput, HealthyOptions, ImageArchive,
-    ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions,
-    ListOptions, LogChunk, LogOutput, LogStream, LogsOptions, Ping, RemoveImageOptions,
-    RemoveOptions, RestartOptions, RunOptions, RunOutput, StartOutcome, StopOptions, StopOutcome,
-    UpdateOptions, WaitOptions, WaitOutcome,
+    Created, DiskUsage, EngineInfo, EngineVersion, ExecOptions, ExecOutput, FileChange,
+    HealthyOptions, ImageArchive, ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions,
+    ListImagesOptions, ListOptions, LogChunk, LogOutput, LogStream, LogsOptions, Ping,
+    ProcessTable, RemoveImageOptions, RemoveOptions, RestartOptions, RunOptions, RunOutput,
+    StartOutcome, StopOptions, StopOutcome, TopOptions, UpdateOptions, WaitOptions, WaitOutcome,
 };
 
 /// A [`ContainerBackend`] whose calls block the calling thread. Cheap to clone; may be shared between
@@ -117,6 +117,8 @@ operations! {
     ContainerBackend::version() -> EngineVersion;
     /// Asks what the engine says of itself and its host.
     ContainerBackend::info() -> EngineInfo;
+    /// Sums up what the engine keeps on disk.
+    ContainerBackend::disk_usage() -> DiskUsage;
     /// Asks whether the engine has an image.
     ContainerBackend::image_exists(image: &ImageRef) -> bool;
     /// Lists images.
@@ -151,6 +153,10 @@ operations! {
     ContainerBackend::wait(container: &ContainerRef, options: &WaitOptions) -> WaitOutcome;
     /// Reads what a container uses, once.
     ContainerBackend::stats(container: &ContainerRef) -> ContainerStats;
+    /// Shows the processes of a running container.
+    ContainerBackend::top(container: &ContainerRef, options: &TopOptions) -> ProcessTable;
+    /// Lists the files of a container that aren't as in its image.
+    ContainerBackend::changes(container: &ContainerRef) -> Vec<FileChange>;
     /// Runs a command in a running container.
     ContainerBackend::exec(container: &ContainerRef, options: &ExecOptions) -> ExecOutput;
     /// Removes a container.

@@ -16,6 +16,8 @@ pub enum Operation {
     Version,
     /// `GET /info`
     Info,
+    /// `GET /system/df`
+    DiskUsage,
     /// `GET /images/{name}/json`, for its status alone
     ImageExists,
     /// `GET /images/json`
@@ -52,6 +54,10 @@ pub enum Operation {
     Logs,
     /// `GET /containers/{id}/stats`
     Stats,
+    /// `GET /containers/{id}/top`
+    Top,
+    /// `GET /containers/{id}/changes`
+    Changes,
     /// `POST /containers/{id}/exec`, `POST /exec/{id}/start`, `GET /exec/{id}/json`
     Exec,
     /// `DELETE /containers/{id}`
@@ -64,6 +70,7 @@ impl Operation {
         Self::Ping,
         Self::Version,
         Self::Info,
+        Self::DiskUsage,
         Self::ImageExists,
         Self::ListImages,
         Self::ImportImage,
@@ -82,6 +89,8 @@ impl Operation {
         Self::Wait,
         Self::Logs,
         Self::Stats,
+        Self::Top,
+        Self::Changes,
         Self::Exec,
         Self::Remove,
     ];
@@ -97,6 +106,7 @@ impl Operation {
             Self::Ping => "ping",
             Self::Version => "version",
             Self::Info => "info",
+            Self::DiskUsage => "disk_usage",
             Self::ImageExists => "image_exists",
             Self::ListImages => "list_images",
             Self::ImportImage => "import_image",
@@ -115,6 +125,8 @@ impl Operation {
             Self::Wait => "wait",
             Self::Logs => "logs",
             Self::Stats => "stats",
+            Self::Top => "top",
+            Self::Changes => "changes",
             Self::Exec => "exec",
             Self::Remove => "remove",
         }
@@ -151,6 +163,7 @@ impl Operation {
             Self::Ping
             | Self::Version
             | Self::Info
+            | Self::DiskUsage
             | Self::ImageExists
             | Self::ListImages
             | Self::Update
@@ -158,7 +171,9 @@ impl Operation {
             | Self::List
             | Self::Wait
             | Self::Logs
-            | Self::Stats => true,
+            | Self::Stats
+            | Self::Top
+            | Self::Changes => true,
             Self::ImportImage
             | Self::RemoveImage
             | Self::Create
@@ -178,6 +193,7 @@ impl Operation {
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::DiskUsage => f.write_str("sum up disk usage"),
             Self::ImageExists => f.write_str("look for image"),
             Self::ListImages => f.write_str("list images"),
             Self::ImportImage => f.write_str("import image"),

@@ -8,7 +8,7 @@ use catamaran::model::{
     ContainerName, ContainerRef, ContainerSpec, ContainerState, DeviceCount, DeviceRequest, ExecId,
     ExecOptions, HealthCheck, ImageRef, ImportOptions, LabelKey, ListImagesOptions, ListOptions,
     LogConfig, LogsOptions, MemorySwap, Mount, NetworkMode, NetworkRef, Resources, SeccompProfile,
-    SecurityProfile, Signal, Tmpfs, Ulimit, UpdateOptions, VolumeName,
+    SecurityProfile, Signal, Tmpfs, TopOptions, Ulimit, UpdateOptions, VolumeName,
 };
 use catamaran::{
     AsyncEngine, BlockingEngine, CallContext, Config, ContainerBackend, Effect, Endpoint, Error,
@@ -497,6 +497,12 @@ async fn what_the_call_refuses_never_reaches_the_engine() {
         let import =
             async |engine: &dyn ContainerBackend| engine.import_image(options, "tar".into()).await;
         untouched.refuses(field, import).await;
+    }
+    for args in [huge(), "-o\npid".to_owned(), "\0".to_owned()] {
+        let options = &TopOptions::default().with_ps_args(args);
+        untouched
+            .refuses("top.ps_args", async |engine| engine.top(id, options).await)
+            .await;
     }
     let nothing = &LogsOptions::default().with_stdout(false).with_stderr(false);
     untouched

@@ -14,10 +14,11 @@ use tokio::time::Instant;
 use crate::error::Result;
 use crate::model::{
     ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary,
-    Created, EngineInfo, EngineVersion, ExecOptions, ExecOutput, ImageArchive, ImageRef,
-    ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListOptions,
-    LogStream, LogsOptions, Ping, RemoveImageOptions, RemoveOptions, RestartOptions, StartOutcome,
-    StopOptions, StopOutcome, UpdateOptions, WaitOptions, WaitOutcome,
+    Created, DiskUsage, EngineInfo, EngineVersion, ExecOptions, ExecOutput, FileChange,
+    ImageArchive, ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions,
+    ListImagesOptions, ListOptions, LogStream, LogsOptions, Ping, ProcessTable, RemoveImageOptions,
+    RemoveOptions, RestartOptions, StartOutcome, StopOptions, StopOutcome, TopOptions,
+    UpdateOptions, WaitOptions, WaitOutcome,
 };
 
 pub use ext::ContainerBackendExt;
@@ -171,6 +172,12 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// # Cancel safety
     /// Safe: nothing changes.
     async fn info(&self) -> Result<EngineInfo>;
+
+    /// Sums up what the engine keeps on disk. Slow where there is much: it looks at every volume.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    async fn disk_usage(&self) -> Result<DiskUsage>;
 
     /// Asks whether the engine has an image.
     ///
@@ -345,6 +352,25 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// # Cancel safety
     /// Safe: nothing changes.
     async fn stats(&self, container: &ContainerRef) -> Result<ContainerStats>;
+
+    /// Shows the processes of a running container.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` or `Engine` where it doesn't run; `Engine` where `ps` refuses its
+    /// arguments.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    async fn top(&self, container: &ContainerRef, options: &TopOptions) -> Result<ProcessTable>;
+
+    /// Lists the files of a container that aren't as in its image; what is mounted isn't among them.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    async fn changes(&self, container: &ContainerRef) -> Result<Vec<FileChange>>;
 
     /// Runs a command in a running container, and gives back its output and exit code.
     ///

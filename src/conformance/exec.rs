@@ -5,7 +5,7 @@ use futures::future::join_all;
 use super::scratch::{CONFLICT, assert_refused, exec, idle, shell, with_container, with_running};
 use crate::backend::ContainerBackend;
 use crate::error::ErrorKind;
-use crate::model::{ExecOptions, ImageRef};
+use crate::model::{ChangeKind, ExecOptions, FileChange, ImageRef, TopOptions};
 
 /// A command's exit code and both its streams come back, each by itself; an exit code that isn't 0 is
 /// no error.
@@ -182,6 +182,51 @@ pub async fn exec_needs_a_running_container(backend: &dyn ContainerBackend, imag
         ended.expect("wait answers");
         let error = backend.exec(&id, command).await.expect_err("it has ended");
         assert_refused(&error, CONFLICT, "a command in what has ended");
+    })
+    .await;
+}
+
+/// The processes of a container are shown in columns, by arguments of `ps` too.
+///
+/// # Panics
+/// Where they aren't.
+pub async fn top_shows_the_processes(backend: &dyn ContainerBackend, image: &ImageRef) {
+    with_running(backend, idle(image), |id| async move {
+        let usual = backend.top(&id, &TopOptions::default()).await;
+        let usual = usual.expect("top answers");
+        assert!(!usual.processes.is_empty(), "something runs: {usual:?}");
+        for process in &usual.processes {
+            assert_eq!(process.len(), usual.titles.len(), "a row has its columns");
+        }
+        let brief = TopOptions::default().with_ps_args("-o pid,comm".to_owned());
+        let brief = backend.top(&id, &brief).await.expect("top answers");
+        assert_eq!(brief.titles.len(), 2, "{:?}", brief.titles);
+    })
+    .await;
+}
+
+/// A file that was added, and a directory that it changed, are told.
+///
+/// # Panics
+/// Where they aren't.
+pub async fn changes_are_told(backend: &dyn ContainerBackend, image: &ImageRef) {
+    let mut spec = shell(image, "echo x > /new");
+    spec.security.read_only_root = false;
+    spec.security.user = Some("0".to_owned());
+    with_container(backend, spec, |id| async move {
+        let before = backend.changes(&id).await.expect("changes answers");
+        let new = |changes: &[FileChange]| {
+            let mut found = changes.iter().filter(|change| change.path == "/new");
+            found.next().map(|change| change.kind)
+        };
+        assert_eq!(new(&before), None, "it hasn't run");
+        backend.start(&id).await.expect("a start");
+        backend
+            .wait(&id, &Default::default())
+            .await
+            .expect("an end");
+        let after = backend.changes(&id).await.expect("changes answers");
+        assert_eq!(new(&after), Some(ChangeKind::Added), "{after:?}");
     })
     .await;
 }

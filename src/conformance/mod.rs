@@ -44,6 +44,7 @@ macro_rules! __conformance_checks {
         system::info_counts_what_runs [Info, Version],
         system::deadline_that_passed_sends_nothing [List],
         system::wait_ends_at_the_callers_deadline [Wait],
+        system::disk_usage_counts_what_is_there [DiskUsage],
         life::create_start_and_remove [Create, Start, Inspect, Remove],
         life::name_and_id_reach_the_same [Inspect],
         life::program_gets_what_was_asked [Create, Inspect, Logs],
@@ -92,6 +93,8 @@ macro_rules! __conformance_checks {
         limits::update [Update, Inspect],
         limits::update_of_what_is_fixed [Update],
         limits::stats_once [Stats],
+        exec::top_shows_the_processes [Top],
+        exec::changes_are_told [Changes],
         images::image_exists [ImageExists],
         images::image_import_list_remove [ImportImage, ListImages, ImageExists, RemoveImage],
         images::broken_archive_makes_no_image [ImportImage],
@@ -99,7 +102,7 @@ macro_rules! __conformance_checks {
         images::remove_of_a_missing_image [RemoveImage],
         images::image_in_use_conflicts [RemoveImage],
         refusals::absent_container_is_not_found
-            [Start, Stop, Restart, Kill, Pause, Unpause, Rename, Update, Inspect, Wait, Logs, Stats, Exec, Remove],
+            [Start, Stop, Restart, Kill, Pause, Unpause, Rename, Update, Inspect, Wait, Logs, Stats, Top, Changes, Exec, Remove],
         refusals::bad_specs_are_refused_by_field [Create],
         refusals::bad_options_are_refused_by_field [Exec, Logs, Update],
     } };

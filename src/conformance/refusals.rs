@@ -18,7 +18,7 @@ pub async fn absent_container_is_not_found(backend: &dyn ContainerBackend, _imag
     let pids = Resources::default().with_pids(8u32);
     let limits = UpdateOptions::default().with_resources(pids);
     let command = ExecOptions::new(["true"]);
-    let outcomes: [(Operation, Option<Error>); 14] = [
+    let outcomes: [(Operation, Option<Error>); 16] = [
         (Operation::Start, backend.start(&nobody).await.err()),
         (
             Operation::Stop,
@@ -52,6 +52,11 @@ pub async fn absent_container_is_not_found(backend: &dyn ContainerBackend, _imag
             backend.logs(&nobody, &LogsOptions::default()).await.err(),
         ),
         (Operation::Stats, backend.stats(&nobody).await.err()),
+        (
+            Operation::Top,
+            backend.top(&nobody, &Default::default()).await.err(),
+        ),
+        (Operation::Changes, backend.changes(&nobody).await.err()),
         (Operation::Exec, backend.exec(&nobody, &command).await.err()),
         (
             Operation::Remove,

@@ -57,6 +57,22 @@ pub async fn info_counts_what_runs(backend: &dyn ContainerBackend, image: &Image
     .await;
 }
 
+/// The sums of what is on disk count a container and its image.
+///
+/// # Panics
+/// Where they don't.
+pub async fn disk_usage_counts_what_is_there(backend: &dyn ContainerBackend, image: &ImageRef) {
+    with_running(backend, idle(image), |_| async move {
+        let usage = backend.disk_usage().await.expect("disk usage answers");
+        let containers = usage.containers;
+        assert!(containers.count >= Some(1), "one is there: {containers:?}");
+        assert!(containers.active >= Some(1), "it runs: {containers:?}");
+        assert!(usage.images.count >= Some(1), "{:?}", usage.images);
+        assert!(usage.images.size > Some(0), "{:?}", usage.images);
+    })
+    .await;
+}
+
 /// A handle whose deadline has passed fails as `Timeout` with nothing sent; the one that it was made
 /// from, and a handle made from it with a later deadline, are as they were.
 ///

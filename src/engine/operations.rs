@@ -16,10 +16,11 @@ use crate::endpoint::ApiVersion;
 use crate::error::{Effect, ErrorKind, Result};
 use crate::model::{
     ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary,
-    Created, EngineInfo, EngineVersion, ExecId, ExecOptions, ExecOutput, ImageArchive, ImageRef,
-    ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListOptions,
-    LogStream, LogsOptions, Ping, RemoveImageOptions, RemoveOptions, RestartOptions, StartOutcome,
-    StopOptions, StopOutcome, UpdateOptions, WaitOptions, WaitOutcome,
+    Created, DiskUsage, EngineInfo, EngineVersion, ExecId, ExecOptions, ExecOutput, FileChange,
+    ImageArchive, ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions,
+    ListImagesOptions, ListOptions, LogStream, LogsOptions, Ping, ProcessTable, RemoveImageOptions,
+    RemoveOptions, RestartOptions, StartOutcome, StopOptions, StopOutcome, TopOptions,
+    UpdateOptions, WaitOptions, WaitOutcome,
 };
 use crate::operation::Operation;
 
@@ -224,6 +225,16 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
             .await
     }
 
+    async fn disk_usage(&self) -> Result<DiskUsage> {
+        self.question(
+            Operation::DiskUsage,
+            "",
+            |_| Ok(wire::disk_usage()),
+            wire::space,
+        )
+        .await
+    }
+
     async fn image_exists(&self, image: &ImageRef) -> Result<bool> {
         let found = self.question(
             Operation::ImageExists,
@@ -416,6 +427,19 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
             wire::container_stats,
         )
         .await
+    }
+
+    async fn top(&self, container: &ContainerRef, options: &TopOptions) -> Result<ProcessTable> {
+        self.name(options.validate(), Operation::Top, container)?;
+        let call = |_| Ok(wire::top(container, options));
+        self.question(Operation::Top, container, call, wire::processes)
+            .await
+    }
+
+    async fn changes(&self, container: &ContainerRef) -> Result<Vec<FileChange>> {
+        let call = |_| Ok(wire::changes(container));
+        self.question(Operation::Changes, container, call, wire::file_changes)
+            .await
     }
 
     async fn exec(&self, container: &ContainerRef, options: &ExecOptions) -> Result<ExecOutput> {

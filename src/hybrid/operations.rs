@@ -10,10 +10,11 @@ use crate::backend::{CallContext, ContainerBackend};
 use crate::error::Result;
 use crate::model::{
     ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary,
-    Created, EngineInfo, EngineVersion, ExecOptions, ExecOutput, ImageArchive, ImageRef,
-    ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListOptions,
-    LogStream, LogsOptions, Ping, RemoveImageOptions, RemoveOptions, RestartOptions, StartOutcome,
-    StopOptions, StopOutcome, UpdateOptions, WaitCondition, WaitOptions, WaitOutcome,
+    Created, DiskUsage, EngineInfo, EngineVersion, ExecOptions, ExecOutput, FileChange,
+    ImageArchive, ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions,
+    ListImagesOptions, ListOptions, LogStream, LogsOptions, Ping, ProcessTable, RemoveImageOptions,
+    RemoveOptions, RestartOptions, StartOutcome, StopOptions, StopOutcome, TopOptions,
+    UpdateOptions, WaitCondition, WaitOptions, WaitOutcome,
 };
 use crate::operation::Operation as Op;
 
@@ -64,6 +65,10 @@ impl ContainerBackend for HybridBackend {
 
     async fn info(&self) -> Result<EngineInfo> {
         self.run(Op::Info, ask!(info())).await
+    }
+
+    async fn disk_usage(&self) -> Result<DiskUsage> {
+        self.run(Op::DiskUsage, ask!(disk_usage())).await
     }
 
     async fn image_exists(&self, image: &ImageRef) -> Result<bool> {
@@ -169,6 +174,14 @@ impl ContainerBackend for HybridBackend {
 
     async fn stats(&self, container: &ContainerRef) -> Result<ContainerStats> {
         self.run(Op::Stats, ask!(stats(container))).await
+    }
+
+    async fn top(&self, container: &ContainerRef, options: &TopOptions) -> Result<ProcessTable> {
+        self.run(Op::Top, ask!(top(container, options))).await
+    }
+
+    async fn changes(&self, container: &ContainerRef) -> Result<Vec<FileChange>> {
+        self.run(Op::Changes, ask!(changes(container))).await
     }
 
     async fn exec(&self, container: &ContainerRef, options: &ExecOptions) -> Result<ExecOutput> {

@@ -35,6 +35,7 @@ mod state;
 mod stats;
 mod system;
 mod timestamp;
+mod usage;
 
 pub use container::{
     ContainerDetails, ContainerSummary, Created, KillOptions, ListOptions, NetworkAttachment,
@@ -58,5 +59,7 @@ pub use spec::{ContainerSpec, EnvVars};
 pub use state::{ContainerState, Health, HealthStatus, StateDetails};
 pub use stats::{ContainerStats, CpuStats, IoTotals, MemoryStats};
 pub use system::{CgroupVersion, EngineInfo, EngineProduct, EngineVersion, Ping};
+
+pub use usage::{ChangeKind, DiskUsage, FileChange, ProcessTable, SpaceUsage, TopOptions};
 
 pub(crate) use timestamp::{format_unix, parse_rfc3339, unix};

@@ -48,6 +48,15 @@ pub fn sound(request: &Recorded) -> (u16, Body) {
         ("GET", ["containers", "json"]) => one(200, containers()),
         ("GET", ["containers", _, "json"]) => one(200, details()),
         ("GET", ["containers", _, "stats"]) => one(200, stats()),
+        ("GET", ["containers", _, "top"]) => one(
+            200,
+            json!({"Titles": ["PID", "CMD"], "Processes": [["1", "sh"], ["7", "sleep"]]}),
+        ),
+        ("GET", ["containers", _, "changes"]) => one(
+            200,
+            json!([{"Path": "/new", "Kind": 1}, {"Path": "/", "Kind": 0}]),
+        ),
+        ("GET", ["system", "df"]) => one(200, space()),
         ("GET", ["containers", _, "logs"]) | ("POST", ["exec", _, "start"]) => (200, Body::Output),
         ("POST", ["containers", _, "update"]) => one(200, json!({"Warnings": ["no swap"]})),
         ("POST", ["containers", _, "wait"]) => {
@@ -148,6 +157,17 @@ fn details() -> Value {
                 "NetworkID": "abc", "IPAddress": "172.17.0.2", "Gateway": "172.17.0.1", "Aliases": ["web"],
             }, "other": null},
         },
+    })
+}
+
+fn space() -> Value {
+    json!({
+        "LayersSize": 100,
+        "Images": [{"Containers": 1, "Size": 60, "SharedSize": 20}],
+        "Containers": [{"State": "running", "SizeRw": 5}, {"State": "exited"}],
+        "Volumes": [{"UsageData": {"Size": 9, "RefCount": 0}}],
+        "BuildCache": [{"InUse": false, "Shared": false, "Size": 3}],
+        "VolumeUsage": {"ActiveCount": 1, "TotalCount": 2, "Reclaimable": 3, "TotalSize": 4},
     })
 }
 

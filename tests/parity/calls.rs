@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use catamaran::model::{
     ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerState, ContainerStats,
-    ContainerSummary, Created, EngineInfo, EngineVersion, ExecOptions, ExecOutput, ImageArchive,
-    ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions, LabelKey, ListImagesOptions,
-    ListOptions, LogChunk, LogSource, LogsOptions, Ping, RemoveImageOptions, RemoveOptions,
-    RestartOptions, StartOutcome, StopOptions, StopOutcome, UpdateOptions, WaitCondition,
-    WaitOptions, WaitOutcome,
+    ContainerSummary, Created, DiskUsage, EngineInfo, EngineVersion, ExecOptions, ExecOutput,
+    FileChange, ImageArchive, ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions,
+    LabelKey, ListImagesOptions, ListOptions, LogChunk, LogSource, LogsOptions, Ping, ProcessTable,
+    RemoveImageOptions, RemoveOptions, RestartOptions, StartOutcome, StopOptions, StopOutcome,
+    TopOptions, UpdateOptions, WaitCondition, WaitOptions, WaitOutcome,
 };
 use catamaran::{ContainerBackend, Effect, Error, ErrorKind, Operation};
 use futures::StreamExt;
@@ -25,6 +25,7 @@ pub enum Call {
     Ping,
     Version,
     Info,
+    DiskUsage,
     ImageExists(ImageRef),
     ListImages(ListImagesOptions),
     ImportImage(ImportOptions, Archive),
@@ -43,6 +44,8 @@ pub enum Call {
     Wait(ContainerRef, WaitOptions),
     Logs(ContainerRef, LogsOptions),
     Stats(ContainerRef),
+    Top(ContainerRef, TopOptions),
+    Changes(ContainerRef),
     Exec(ContainerRef, ExecOptions),
     Remove(ContainerRef, RemoveOptions),
 }
@@ -85,6 +88,9 @@ pub enum Reply {
     Waited(WaitOutcome),
     Log(Vec<LogChunk>, Option<Failure>),
     Stats(ContainerStats),
+    Space(DiskUsage),
+    Processes(ProcessTable),
+    Changed(Vec<FileChange>),
     Ran(ExecOutput),
 }
 
@@ -124,6 +130,7 @@ impl Call {
             Self::Ping => Reply::Ping(on.ping().await?),
             Self::Version => Reply::Version(on.version().await?),
             Self::Info => Reply::Info(Box::new(on.info().await?)),
+            Self::DiskUsage => Reply::Space(on.disk_usage().await?),
             Self::ImageExists(image) => Reply::Exists(on.image_exists(image).await?),
             Self::ListImages(options) => Reply::Images(on.list_images(options).await?),
             Self::ImportImage(options, archive) => {
@@ -146,6 +153,8 @@ impl Call {
             Self::Wait(id, options) => Reply::Waited(on.wait(id, options).await?),
             Self::Logs(id, options) => read(on, id, options).await?,
             Self::Stats(id) => Reply::Stats(on.stats(id).await?),
+            Self::Top(id, options) => Reply::Processes(on.top(id, options).await?),
+            Self::Changes(id) => Reply::Changed(on.changes(id).await?),
             Self::Exec(id, options) => Reply::Ran(on.exec(id, options).await?),
             Self::Remove(id, options) => done(on.remove(id, options).await?),
         })
@@ -308,6 +317,7 @@ pub fn call(operation: Operation) -> BoxedStrategy<Call> {
         O::Ping => Just(Call::Ping).boxed(),
         O::Version => Just(Call::Version).boxed(),
         O::Info => Just(Call::Info).boxed(),
+        O::DiskUsage => Just(Call::DiskUsage).boxed(),
         O::ImageExists => image().prop_map(Call::ImageExists).boxed(),
         O::ListImages => list_images().prop_map(Call::ListImages).boxed(),
         O::ImportImage => import().prop_map(|(o, a)| Call::ImportImage(o, a)).boxed(),
@@ -343,6 +353,10 @@ pub fn call(operation: Operation) -> BoxedStrategy<Call> {
         O::Wait => (id(), wait()).prop_map(|(id, o)| Call::Wait(id, o)).boxed(),
         O::Logs => (id(), logs()).prop_map(|(id, o)| Call::Logs(id, o)).boxed(),
         O::Stats => id().prop_map(Call::Stats).boxed(),
+        O::Top => (id(), option::of("[ -~]{0,20}"))
+            .prop_map(|(id, args)| Call::Top(id, TopOptions::default().with_ps_args(args)))
+            .boxed(),
+        O::Changes => id().prop_map(Call::Changes).boxed(),
         O::Exec => (id(), exec()).prop_map(|(id, o)| Call::Exec(id, o)).boxed(),
         O::Remove => (id(), flag(), flag())
             .prop_map(|(id, force, volumes)| {

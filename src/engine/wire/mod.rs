@@ -11,6 +11,7 @@ mod nullable;
 mod query;
 mod stats;
 mod streams;
+mod usage;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -21,6 +22,7 @@ pub(crate) use encode::*;
 pub(crate) use inspect::details;
 pub(crate) use stats::stats as container_stats;
 pub(crate) use streams::{Framing, log_chunks, whole};
+pub(crate) use usage::*;
 
 use crate::endpoint::ApiVersion;
 use crate::error::{Error, Result};
