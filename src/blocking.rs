@@ -29,12 +29,15 @@ use crate::backend::{CallContext, ContainerBackend, ContainerBackendExt, Contain
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::hybrid::HybridBackend;
 use crate::model::{
-    ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary,
-    Created, DiskUsage, EngineInfo, EngineVersion, ExecOptions, ExecOutput, FileChange,
-    HealthyOptions, ImageArchive, ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions,
-    ListImagesOptions, ListOptions, LogChunk, LogOutput, LogStream, LogsOptions, Ping,
-    ProcessTable, RemoveImageOptions, RemoveOptions, RestartOptions, RunOptions, RunOutput,
-    StartOutcome, StopOptions, StopOutcome, TopOptions, UpdateOptions, WaitOptions, WaitOutcome,
+    ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats,
+    ContainerSummary, Created, CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo,
+    EngineVersion, ExecOptions, ExecOutput, FileChange, HealthyOptions, ImageArchive, ImageRef,
+    ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions,
+    ListOptions, ListVolumesOptions, LogChunk, LogOutput, LogStream, LogsOptions, NetworkDetails,
+    NetworkRef, NetworkSpec, NetworkSummary, Ping, ProcessTable, PruneNetworksOptions, PruneReport,
+    PruneVolumesOptions, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions,
+    RunOptions, RunOutput, StartOutcome, StopOptions, StopOutcome, TopOptions, UpdateOptions,
+    VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitOptions, WaitOutcome,
 };
 
 /// A [`ContainerBackend`] whose calls block the calling thread. Cheap to clone; may be shared between
@@ -161,6 +164,30 @@ operations! {
     ContainerBackend::exec(container: &ContainerRef, options: &ExecOptions) -> ExecOutput;
     /// Removes a container.
     ContainerBackend::remove(container: &ContainerRef, options: &RemoveOptions) -> ();
+    /// Makes a network.
+    ContainerBackend::create_network(spec: &NetworkSpec) -> CreatedNetwork;
+    /// Shows a network, and the containers on it that run.
+    ContainerBackend::inspect_network(network: &NetworkRef) -> NetworkDetails;
+    /// Lists networks.
+    ContainerBackend::list_networks(options: &ListNetworksOptions) -> Vec<NetworkSummary>;
+    /// Puts a container on a network.
+    ContainerBackend::connect_network(network: &NetworkRef, container: &ContainerRef, options: &ConnectOptions) -> ();
+    /// Takes a container off a network.
+    ContainerBackend::disconnect_network(network: &NetworkRef, container: &ContainerRef, options: &DisconnectOptions) -> ();
+    /// Removes a network.
+    ContainerBackend::remove_network(network: &NetworkRef) -> ();
+    /// Removes the networks that no container is on.
+    ContainerBackend::prune_networks(options: &PruneNetworksOptions) -> PruneReport;
+    /// Makes a volume, and shows it. One of that name that exists is no error, and stays as it is.
+    ContainerBackend::create_volume(spec: &VolumeSpec) -> VolumeDetails;
+    /// Shows a volume.
+    ContainerBackend::inspect_volume(volume: &VolumeName) -> VolumeDetails;
+    /// Lists volumes.
+    ContainerBackend::list_volumes(options: &ListVolumesOptions) -> VolumeList;
+    /// Removes a volume with all that is in it.
+    ContainerBackend::remove_volume(volume: &VolumeName, options: &RemoveVolumeOptions) -> ();
+    /// Removes the volumes that no container has, with all that is in them.
+    ContainerBackend::prune_volumes(options: &PruneVolumesOptions) -> PruneReport;
     /// Runs a container once, as `docker run --rm` does.
     ContainerBackendExt::run(spec: &ContainerSpec) -> RunOutput;
     /// As [`run`](Self::run), with options.

@@ -62,6 +62,30 @@ pub enum Operation {
     Exec,
     /// `DELETE /containers/{id}`
     Remove,
+    /// `POST /networks/create`
+    CreateNetwork,
+    /// `GET /networks/{name}`
+    InspectNetwork,
+    /// `GET /networks`
+    ListNetworks,
+    /// `POST /networks/{name}/connect`
+    ConnectNetwork,
+    /// `POST /networks/{name}/disconnect`
+    DisconnectNetwork,
+    /// `DELETE /networks/{name}`
+    RemoveNetwork,
+    /// `POST /networks/prune`
+    PruneNetworks,
+    /// `POST /volumes/create`
+    CreateVolume,
+    /// `GET /volumes/{name}`
+    InspectVolume,
+    /// `GET /volumes`
+    ListVolumes,
+    /// `DELETE /volumes/{name}`
+    RemoveVolume,
+    /// `POST /volumes/prune`
+    PruneVolumes,
 }
 
 impl Operation {
@@ -93,6 +117,18 @@ impl Operation {
         Self::Changes,
         Self::Exec,
         Self::Remove,
+        Self::CreateNetwork,
+        Self::InspectNetwork,
+        Self::ListNetworks,
+        Self::ConnectNetwork,
+        Self::DisconnectNetwork,
+        Self::RemoveNetwork,
+        Self::PruneNetworks,
+        Self::CreateVolume,
+        Self::InspectVolume,
+        Self::ListVolumes,
+        Self::RemoveVolume,
+        Self::PruneVolumes,
     ];
 
     /// A stable, lower-case label: `list_images`.
@@ -129,6 +165,18 @@ impl Operation {
             Self::Changes => "changes",
             Self::Exec => "exec",
             Self::Remove => "remove",
+            Self::CreateNetwork => "create_network",
+            Self::InspectNetwork => "inspect_network",
+            Self::ListNetworks => "list_networks",
+            Self::ConnectNetwork => "connect_network",
+            Self::DisconnectNetwork => "disconnect_network",
+            Self::RemoveNetwork => "remove_network",
+            Self::PruneNetworks => "prune_networks",
+            Self::CreateVolume => "create_volume",
+            Self::InspectVolume => "inspect_volume",
+            Self::ListVolumes => "list_volumes",
+            Self::RemoveVolume => "remove_volume",
+            Self::PruneVolumes => "prune_volumes",
         }
     }
 
@@ -150,7 +198,9 @@ impl Operation {
     /// `start` isn't: a container that has done its work and ended meanwhile would do it a second time.
     /// Nor is `stop`: a second signal makes many programs quit at once. `pause`, `remove` or `rename`
     /// have the same effect, but their second answer is a refusal that the caller would take for the
-    /// outcome. `create`, `exec`, `kill`, `restart` and `import_image` act again.
+    /// outcome; so it is with networks, and with the removal of volumes. A second prune would tell
+    /// nothing of what the first removed. `create`, `exec`, `kill`, `restart` and `import_image` act
+    /// again, and so does `create_volume` without a name; with one, it may be repeated.
     ///
     /// ```
     /// use catamaran::Operation;
@@ -173,7 +223,11 @@ impl Operation {
             | Self::Logs
             | Self::Stats
             | Self::Top
-            | Self::Changes => true,
+            | Self::Changes
+            | Self::InspectNetwork
+            | Self::ListNetworks
+            | Self::InspectVolume
+            | Self::ListVolumes => true,
             Self::ImportImage
             | Self::RemoveImage
             | Self::Create
@@ -185,7 +239,15 @@ impl Operation {
             | Self::Unpause
             | Self::Rename
             | Self::Exec
-            | Self::Remove => false,
+            | Self::Remove
+            | Self::CreateNetwork
+            | Self::ConnectNetwork
+            | Self::DisconnectNetwork
+            | Self::RemoveNetwork
+            | Self::PruneNetworks
+            | Self::CreateVolume
+            | Self::RemoveVolume
+            | Self::PruneVolumes => false,
         }
     }
 }
@@ -198,6 +260,18 @@ impl fmt::Display for Operation {
             Self::ListImages => f.write_str("list images"),
             Self::ImportImage => f.write_str("import image"),
             Self::RemoveImage => f.write_str("remove image"),
+            Self::CreateNetwork => f.write_str("create network"),
+            Self::InspectNetwork => f.write_str("inspect network"),
+            Self::ListNetworks => f.write_str("list networks"),
+            Self::ConnectNetwork => f.write_str("connect to network"),
+            Self::DisconnectNetwork => f.write_str("disconnect from network"),
+            Self::RemoveNetwork => f.write_str("remove network"),
+            Self::PruneNetworks => f.write_str("prune networks"),
+            Self::CreateVolume => f.write_str("create volume"),
+            Self::InspectVolume => f.write_str("inspect volume"),
+            Self::ListVolumes => f.write_str("list volumes"),
+            Self::RemoveVolume => f.write_str("remove volume"),
+            Self::PruneVolumes => f.write_str("prune volumes"),
             other => f.write_str(other.as_str()),
         }
     }

@@ -1,14 +1,17 @@
 //! Input that can't be right never reaches the wire: it is refused when a reference is made, or by the call
 //! before anything is sent, by its field's name and in a message that fits a log.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use catamaran::model::{
-    ContainerName, ContainerRef, ContainerSpec, ContainerState, DeviceCount, DeviceRequest, ExecId,
-    ExecOptions, HealthCheck, ImageRef, ImportOptions, LabelKey, ListImagesOptions, ListOptions,
-    LogConfig, LogsOptions, MemorySwap, Mount, NetworkMode, NetworkRef, Resources, SeccompProfile,
-    SecurityProfile, Signal, Tmpfs, TopOptions, Ulimit, UpdateOptions, VolumeName,
+    Cidr, ConnectOptions, ContainerName, ContainerRef, ContainerSpec, ContainerState, DeviceCount,
+    DeviceRequest, ExecId, ExecOptions, HealthCheck, ImageRef, ImportOptions, LabelKey,
+    ListImagesOptions, ListNetworksOptions, ListOptions, ListVolumesOptions, LogConfig,
+    LogsOptions, MemorySwap, Mount, NetworkMode, NetworkRef, NetworkSpec, PruneNetworksOptions,
+    PruneVolumesOptions, Resources, SeccompProfile, SecurityProfile, Signal, Subnet, Tmpfs,
+    TopOptions, Ulimit, UpdateOptions, VolumeName, VolumeSpec,
 };
 use catamaran::{
     AsyncEngine, BlockingEngine, CallContext, Config, ContainerBackend, Effect, Endpoint, Error,
@@ -114,6 +117,9 @@ fn no_reference_is_made_of_a_bad_text() {
         assert_refuses!(ExecId, &text);
         assert_refuses!(NetworkRef, &text);
         assert_refuses!(VolumeName, &text);
+        assert_refuses!(Cidr, &text);
+        assert_refuses!(Cidr, &format!("10.0.0.0/{text}"));
+        assert_refuses!(Cidr, &format!("{text}/8"));
         assert_refuses!(LabelKey, &text);
         assert_refuses!(Signal, &text);
         assert_refuses!(NetworkMode, &text);
@@ -411,6 +417,78 @@ fn bad_imports() -> Vec<(&'static str, ImportOptions)> {
     ]
 }
 
+fn bad_networks() -> Vec<(&'static str, NetworkSpec)> {
+    let spec = || NetworkSpec::new(NetworkRef::new("net").expect("a name"));
+    let cidr = |text: &str| Cidr::new(text).expect("a block");
+    let block = |text: &str| Subnet::new(cidr(text));
+    let label = |value: &str| spec().with_label("a", value).expect("a key");
+    vec![
+        ("driver", spec().with_driver("")),
+        ("driver", spec().with_driver("a b")),
+        ("driver", spec().with_driver(huge())),
+        ("labels", label("a\0")),
+        ("labels", label(&huge())),
+        ("options", spec().with_option("", "x")),
+        ("options", spec().with_option("a\0", "x")),
+        ("options", spec().with_option(huge(), "x")),
+        ("options", spec().with_option("a", huge())),
+        ("subnets.subnet", spec().with_subnet(block("10.0.0.1/24"))),
+        (
+            "subnets.gateway",
+            spec().with_subnet(block("10.0.0.0/24").with_gateway(Ipv4Addr::new(10, 0, 1, 1))),
+        ),
+        (
+            "subnets.gateway",
+            spec().with_subnet(block("10.0.0.0/24").with_gateway(Ipv6Addr::LOCALHOST)),
+        ),
+        (
+            "subnets.ip_range",
+            spec().with_subnet(block("10.0.0.0/24").with_ip_range(cidr("10.0.1.0/25"))),
+        ),
+        (
+            "subnets.ip_range",
+            spec().with_subnet(block("10.0.0.0/24").with_ip_range(cidr("10.0.0.0/16"))),
+        ),
+        ("ipv6", spec().with_subnet(block("fd00::/64"))),
+    ]
+}
+
+fn bad_connections() -> Vec<(&'static str, ConnectOptions)> {
+    let options = ConnectOptions::default;
+    vec![
+        ("aliases", options().with_alias("")),
+        ("aliases", options().with_alias("a b")),
+        ("aliases", options().with_alias("a\n")),
+        ("aliases", options().with_alias("naïve")),
+        ("aliases", options().with_alias("ok").with_alias(huge())),
+        (
+            "ipv4_address",
+            options().with_ipv4_address(Ipv4Addr::UNSPECIFIED),
+        ),
+        (
+            "ipv4_address",
+            options().with_ipv4_address(Ipv4Addr::new(224, 0, 0, 1)),
+        ),
+        (
+            "ipv6_address",
+            options().with_ipv6_address(Ipv6Addr::UNSPECIFIED),
+        ),
+    ]
+}
+
+fn bad_volumes() -> Vec<(&'static str, VolumeSpec)> {
+    let label = |value: &str| VolumeSpec::new().with_label("a", value).expect("a key");
+    vec![
+        ("driver", VolumeSpec::new().with_driver("")),
+        ("driver", VolumeSpec::new().with_driver(huge())),
+        ("options", VolumeSpec::new().with_option("", "x")),
+        ("options", VolumeSpec::new().with_option("a", "\0")),
+        ("options", VolumeSpec::new().with_option("a", huge())),
+        ("labels", label("a\0")),
+        ("labels", label(&huge())),
+    ]
+}
+
 fn hybrid(endpoint: Endpoint) -> HybridBackend {
     let config = Config::builder().endpoint(endpoint).build();
     HybridBackend::new(&config.expect("a configuration")).expect("both engines")
@@ -508,4 +586,71 @@ async fn what_the_call_refuses_never_reaches_the_engine() {
     untouched
         .refuses("logs", async |engine| engine.logs(id, nothing).await)
         .await;
+}
+
+#[tokio::test]
+async fn what_a_call_on_networks_refuses_never_reaches_the_engine() {
+    let untouched = Untouched::new();
+    let id = &ContainerRef::new("abc").expect("a name");
+    let network = &NetworkRef::new("net").expect("a name");
+    for (field, spec) in &bad_networks() {
+        untouched
+            .refuses(field, async |engine| engine.create_network(spec).await)
+            .await;
+    }
+    for (field, options) in &bad_connections() {
+        let connect = async |engine: &dyn ContainerBackend| {
+            engine.connect_network(network, id, options).await
+        };
+        untouched.refuses(field, connect).await;
+    }
+    for (field, options) in [
+        ("driver", ListNetworksOptions::default().with_driver("a b")),
+        ("driver", ListNetworksOptions::default().with_driver(huge())),
+    ] {
+        let options = &options;
+        untouched
+            .refuses(field, async |engine| engine.list_networks(options).await)
+            .await;
+    }
+    for value in [huge(), "a\0".to_owned()] {
+        let label = || LabelKey::new("a").expect("a key");
+        let list = &ListNetworksOptions::default().with_label(label(), value.clone());
+        let prune = &PruneNetworksOptions::default().with_label(label(), value.clone());
+        let spare = &PruneNetworksOptions::default().without_label(label(), value);
+        untouched
+            .refuses("labels", async |engine| engine.list_networks(list).await)
+            .await;
+        for options in [prune, spare] {
+            let prune = async |engine: &dyn ContainerBackend| engine.prune_networks(options).await;
+            untouched.refuses("labels", prune).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_call_on_volumes_refuses_never_reaches_the_engine() {
+    let untouched = Untouched::new();
+    for (field, spec) in &bad_volumes() {
+        untouched
+            .refuses(field, async |engine| engine.create_volume(spec).await)
+            .await;
+    }
+    let options = &ListVolumesOptions::default().with_driver("");
+    untouched
+        .refuses("driver", async |engine| engine.list_volumes(options).await)
+        .await;
+    for value in [huge(), "a\0".to_owned()] {
+        let label = || LabelKey::new("a").expect("a key");
+        let list = &ListVolumesOptions::default().with_label(label(), value.clone());
+        let prune = &PruneVolumesOptions::default().with_label(label(), value.clone());
+        let spare = &PruneVolumesOptions::default().without_label(label(), value);
+        untouched
+            .refuses("labels", async |engine| engine.list_volumes(list).await)
+            .await;
+        for options in [prune, spare] {
+            let prune = async |engine: &dyn ContainerBackend| engine.prune_volumes(options).await;
+            untouched.refuses("labels", prune).await;
+        }
+    }
 }

@@ -54,7 +54,7 @@ fn handle(backend: impl ContainerBackend) -> Arc<dyn ContainerBackend> {
     backend.with_context(CallContext::new().with_timeout(Duration::from_secs(60)))
 }
 
-/// Runs a check on a backend, and asks the engine itself whether a container was left.
+/// Runs a check on a backend, and asks the engine itself whether anything was left.
 fn on(check: &'static Check, backend: &dyn ContainerBackend) {
     block_on(async {
         let image = image().await;

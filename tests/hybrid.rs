@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use catamaran::model::{
-    ContainerRef, ImageArchive, ImageRef, ImportOptions, LabelKey, ListOptions, LogsOptions,
-    RemoveOptions, WaitCondition, WaitOptions,
+    ContainerRef, ImageArchive, ImageRef, ImportOptions, LabelKey, ListOptions, ListVolumesOptions,
+    LogsOptions, RemoveOptions, VolumeName, VolumeSpec, WaitCondition, WaitOptions,
 };
 use catamaran::{
     ApiVersion, AsyncEngine, BlockingEngine, CallContext, CallReport, Config, ContainerBackend,
@@ -278,6 +278,39 @@ async fn a_creation_whose_answer_was_cut_is_not_repeated() {
             "{error}"
         );
     }
+}
+
+/// A second creation of a name shows the volume of the first; without a name, it would be a second volume.
+#[tokio::test]
+async fn a_volume_is_created_again_by_its_name_alone() {
+    let proxy = losing("/volumes/create", 0);
+    let label = LabelKey::new("catamaran.test").expect("a key");
+    let group = unique("volume");
+    let spec = VolumeSpec::new().with_label(&label, group.as_str());
+    let mut spec = spec.expect("a label");
+    let bearing = ListVolumesOptions::default().with_label(label, group.to_string());
+    let made = async |least: usize| loop {
+        let found = witness().list_volumes(&bearing).await.expect("a list");
+        if found.volumes.len() >= least {
+            return found.volumes;
+        }
+    };
+    let hybrid = hybrid_over(proxy.endpoint());
+    let nameless = hybrid.create_volume(&spec).await;
+    let first = tokio::time::timeout(Duration::from_secs(20), made(1)).await;
+    spec.name = Some(VolumeName::new(&group).expect("a name"));
+    let named = hybrid.create_volume(&spec).await;
+    let second = tokio::time::timeout(Duration::from_secs(20), made(2)).await;
+    for volume in second.as_ref().into_iter().flatten() {
+        let name = volume.reference().expect("a name");
+        let removed = witness().remove_volume(&name, &Default::default()).await;
+        removed.expect("a removal");
+    }
+    let error = nameless.expect_err("the answer was cut");
+    assert_eq!(error.effect(), Effect::Unknown, "{error}");
+    assert_eq!(first.expect("it was made").len(), 1);
+    assert_eq!(named.expect("by the other engine").name, group.as_str());
+    assert_eq!(second.expect("both were made").len(), 2);
 }
 
 #[tokio::test]

@@ -13,12 +13,15 @@ use tokio::time::Instant;
 
 use crate::error::Result;
 use crate::model::{
-    ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary,
-    Created, DiskUsage, EngineInfo, EngineVersion, ExecOptions, ExecOutput, FileChange,
-    ImageArchive, ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions,
-    ListImagesOptions, ListOptions, LogStream, LogsOptions, Ping, ProcessTable, RemoveImageOptions,
-    RemoveOptions, RestartOptions, StartOutcome, StopOptions, StopOutcome, TopOptions,
-    UpdateOptions, WaitOptions, WaitOutcome,
+    ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats,
+    ContainerSummary, Created, CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo,
+    EngineVersion, ExecOptions, ExecOutput, FileChange, ImageArchive, ImageRef, ImageRemoval,
+    ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions,
+    ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
+    NetworkSummary, Ping, ProcessTable, PruneNetworksOptions, PruneReport, PruneVolumesOptions,
+    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, StartOutcome,
+    StopOptions, StopOutcome, TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName,
+    VolumeSpec, WaitOptions, WaitOutcome,
 };
 
 pub use ext::ContainerBackendExt;
@@ -392,4 +395,128 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// # Cancel safety
     /// Dropped before the answer, the engine may go on removing it.
     async fn remove(&self, container: &ContainerRef, options: &RemoveOptions) -> Result<()>;
+
+    /// Makes a network.
+    ///
+    /// # Errors
+    /// `InvalidInput` by field name, before anything is sent; `Conflict` where the name is taken (old
+    /// Podman: 500); `Denied` where it is one of the engine's own, or addresses overlap those of another
+    /// network; `NotFound` where there is no such driver.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, the network may exist. Its name finds it.
+    async fn create_network(&self, spec: &NetworkSpec) -> Result<CreatedNetwork>;
+
+    /// Shows a network, and the containers on it that run.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    async fn inspect_network(&self, network: &NetworkRef) -> Result<NetworkDetails>;
+
+    /// Lists networks.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    async fn list_networks(&self, options: &ListNetworksOptions) -> Result<Vec<NetworkSummary>>;
+
+    /// Puts a container on a network, running or not. For one that doesn't run, Docker notes any name of
+    /// a network, and looks for it at the start.
+    ///
+    /// # Errors
+    /// `NotFound`; `InvalidInput` by field name, before anything is sent; `Denied` or `Conflict` where it is
+    /// on it already; `Refused` where it was made without a network or with the host's; `Denied` or
+    /// `Engine` where the address isn't free or isn't the network's.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, it may or may not be on it; an inspect tells.
+    async fn connect_network(
+        &self,
+        network: &NetworkRef,
+        container: &ContainerRef,
+        options: &ConnectOptions,
+    ) -> Result<()>;
+
+    /// Takes a container off a network.
+    ///
+    /// # Errors
+    /// `NotFound`; `Denied`, `Conflict` or `Engine` (Docker 20.10) where it isn't on it.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, it may or may not be on it; an inspect tells.
+    async fn disconnect_network(
+        &self,
+        network: &NetworkRef,
+        container: &ContainerRef,
+        options: &DisconnectOptions,
+    ) -> Result<()>;
+
+    /// Removes a network.
+    ///
+    /// # Errors
+    /// `NotFound`; `Denied` (Docker) or `Conflict` where containers that run are on it, or where it is the
+    /// engine's own.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, it may or may not have happened.
+    async fn remove_network(&self, network: &NetworkRef) -> Result<()>;
+
+    /// Removes the networks that no container is on.
+    ///
+    /// # Errors
+    /// `Conflict` while another prune is under way.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, the engine may go on removing, and nothing tells what it removed.
+    async fn prune_networks(&self, options: &PruneNetworksOptions) -> Result<PruneReport>;
+
+    /// Makes a volume, and shows it. **One of that name that exists is no error**: it stays as it is, with its
+    /// own labels and options, and is what is shown.
+    ///
+    /// # Errors
+    /// `InvalidInput` by field name, before anything is sent; `Conflict` where the name is taken by a
+    /// volume of another driver; `NotFound` where there is no such driver; `Refused` or `Engine` where the
+    /// driver doesn't take the options.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, the volume may exist. With a name, calling it again is safe; one without
+    /// needs a label to be found by.
+    async fn create_volume(&self, spec: &VolumeSpec) -> Result<VolumeDetails>;
+
+    /// Shows a volume.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    async fn inspect_volume(&self, volume: &VolumeName) -> Result<VolumeDetails>;
+
+    /// Lists volumes.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    async fn list_volumes(&self, options: &ListVolumesOptions) -> Result<VolumeList>;
+
+    /// Removes a volume with all that is in it.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` where a container has it, running or not.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, it may or may not have happened.
+    async fn remove_volume(&self, volume: &VolumeName, options: &RemoveVolumeOptions)
+    -> Result<()>;
+
+    /// Removes the volumes that no container has, with all that is in them.
+    ///
+    /// # Errors
+    /// `Unsupported` for field `all`, before it is sent, where the engine can't spare volumes with a name
+    /// and [`all`](PruneVolumesOptions::all) isn't set; `Conflict` while another prune is under way.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, the engine may go on removing, and nothing tells what it removed.
+    async fn prune_volumes(&self, options: &PruneVolumesOptions) -> Result<PruneReport>;
 }

@@ -2,8 +2,9 @@
 //! implementation and any engine. Behind the feature `testing`.
 //!
 //! A check is an async function over a backend and an image; it panics where a promise isn't kept, with what
-//! was expected. The image must be on the engine, and have busybox's `sh` and tools in `/bin`. Containers bear the label
-//! [`LABEL`] and unique names, and go however a check ends; imported images go too.
+//! was expected. The image must be on the engine, and have busybox's `sh` and tools in `/bin`. Containers, networks and
+//! volumes bear the label [`LABEL`] and unique names, and go however a check ends; imported images go too. An engine that
+//! can't make a bridge network, as one without `iptables`, fails the checks of networks, which say so.
 //!
 //! [`conformance_tests!`](crate::conformance_tests) makes a test of each check; [`run_all`] runs them one after another,
 //! [`report`] tells the outcome of each, and [`CHECKS`] lists them with the operations that each is about.
@@ -26,10 +27,13 @@ mod life;
 mod limits;
 mod logs;
 mod names;
+mod networks;
+mod objects;
 mod refusals;
 mod scratch;
 mod signals;
 mod system;
+mod volumes;
 
 pub use check::{Check, Outcome, check, report, run_all};
 pub use scratch::{LABEL, in_run, unique_name, with_container};
@@ -101,10 +105,30 @@ macro_rules! __conformance_checks {
         images::import_needs_a_name [ImportImage],
         images::remove_of_a_missing_image [RemoveImage],
         images::image_in_use_conflicts [RemoveImage],
+        networks::network_from_creation_to_removal
+            [CreateNetwork, InspectNetwork, ListNetworks, RemoveNetwork],
+        networks::network_gets_what_was_asked [CreateNetwork, InspectNetwork],
+        networks::networks_join_containers [ConnectNetwork, DisconnectNetwork],
+        networks::address_and_aliases_are_the_containers [ConnectNetwork, InspectNetwork],
+        networks::network_names_conflict [CreateNetwork],
+        networks::network_in_use_stays [RemoveNetwork, PruneNetworks],
+        networks::prune_takes_the_unused_by_label [PruneNetworks],
+        networks::absent_network_is_not_found
+            [InspectNetwork, ConnectNetwork, DisconnectNetwork, RemoveNetwork],
+        volumes::volume_from_creation_to_removal
+            [CreateVolume, InspectVolume, ListVolumes, RemoveVolume],
+        volumes::volume_without_a_name_gets_one [CreateVolume],
+        volumes::volume_that_exists_stays_as_it_is [CreateVolume],
+        volumes::volume_keeps_what_was_written [CreateVolume],
+        volumes::volume_in_use_stays [RemoveVolume, ListVolumes],
+        volumes::prune_takes_unused_volumes_by_label [PruneVolumes],
+        volumes::prune_spares_volumes_with_a_name [PruneVolumes],
+        volumes::absent_volume_is_not_found [InspectVolume, RemoveVolume],
         refusals::absent_container_is_not_found
             [Start, Stop, Restart, Kill, Pause, Unpause, Rename, Update, Inspect, Wait, Logs, Stats, Top, Changes, Exec, Remove],
         refusals::bad_specs_are_refused_by_field [Create],
         refusals::bad_options_are_refused_by_field [Exec, Logs, Update],
+        refusals::bad_networks_and_volumes_are_refused_by_field [CreateNetwork, ConnectNetwork, CreateVolume],
     } };
 }
 

@@ -1,11 +1,15 @@
 //! What is refused: containers that aren't there, and input that can't be right.
 
+use std::net::Ipv4Addr;
+
+use super::objects::{network_name, volume_name};
 use super::scratch::{assert_refused, idle, unique_name};
 use crate::backend::ContainerBackend;
 use crate::error::{Effect, Error, ErrorKind};
 use crate::model::{
-    ContainerRef, ContainerSpec, ExecOptions, HealthCheck, ImageRef, LogsOptions, Mount,
-    RemoveOptions, Resources, Tmpfs, Ulimit, UpdateOptions,
+    Cidr, ConnectOptions, ContainerRef, ContainerSpec, ExecOptions, HealthCheck, ImageRef,
+    LogsOptions, Mount, NetworkSpec, RemoveOptions, Resources, Subnet, Tmpfs, Ulimit,
+    UpdateOptions, VolumeSpec,
 };
 use crate::operation::Operation;
 
@@ -150,6 +154,66 @@ pub async fn bad_options_are_refused_by_field(backend: &dyn ContainerBackend, _i
         .update(&nobody, &UpdateOptions::default().with_resources(limits))
         .await;
     assert_invalid(updated.err(), Operation::Update, "resources.pids");
+}
+
+/// Networks and volumes that can't be right are refused by their field's name, and none is made.
+///
+/// # Panics
+/// Where one is taken.
+pub async fn bad_networks_and_volumes_are_refused_by_field(
+    backend: &dyn ContainerBackend,
+    _image: &ImageRef,
+) {
+    let block = |text: &str| Subnet::new(Cidr::new(text).expect("a block"));
+    let name = network_name();
+    let spec = || NetworkSpec::new(name.clone());
+    for (field, spec) in [
+        ("driver", spec().with_driver("a b")),
+        ("options", spec().with_option("", "x")),
+        ("subnets.subnet", spec().with_subnet(block("198.18.0.1/24"))),
+        (
+            "subnets.gateway",
+            spec().with_subnet(block("198.18.0.0/24").with_gateway(Ipv4Addr::LOCALHOST)),
+        ),
+        ("ipv6", spec().with_subnet(block("fd00::/64"))),
+    ] {
+        let created = backend.create_network(&spec).await;
+        assert_invalid(created.err(), Operation::CreateNetwork, field);
+    }
+    let absent = backend.inspect_network(&name).await;
+    assert_eq!(
+        absent.expect_err("nothing was made").kind(),
+        ErrorKind::NotFound
+    );
+
+    let nobody = ContainerRef::from(unique_name());
+    for (field, options) in [
+        ("aliases", ConnectOptions::default().with_alias("a b")),
+        (
+            "ipv4_address",
+            ConnectOptions::default().with_ipv4_address(Ipv4Addr::UNSPECIFIED),
+        ),
+    ] {
+        let connected = backend.connect_network(&name, &nobody, &options).await;
+        assert_invalid(connected.err(), Operation::ConnectNetwork, field);
+    }
+
+    let name = volume_name();
+    for (field, spec) in [
+        ("driver", VolumeSpec::named(name.clone()).with_driver("")),
+        (
+            "options",
+            VolumeSpec::named(name.clone()).with_option("a", "\0"),
+        ),
+    ] {
+        let created = backend.create_volume(&spec).await;
+        assert_invalid(created.err(), Operation::CreateVolume, field);
+    }
+    let absent = backend.inspect_volume(&name).await;
+    assert_eq!(
+        absent.expect_err("nothing was made").kind(),
+        ErrorKind::NotFound
+    );
 }
 
 #[track_caller]

@@ -1,5 +1,6 @@
 //! What the checks stand on: containers under names of their own, which go however a check ends.
 
+use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::LazyLock;
@@ -15,7 +16,7 @@ use crate::model::{
     ImageRef, LabelKey, LogChunk, LogSource, LogStream, LogsOptions, RemoveOptions,
 };
 
-/// The label that every container of the suite bears. Its value is the run's, see [`in_run`].
+/// The label that every container, network and volume of the suite bears. Its value is the run's, see [`in_run`].
 pub const LABEL: &str = "catamaran.conformance";
 
 /// How long a check may take within its container; the slowest take a few seconds.
@@ -34,7 +35,7 @@ static PROCESS: LazyLock<String> = LazyLock::new(|| {
     format!("{:x}-{nanoseconds:x}", std::process::id())
 });
 
-/// Runs checks whose containers all bear the label [`LABEL`] with this value, so that a test can look
+/// Runs checks whose containers, networks and volumes all bear the label [`LABEL`] with this value, so that a test can look
 /// afterwards whether one was left. Without it the value is one for the whole process.
 ///
 /// ```no_run
@@ -51,6 +52,12 @@ static PROCESS: LazyLock<String> = LazyLock::new(|| {
 /// ```
 pub async fn in_run<F: Future>(run: impl Into<String>, checks: F) -> F::Output {
     RUN.scope(run.into(), checks).await
+}
+
+/// The value of [`LABEL`].
+pub(super) fn run() -> String {
+    RUN.try_with(Clone::clone)
+        .unwrap_or_else(|_| PROCESS.clone())
 }
 
 /// A name that nobody else bears.
@@ -91,10 +98,7 @@ pub async fn with_container<T, F: Future<Output = T>>(
 ) -> T {
     let name = unique_name();
     let mut spec = spec.with_name(name.clone());
-    let run = RUN
-        .try_with(Clone::clone)
-        .unwrap_or_else(|_| PROCESS.clone());
-    spec.labels.insert(key(LABEL), run);
+    spec.labels.insert(key(LABEL), run());
     // By name as long as there is no id: a create whose answer was lost may have made it.
     let mut container = ContainerRef::from(name);
     let checked = async {
@@ -102,14 +106,28 @@ pub async fn with_container<T, F: Future<Output = T>>(
         container = created.id.clone();
         check(created.id).await
     };
-    let outcome = AssertUnwindSafe(tokio::time::timeout(PATIENCE, checked))
-        .catch_unwind()
-        .await;
+    let outcome = bounded(checked).await;
     let removed = remove(backend, &container).await;
+    concluded(outcome, removed)
+}
+
+/// How a check ended: with its own panic, not in time, or with what it gave.
+pub(super) type Ended<T> = std::result::Result<T, Box<dyn Any + Send>>;
+
+/// Runs a check within its time, to its end or its panic.
+pub(super) async fn bounded<T>(check: impl Future<Output = T>) -> Ended<Option<T>> {
+    AssertUnwindSafe(tokio::time::timeout(PATIENCE, check))
+        .catch_unwind()
+        .await
+        .map(Result::ok)
+}
+
+/// Ends as the check did, once what it used is away.
+pub(super) fn concluded<T>(outcome: Ended<Option<T>>, removed: crate::error::Result<()>) -> T {
     match outcome {
         Err(panic) => resume_unwind(panic),
-        Ok(Err(_)) => panic!("the check ends within {PATIENCE:?}"),
-        Ok(Ok(value)) => {
+        Ok(None) => panic!("the check ends within {PATIENCE:?}"),
+        Ok(Some(value)) => {
             removed.expect("remove takes it away, or it is gone");
             value
         }
@@ -133,10 +151,17 @@ async fn remove(
     backend: &dyn ContainerBackend,
     container: &ContainerRef,
 ) -> crate::error::Result<()> {
-    let mut last = Ok(());
     // A removal that is under way already is a conflict at first.
+    persistently(|| async { backend.remove(container, &RemoveOptions::force()).await }).await
+}
+
+/// Removes what may be in the way of itself for a moment.
+pub(super) async fn persistently<F: Future<Output = crate::error::Result<()>>>(
+    mut remove: impl FnMut() -> F,
+) -> crate::error::Result<()> {
+    let mut last = Ok(());
     for _ in 0..20 {
-        last = backend.remove(container, &RemoveOptions::force()).await;
+        last = remove().await;
         match &last {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,

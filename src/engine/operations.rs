@@ -15,12 +15,15 @@ use crate::deadline::Deadline;
 use crate::endpoint::ApiVersion;
 use crate::error::{Effect, ErrorKind, Result};
 use crate::model::{
-    ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary,
-    Created, DiskUsage, EngineInfo, EngineVersion, ExecId, ExecOptions, ExecOutput, FileChange,
-    ImageArchive, ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions,
-    ListImagesOptions, ListOptions, LogStream, LogsOptions, Ping, ProcessTable, RemoveImageOptions,
-    RemoveOptions, RestartOptions, StartOutcome, StopOptions, StopOutcome, TopOptions,
-    UpdateOptions, WaitOptions, WaitOutcome,
+    ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats,
+    ContainerSummary, Created, CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo,
+    EngineVersion, ExecId, ExecOptions, ExecOutput, FileChange, ImageArchive, ImageRef,
+    ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions,
+    ListOptions, ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef,
+    NetworkSpec, NetworkSummary, Ping, ProcessTable, PruneNetworksOptions, PruneReport,
+    PruneVolumesOptions, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions,
+    StartOutcome, StopOptions, StopOutcome, TopOptions, UpdateOptions, VolumeDetails, VolumeList,
+    VolumeName, VolumeSpec, WaitOptions, WaitOutcome,
 };
 use crate::operation::Operation;
 
@@ -458,5 +461,102 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
         self.told(container, command, Duration::ZERO)
             .await
             .map(drop)
+    }
+
+    async fn create_network(&self, spec: &NetworkSpec) -> Result<CreatedNetwork> {
+        let (operation, subject) = (Operation::CreateNetwork, &spec.name);
+        self.name(spec.validate(), operation, subject)?;
+        let call = |version| wire::create_network(spec, version);
+        self.question(operation, subject, call, wire::created_network)
+            .await
+    }
+
+    async fn inspect_network(&self, network: &NetworkRef) -> Result<NetworkDetails> {
+        let call = |_| Ok(wire::inspect_network(network));
+        self.question(Operation::InspectNetwork, network, call, wire::network)
+            .await
+    }
+
+    async fn list_networks(&self, options: &ListNetworksOptions) -> Result<Vec<NetworkSummary>> {
+        self.name(options.validate(), Operation::ListNetworks, "")?;
+        let call = |_| Ok(wire::list_networks(options));
+        self.question(Operation::ListNetworks, "", call, wire::networks)
+            .await
+    }
+
+    async fn connect_network(
+        &self,
+        network: &NetworkRef,
+        container: &ContainerRef,
+        options: &ConnectOptions,
+    ) -> Result<()> {
+        let operation = Operation::ConnectNetwork;
+        let subject = format!("{network} (container {container})");
+        self.name(options.validate(), operation, &subject)?;
+        let call = |_| wire::connect_network(network, container, options);
+        self.question(operation, subject, call, |_| Ok(())).await
+    }
+
+    async fn disconnect_network(
+        &self,
+        network: &NetworkRef,
+        container: &ContainerRef,
+        options: &DisconnectOptions,
+    ) -> Result<()> {
+        let subject = format!("{network} (container {container})");
+        let call = |_| wire::disconnect_network(network, container, options);
+        self.question(Operation::DisconnectNetwork, subject, call, |_| Ok(()))
+            .await
+    }
+
+    async fn remove_network(&self, network: &NetworkRef) -> Result<()> {
+        let call = |_| Ok(wire::remove_network(network));
+        self.question(Operation::RemoveNetwork, network, call, |_| Ok(()))
+            .await
+    }
+
+    async fn prune_networks(&self, options: &PruneNetworksOptions) -> Result<PruneReport> {
+        self.name(options.validate(), Operation::PruneNetworks, "")?;
+        let call = |_| Ok(wire::prune_networks(options));
+        self.question(Operation::PruneNetworks, "", call, wire::pruned_networks)
+            .await
+    }
+
+    async fn create_volume(&self, spec: &VolumeSpec) -> Result<VolumeDetails> {
+        let subject = spec.name.as_ref().map_or("", VolumeName::as_str);
+        self.name(spec.validate(), Operation::CreateVolume, subject)?;
+        let call = |_| wire::create_volume(spec);
+        self.question(Operation::CreateVolume, subject, call, wire::volume)
+            .await
+    }
+
+    async fn inspect_volume(&self, volume: &VolumeName) -> Result<VolumeDetails> {
+        let call = |_| Ok(wire::inspect_volume(volume));
+        self.question(Operation::InspectVolume, volume, call, wire::volume)
+            .await
+    }
+
+    async fn list_volumes(&self, options: &ListVolumesOptions) -> Result<VolumeList> {
+        self.name(options.validate(), Operation::ListVolumes, "")?;
+        let call = |_| Ok(wire::list_volumes(options));
+        self.question(Operation::ListVolumes, "", call, wire::volumes)
+            .await
+    }
+
+    async fn remove_volume(
+        &self,
+        volume: &VolumeName,
+        options: &RemoveVolumeOptions,
+    ) -> Result<()> {
+        let call = |_| Ok(wire::remove_volume(volume, options));
+        self.question(Operation::RemoveVolume, volume, call, |_| Ok(()))
+            .await
+    }
+
+    async fn prune_volumes(&self, options: &PruneVolumesOptions) -> Result<PruneReport> {
+        self.name(options.validate(), Operation::PruneVolumes, "")?;
+        let call = |version| wire::prune_volumes(options, version);
+        self.question(Operation::PruneVolumes, "", call, wire::pruned_volumes)
+            .await
     }
 }

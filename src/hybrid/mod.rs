@@ -30,7 +30,7 @@ pub use report::{CallReport, LastCall, Observer, Reason};
 ///    connection, a broken one, no answer in time, an answer that can't be read. Whatever the engine
 ///    answered (404, 409, 500 …) is the caller's.
 /// 2. Nothing was sent ([`Effect::NotSent`]), or the operation may be repeated
-///    ([`Operation::is_idempotent`]; a `wait` for the next exit or the removal may not). A `create`,
+///    ([`Operation::is_idempotent`]; a `wait` for the next exit or the removal may not, a `create_volume` with a name may). A `create`,
 ///    `start`, `stop`, `exec`, `kill` … that may have happened is not done twice: the caller gets the
 ///    error, with [`Effect::Unknown`].
 /// 3. The input can be sent again; an archive that came as a stream can't.

@@ -9,12 +9,15 @@ use super::{Call, HybridBackend};
 use crate::backend::{CallContext, ContainerBackend};
 use crate::error::Result;
 use crate::model::{
-    ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary,
-    Created, DiskUsage, EngineInfo, EngineVersion, ExecOptions, ExecOutput, FileChange,
-    ImageArchive, ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions,
-    ListImagesOptions, ListOptions, LogStream, LogsOptions, Ping, ProcessTable, RemoveImageOptions,
-    RemoveOptions, RestartOptions, StartOutcome, StopOptions, StopOutcome, TopOptions,
-    UpdateOptions, WaitCondition, WaitOptions, WaitOutcome,
+    ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats,
+    ContainerSummary, Created, CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo,
+    EngineVersion, ExecOptions, ExecOutput, FileChange, ImageArchive, ImageRef, ImageRemoval,
+    ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions,
+    ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
+    NetworkSummary, Ping, ProcessTable, PruneNetworksOptions, PruneReport, PruneVolumesOptions,
+    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, StartOutcome,
+    StopOptions, StopOutcome, TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName,
+    VolumeSpec, WaitCondition, WaitOptions, WaitOutcome,
 };
 use crate::operation::Operation as Op;
 
@@ -190,5 +193,82 @@ impl ContainerBackend for HybridBackend {
 
     async fn remove(&self, container: &ContainerRef, options: &RemoveOptions) -> Result<()> {
         self.run(Op::Remove, ask!(remove(container, options))).await
+    }
+
+    async fn create_network(&self, spec: &NetworkSpec) -> Result<CreatedNetwork> {
+        self.run(Op::CreateNetwork, ask!(create_network(spec)))
+            .await
+    }
+
+    async fn inspect_network(&self, network: &NetworkRef) -> Result<NetworkDetails> {
+        self.run(Op::InspectNetwork, ask!(inspect_network(network)))
+            .await
+    }
+
+    async fn list_networks(&self, options: &ListNetworksOptions) -> Result<Vec<NetworkSummary>> {
+        self.run(Op::ListNetworks, ask!(list_networks(options)))
+            .await
+    }
+
+    async fn connect_network(
+        &self,
+        network: &NetworkRef,
+        container: &ContainerRef,
+        options: &ConnectOptions,
+    ) -> Result<()> {
+        let ask = ask!(connect_network(network, container, options));
+        self.run(Op::ConnectNetwork, ask).await
+    }
+
+    async fn disconnect_network(
+        &self,
+        network: &NetworkRef,
+        container: &ContainerRef,
+        options: &DisconnectOptions,
+    ) -> Result<()> {
+        let ask = ask!(disconnect_network(network, container, options));
+        self.run(Op::DisconnectNetwork, ask).await
+    }
+
+    async fn remove_network(&self, network: &NetworkRef) -> Result<()> {
+        self.run(Op::RemoveNetwork, ask!(remove_network(network)))
+            .await
+    }
+
+    async fn prune_networks(&self, options: &PruneNetworksOptions) -> Result<PruneReport> {
+        self.run(Op::PruneNetworks, ask!(prune_networks(options)))
+            .await
+    }
+
+    async fn create_volume(&self, spec: &VolumeSpec) -> Result<VolumeDetails> {
+        let call = Call {
+            // The second answer shows the volume that the first one made. Without a name, there would be two.
+            repeatable: spec.name.is_some(),
+            ..Op::CreateVolume.into()
+        };
+        self.run(call, ask!(create_volume(spec))).await
+    }
+
+    async fn inspect_volume(&self, volume: &VolumeName) -> Result<VolumeDetails> {
+        self.run(Op::InspectVolume, ask!(inspect_volume(volume)))
+            .await
+    }
+
+    async fn list_volumes(&self, options: &ListVolumesOptions) -> Result<VolumeList> {
+        self.run(Op::ListVolumes, ask!(list_volumes(options))).await
+    }
+
+    async fn remove_volume(
+        &self,
+        volume: &VolumeName,
+        options: &RemoveVolumeOptions,
+    ) -> Result<()> {
+        self.run(Op::RemoveVolume, ask!(remove_volume(volume, options)))
+            .await
+    }
+
+    async fn prune_volumes(&self, options: &PruneVolumesOptions) -> Result<PruneReport> {
+        self.run(Op::PruneVolumes, ask!(prune_volumes(options)))
+            .await
     }
 }

@@ -18,13 +18,18 @@ macro_rules! setters {
     )* };
 }
 
+mod cidr;
 mod container;
+mod driver;
 mod exec;
 mod health;
 mod image;
 mod image_ref;
 mod logs;
 mod mount;
+mod network;
+mod network_options;
+mod prune;
 mod reference;
 mod resources;
 mod run;
@@ -36,12 +41,15 @@ mod stats;
 mod system;
 mod timestamp;
 mod usage;
+mod volume;
 
+pub use cidr::Cidr;
 pub use container::{
     ContainerDetails, ContainerSummary, Created, KillOptions, ListOptions, NetworkAttachment,
     PublishedPort, RemoveOptions, RestartOptions, StartOutcome, StopOptions, StopOutcome,
     UpdateOptions, WaitCondition, WaitOptions, WaitOutcome,
 };
+pub use driver::DriverOptions;
 pub use exec::{ExecOptions, ExecOutput};
 pub use health::{HealthCheck, HealthTest, HealthyOptions};
 pub use image::{
@@ -50,6 +58,11 @@ pub use image::{
 pub use image_ref::ImageRef;
 pub use logs::{LogChunk, LogConfig, LogOutput, LogSource, LogStream, LogsOptions};
 pub use mount::{Mount, MountKind, PortMapping, Protocol};
+pub use network::{
+    CreatedNetwork, NetworkDetails, NetworkMember, NetworkSpec, NetworkSummary, Subnet,
+};
+pub use network_options::{ConnectOptions, DisconnectOptions, ListNetworksOptions};
+pub use prune::{PruneNetworksOptions, PruneReport, PruneVolumesOptions};
 pub use reference::{ContainerName, ContainerRef, ExecId, LabelKey, NetworkRef, VolumeName};
 pub use resources::{DeviceCount, DeviceRequest, MemorySwap, Resources, RestartPolicy, Ulimit};
 pub use run::{RunOptions, RunOutput};
@@ -59,6 +72,7 @@ pub use spec::{ContainerSpec, EnvVars};
 pub use state::{ContainerState, Health, HealthStatus, StateDetails};
 pub use stats::{ContainerStats, CpuStats, IoTotals, MemoryStats};
 pub use system::{CgroupVersion, EngineInfo, EngineProduct, EngineVersion, Ping};
+pub use volume::{ListVolumesOptions, RemoveVolumeOptions, VolumeDetails, VolumeList, VolumeSpec};
 
 pub use usage::{ChangeKind, DiskUsage, FileChange, ProcessTable, SpaceUsage, TopOptions};
 

@@ -64,6 +64,23 @@ pub fn sound(request: &Recorded) -> (u16, Body) {
         }
         ("POST", ["containers", _, "exec"]) => one(201, json!({ "Id": "b".repeat(64) })),
         ("GET", ["exec", _, "json"]) => one(200, json!({"Running": false, "ExitCode": 3})),
+        ("GET", ["networks"]) => one(200, json!([network()])),
+        ("GET", ["networks", _]) => one(200, network()),
+        ("POST", ["networks", "create"]) => {
+            one(201, json!({"Id": "f00d", "Warning": "ipv6 is off"}))
+        }
+        ("POST", ["networks", "prune"]) => one(200, json!({"NetworksDeleted": ["a", "b"]})),
+        ("POST", ["networks", _, "connect" | "disconnect"]) => (200, Body::Nothing),
+        ("DELETE", ["networks" | "volumes", _]) => (204, Body::Nothing),
+        ("GET", ["volumes"]) => one(
+            200,
+            json!({"Volumes": [volume()], "Warnings": ["no plugin"]}),
+        ),
+        ("GET", ["volumes", _]) => one(200, volume()),
+        ("POST", ["volumes", "create"]) => one(201, volume()),
+        ("POST", ["volumes", "prune"]) => {
+            one(200, json!({"VolumesDeleted": ["a"], "SpaceReclaimed": 5}))
+        }
         ("GET", ["_ping"]) => (200, Body::Nothing),
         ("POST" | "DELETE", ["containers", ..]) => (204, Body::Nothing),
         (method, _) => panic!("nobody should send {method} {}", request.path),
@@ -168,6 +185,30 @@ fn space() -> Value {
         "Volumes": [{"UsageData": {"Size": 9, "RefCount": 0}}],
         "BuildCache": [{"InUse": false, "Shared": false, "Size": 3}],
         "VolumeUsage": {"ActiveCount": 1, "TotalCount": 2, "Reclaimable": 3, "TotalSize": 4},
+    })
+}
+
+fn network() -> Value {
+    json!({
+        "Name": "web", "Id": "f00d", "Created": "2026-01-01T12:00:00.5Z", "Scope": "local", "Driver": "bridge",
+        "EnableIPv4": true, "EnableIPv6": true, "Internal": true, "Attachable": true, "Ingress": false,
+        "IPAM": {"Driver": "default", "Options": null, "Config": [
+            {"Subnet": "10.1.0.0/16", "IPRange": "10.1.2.0/24", "Gateway": "10.1.0.1", "AuxiliaryAddresses": {"a": "10.1.0.9"}},
+            {"Subnet": "fd00::/64", "Gateway": "fd00::1/64"}, {"Subnet": "invalid Prefix"},
+        ]},
+        "Containers": {"c0ffee": {
+            "Name": "web", "EndpointID": "ab", "MacAddress": "02:42:0a:01:00:02",
+            "IPv4Address": "10.1.0.2/16", "IPv6Address": "fd00::2/64",
+        }, "ep-1": null},
+        "Options": {"com.docker.network.driver.mtu": "1400"}, "Labels": {"a": "b"}, "ConfigOnly": false,
+    })
+}
+
+fn volume() -> Value {
+    json!({
+        "Name": "data", "Driver": "local", "Mountpoint": "/var/lib/docker/volumes/data/_data", "Scope": "local",
+        "CreatedAt": "2026-01-01T12:00:00+02:00", "Labels": {"a": "b"}, "Options": {"type": "tmpfs"},
+        "Status": {"x": 1}, "UsageData": {"Size": -1, "RefCount": -1},
     })
 }
 

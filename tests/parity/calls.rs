@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use catamaran::model::{
-    ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerState, ContainerStats,
-    ContainerSummary, Created, DiskUsage, EngineInfo, EngineVersion, ExecOptions, ExecOutput,
-    FileChange, ImageArchive, ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions,
-    LabelKey, ListImagesOptions, ListOptions, LogChunk, LogSource, LogsOptions, Ping, ProcessTable,
-    RemoveImageOptions, RemoveOptions, RestartOptions, StartOutcome, StopOptions, StopOutcome,
-    TopOptions, UpdateOptions, WaitCondition, WaitOptions, WaitOutcome,
+    ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerState,
+    ContainerStats, ContainerSummary, Created, CreatedNetwork, DisconnectOptions, DiskUsage,
+    EngineInfo, EngineVersion, ExecOptions, ExecOutput, FileChange, ImageArchive, ImageRef,
+    ImageRemoval, ImageSummary, ImportOptions, KillOptions, LabelKey, ListImagesOptions,
+    ListNetworksOptions, ListOptions, ListVolumesOptions, LogChunk, LogSource, LogsOptions,
+    NetworkDetails, NetworkRef, NetworkSpec, NetworkSummary, Ping, ProcessTable,
+    PruneNetworksOptions, PruneReport, PruneVolumesOptions, RemoveImageOptions, RemoveOptions,
+    RemoveVolumeOptions, RestartOptions, StartOutcome, StopOptions, StopOutcome, TopOptions,
+    UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitCondition, WaitOptions,
+    WaitOutcome,
 };
 use catamaran::{ContainerBackend, Effect, Error, ErrorKind, Operation};
 use futures::StreamExt;
@@ -17,7 +21,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 
-use crate::{spec, words};
+use crate::{objects, spec, words};
 
 /// A call and all that it is given.
 #[derive(Debug, Clone)]
@@ -48,6 +52,18 @@ pub enum Call {
     Changes(ContainerRef),
     Exec(ContainerRef, ExecOptions),
     Remove(ContainerRef, RemoveOptions),
+    CreateNetwork(NetworkSpec),
+    InspectNetwork(NetworkRef),
+    ListNetworks(ListNetworksOptions),
+    ConnectNetwork(NetworkRef, ContainerRef, ConnectOptions),
+    DisconnectNetwork(NetworkRef, ContainerRef, DisconnectOptions),
+    RemoveNetwork(NetworkRef),
+    PruneNetworks(PruneNetworksOptions),
+    CreateVolume(VolumeSpec),
+    InspectVolume(VolumeName),
+    ListVolumes(ListVolumesOptions),
+    RemoveVolume(VolumeName, RemoveVolumeOptions),
+    PruneVolumes(PruneVolumesOptions),
 }
 
 /// A tar archive that can be sent twice.
@@ -92,6 +108,12 @@ pub enum Reply {
     Processes(ProcessTable),
     Changed(Vec<FileChange>),
     Ran(ExecOutput),
+    Network(CreatedNetwork),
+    NetworkDetails(Box<NetworkDetails>),
+    Networks(Vec<NetworkSummary>),
+    Volume(VolumeDetails),
+    Volumes(VolumeList),
+    Pruned(PruneReport),
 }
 
 /// All that an error says, but the engine's name.
@@ -157,6 +179,24 @@ impl Call {
             Self::Changes(id) => Reply::Changed(on.changes(id).await?),
             Self::Exec(id, options) => Reply::Ran(on.exec(id, options).await?),
             Self::Remove(id, options) => done(on.remove(id, options).await?),
+            Self::CreateNetwork(spec) => Reply::Network(on.create_network(spec).await?),
+            Self::InspectNetwork(id) => {
+                Reply::NetworkDetails(Box::new(on.inspect_network(id).await?))
+            }
+            Self::ListNetworks(options) => Reply::Networks(on.list_networks(options).await?),
+            Self::ConnectNetwork(network, id, options) => {
+                done(on.connect_network(network, id, options).await?)
+            }
+            Self::DisconnectNetwork(network, id, options) => {
+                done(on.disconnect_network(network, id, options).await?)
+            }
+            Self::RemoveNetwork(id) => done(on.remove_network(id).await?),
+            Self::PruneNetworks(options) => Reply::Pruned(on.prune_networks(options).await?),
+            Self::CreateVolume(spec) => Reply::Volume(on.create_volume(spec).await?),
+            Self::InspectVolume(name) => Reply::Volume(on.inspect_volume(name).await?),
+            Self::ListVolumes(options) => Reply::Volumes(on.list_volumes(options).await?),
+            Self::RemoveVolume(name, options) => done(on.remove_volume(name, options).await?),
+            Self::PruneVolumes(options) => Reply::Pruned(on.prune_volumes(options).await?),
         })
     }
 }
@@ -188,7 +228,7 @@ async fn read(
     Ok(Reply::Log(chunks, failure))
 }
 
-fn filters() -> impl Strategy<Value = BTreeMap<LabelKey, Option<String>>> {
+pub fn filters() -> impl Strategy<Value = BTreeMap<LabelKey, Option<String>>> {
     btree_map(words::label(), option::of(words::text()), 0..3)
 }
 
@@ -306,9 +346,6 @@ fn wait() -> impl Strategy<Value = WaitOptions> {
 }
 
 /// Any call of that operation.
-///
-/// # Panics
-/// For an operation that it doesn't know: every one is held to parity.
 pub fn call(operation: Operation) -> BoxedStrategy<Call> {
     use Operation as O;
     let (id, image, flag) = (words::container, words::image, any::<bool>);
@@ -364,6 +401,6 @@ pub fn call(operation: Operation) -> BoxedStrategy<Call> {
                 Call::Remove(id, options.with_volumes(volumes))
             })
             .boxed(),
-        other => panic!("nothing here holds {other} to parity"),
+        other => objects::call(other),
     }
 }

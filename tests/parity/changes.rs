@@ -79,8 +79,17 @@ fn remove(value: &mut Value, pointer: &str) {
 /// Whether its keys are the users' own, so that a new one means something.
 fn is_keyed(pointer: &str) -> bool {
     let (_, key) = pointer.rsplit_once('/').unwrap_or_default();
-    let keyed = ["Labels", "Tmpfs", "StorageOpt", "Ports", "Networks"];
-    keyed.contains(&key) || key == "networks"
+    let keyed = [
+        "Labels",
+        "Tmpfs",
+        "StorageOpt",
+        "Ports",
+        "Networks",
+        "networks",
+        "Options",
+        "Containers",
+    ];
+    keyed.contains(&key)
 }
 
 pub fn apply(changes: &Changes, value: &mut Value) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use catamaran::model::{LogSource, StartOutcome, StopOutcome};
+use catamaran::model::{LogSource, StartOutcome, StopOutcome, VolumeList};
 use catamaran::{ApiVersion, Effect, ErrorKind, Operation};
 use proptest::collection::vec;
 use proptest::option;
@@ -62,7 +62,9 @@ fn every_answer_reads_the_same() {
 /// Whatever else an engine leaves out or writes as `null`, an answer is an answer.
 #[test]
 fn only_ids_states_and_exit_codes_must_be_there() {
-    const NEEDED: [&str; 5] = ["Id", "State", "Running", "StatusCode", "status"];
+    // A volume has no other id than its name.
+    const VOLUME: &[&str] = &["Name"];
+    const NEEDED: &[&str] = &["Id", "State", "Running", "StatusCode", "status"];
     let fixture = fixture();
     let pair = &fixture.pairs[0];
     let mut runner = TestRunner::deterministic();
@@ -80,7 +82,11 @@ fn only_ids_states_and_exit_codes_must_be_there() {
             let (status, Body::Json(messages)) = answers::sound(request) else {
                 continue;
             };
-            for (whole, lacking) in changes::lacking(&messages, &NEEDED) {
+            let needed = match request.path.contains("/volumes") {
+                true => VOLUME,
+                false => NEEDED,
+            };
+            for (whole, lacking) in changes::lacking(&messages, needed) {
                 let script = Arc::new(move |index: usize, request: &_| match index == step {
                     true => Answer::new(status).with_body(answers::lines(&whole)),
                     false => answers::plain(request),
@@ -101,6 +107,14 @@ fn an_empty_list_may_be_null() {
     for (call, empty) in [
         (Call::List(Default::default()), Reply::Summaries(vec![])),
         (Call::ListImages(Default::default()), Reply::Images(vec![])),
+        (
+            Call::ListNetworks(Default::default()),
+            Reply::Networks(vec![]),
+        ),
+        (
+            Call::ListVolumes(Default::default()),
+            Reply::Volumes(VolumeList::default()),
+        ),
     ] {
         let script = Arc::new(|_: usize, _: &_| Answer::new(200).with_body("null"));
         let exchange = fixture

@@ -6,6 +6,7 @@ mod answers;
 mod calls;
 mod changes;
 mod decoding;
+mod objects;
 #[path = "../common/peer.rs"]
 mod peer;
 mod requests;

@@ -37,10 +37,21 @@ pub fn get(endpoint: &Endpoint, path: &str) -> Value {
     serde_json::from_slice(body).expect("JSON")
 }
 
-/// The containers with this label and value, whatever their state.
+/// The containers, whatever their state, the networks and the volumes with this label and value.
 pub fn labelled(endpoint: &Endpoint, label: &str, value: &str) -> Vec<Value> {
     let filters = format!(r#"{{"label":["{label}={value}"]}}"#);
     let encoded: String = filters.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let path = format!("/containers/json?all=1&filters={encoded}");
-    get(endpoint, &path).as_array().expect("a list").clone()
+    let mut found = Vec::new();
+    for path in ["/containers/json?all=1&", "/networks?", "/volumes?"] {
+        let mut answer = get(endpoint, &format!("{path}filters={encoded}"));
+        if path == "/volumes?" {
+            answer = answer["Volumes"].take();
+        }
+        match answer {
+            Value::Array(some) => found.extend(some),
+            Value::Null => {}
+            other => panic!("{path}: no list: {other}"),
+        }
+    }
+    found
 }

@@ -40,7 +40,7 @@ pub(super) fn id(text: &str) -> Result<ContainerRef> {
     ContainerRef::new(text).map_err(bad_id)
 }
 
-fn bad_id(error: Error) -> Error {
+pub(super) fn bad_id(error: Error) -> Error {
     Error::new(ErrorKind::Decode, "the engine gave an id that is none").with_source(error)
 }
 

@@ -9,11 +9,11 @@ use crate::endpoint::ApiVersion;
 use crate::engine::bollard::models;
 use crate::error::{Error, Result};
 use crate::model::{
-    ContainerRef, ContainerSpec, DeviceCount, DeviceRequest, EnvVars, ExecId, ExecOptions,
-    HealthCheck, HealthTest, ImageArchive, ImageRef, ImportOptions, LabelKey, ListImagesOptions,
-    ListOptions, LogsOptions, MemorySwap, Mount, MountKind, PortMapping, RemoveImageOptions,
-    Resources, RestartPolicy, SeccompProfile, SecurityProfile, UpdateOptions, WaitOptions,
-    format_unix,
+    ContainerRef, ContainerSpec, DeviceCount, DeviceRequest, DriverOptions, EnvVars, ExecId,
+    ExecOptions, HealthCheck, HealthTest, ImageArchive, ImageRef, ImportOptions, LabelKey,
+    ListImagesOptions, ListOptions, LogsOptions, MemorySwap, Mount, MountKind, PortMapping,
+    RemoveImageOptions, Resources, RestartPolicy, SeccompProfile, SecurityProfile, UpdateOptions,
+    WaitOptions, format_unix,
 };
 
 /// The one path that is asked without a version: it is how the version is learnt.
@@ -92,9 +92,10 @@ pub(crate) fn list(options: &ListOptions) -> Call {
         );
     }
     if !options.names.is_empty() {
-        // Docker takes a regular expression; the names are literal, and Docker's begin with a slash.
-        let literal = |name: &ContainerRef| format!("^/?{}$", name.as_str().replace('.', r"\."));
-        filters.insert("name", options.names.iter().map(literal).collect());
+        // Docker's names of containers begin with a slash.
+        let names = options.names.iter();
+        let names = names.map(|name| literal("/?", name.as_str()));
+        filters.insert("name", names.collect());
     }
     // A state filter alone shows nothing but running containers unless all are asked for.
     let all = options.all || !options.states.is_empty();
@@ -104,7 +105,12 @@ pub(crate) fn list(options: &ListOptions) -> Call {
     Call::get(path.with_filters(&filters).finish())
 }
 
-fn label_filters(labels: &BTreeMap<LabelKey, Option<String>>) -> Vec<String> {
+/// A name as the regular expression that Docker takes, after what may stand before it.
+pub(super) fn literal(before: &str, name: &str) -> String {
+    format!("^{before}{}$", name.replace('.', r"\."))
+}
+
+pub(super) fn label_filters(labels: &BTreeMap<LabelKey, Option<String>>) -> Vec<String> {
     labels
         .iter()
         .map(|(key, value)| match value {
@@ -283,11 +289,18 @@ fn env(env: &EnvVars) -> Option<Vec<String>> {
     non_empty(&pairs)
 }
 
-fn labels(labels: &BTreeMap<LabelKey, String>) -> Option<HashMap<String, String>> {
+pub(super) fn labels(labels: &BTreeMap<LabelKey, String>) -> Option<HashMap<String, String>> {
     let pairs = labels
         .iter()
         .map(|(key, value)| (key.to_string(), value.clone()));
     (!labels.is_empty()).then(|| pairs.collect())
+}
+
+pub(super) fn options(options: &DriverOptions) -> Option<HashMap<String, String>> {
+    let pairs = options
+        .iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()));
+    (!options.is_empty()).then(|| pairs.collect())
 }
 
 /// Whole seconds, rounded up: 500 ms must not become "kill at once".

@@ -7,11 +7,13 @@ mod command;
 mod decode;
 mod encode;
 mod inspect;
+mod networks;
 mod nullable;
 mod query;
 mod stats;
 mod streams;
 mod usage;
+mod volumes;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -20,9 +22,11 @@ pub use command::Command;
 pub(crate) use decode::*;
 pub(crate) use encode::*;
 pub(crate) use inspect::details;
+pub(crate) use networks::*;
 pub(crate) use stats::stats as container_stats;
 pub(crate) use streams::{Framing, log_chunks, whole};
 pub(crate) use usage::*;
+pub(crate) use volumes::*;
 
 use crate::endpoint::ApiVersion;
 use crate::error::{Error, Result};

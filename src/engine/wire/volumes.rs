@@ -1,0 +1,199 @@
+//! Volumes: our model to Docker's requests, and Docker's answers to our model.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use serde::Deserialize;
+
+use super::Call;
+use super::decode::json;
+use super::encode::{label_filters, labels, literal, options};
+use super::nullable::nullable;
+use super::query::Query;
+use crate::endpoint::ApiVersion;
+use crate::engine::bollard::models;
+use crate::error::{Error, Result};
+use crate::model::{
+    ListVolumesOptions, PruneReport, PruneVolumesOptions, RemoveVolumeOptions, VolumeDetails,
+    VolumeList, VolumeName, VolumeSpec, parse_rfc3339,
+};
+
+pub(crate) fn create_volume(spec: &VolumeSpec) -> Result<Call> {
+    spec.validate()?;
+    Call::post("/volumes/create").with_json(&models::VolumeCreateRequest {
+        name: spec.name.as_ref().map(ToString::to_string),
+        driver: spec.driver.clone(),
+        driver_opts: options(&spec.options),
+        labels: labels(&spec.labels),
+        ..Default::default()
+    })
+}
+
+pub(crate) fn inspect_volume(volume: &VolumeName) -> Call {
+    Call::get(format!("/volumes/{volume}"))
+}
+
+pub(crate) fn list_volumes(options: &ListVolumesOptions) -> Call {
+    let mut filters = BTreeMap::new();
+    if !options.labels.is_empty() {
+        filters.insert("label", label_filters(&options.labels));
+    }
+    if !options.names.is_empty() {
+        let names = options.names.iter().map(|name| literal("", name.as_str()));
+        filters.insert("name", names.collect());
+    }
+    if let Some(driver) = &options.driver {
+        filters.insert("driver", vec![driver.clone()]);
+    }
+    if let Some(dangling) = options.dangling {
+        filters.insert("dangling", vec![dangling.to_string()]);
+    }
+    Call::get(Query::new("/volumes").with_filters(&filters).finish())
+}
+
+pub(crate) fn remove_volume(volume: &VolumeName, options: &RemoveVolumeOptions) -> Call {
+    let path = Query::new(format!("/volumes/{volume}")).with("force", options.force);
+    Call::new(Method::DELETE, path.finish())
+}
+
+pub(crate) fn prune_volumes(options: &PruneVolumesOptions, version: ApiVersion) -> Result<Call> {
+    let mut filters = BTreeMap::new();
+    if !options.labels.is_empty() {
+        filters.insert("label", label_filters(&options.labels));
+    }
+    if !options.without_labels.is_empty() {
+        filters.insert("label!", label_filters(&options.without_labels));
+    }
+    let chooses = version >= ApiVersion::new(1, 42);
+    if options.all && chooses {
+        filters.insert("all", vec!["true".to_owned()]);
+    }
+    if !options.all && !chooses {
+        // It would take what nobody asked it to.
+        let message = format!(
+            "an engine of API {version} prunes volumes with a name too: sparing them needs API 1.42"
+        );
+        return Err(Error::unsupported("all", message));
+    }
+    Ok(Call::post(
+        Query::new("/volumes/prune").with_filters(&filters).finish(),
+    ))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Volume {
+    name: String,
+    #[serde(default, deserialize_with = "nullable")]
+    driver: String,
+    #[serde(default, deserialize_with = "nullable")]
+    mountpoint: String,
+    #[serde(default, deserialize_with = "nullable")]
+    created_at: String,
+    #[serde(default, deserialize_with = "nullable")]
+    scope: String,
+    #[serde(default, deserialize_with = "nullable")]
+    labels: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "nullable")]
+    options: BTreeMap<String, String>,
+}
+
+impl From<Volume> for VolumeDetails {
+    fn from(volume: Volume) -> Self {
+        Self {
+            name: volume.name,
+            driver: volume.driver,
+            mountpoint: volume.mountpoint,
+            created: parse_rfc3339(&volume.created_at),
+            scope: volume.scope,
+            labels: volume.labels,
+            options: volume.options.into_iter().collect(),
+        }
+    }
+}
+
+pub(crate) fn volume(body: &[u8]) -> Result<VolumeDetails> {
+    json::<Volume>(body).map(VolumeDetails::from)
+}
+
+pub(crate) fn volumes(body: &[u8]) -> Result<VolumeList> {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        #[serde(default, deserialize_with = "nullable")]
+        volumes: Vec<Volume>,
+        #[serde(default, deserialize_with = "nullable")]
+        warnings: Vec<String>,
+    }
+    let answer = json::<Option<Answer>>(body)?.unwrap_or_default();
+    Ok(VolumeList {
+        volumes: answer.volumes.into_iter().map(Into::into).collect(),
+        warnings: answer.warnings,
+    })
+}
+
+pub(crate) fn pruned_volumes(body: &[u8]) -> Result<PruneReport> {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        #[serde(default, deserialize_with = "nullable")]
+        volumes_deleted: Vec<String>,
+        #[serde(default, deserialize_with = "nullable")]
+        space_reclaimed: u64,
+    }
+    let answer = json::<Option<Answer>>(body)?.unwrap_or_default();
+    Ok(PruneReport {
+        removed: answer.volumes_deleted,
+        reclaimed: answer.space_reclaimed,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Effect, ErrorKind};
+
+    /// An engine that can't spare volumes with a name isn't asked to prune as if it could.
+    #[test]
+    fn a_prune_takes_what_was_asked_for_at_every_version() {
+        let (old, new) = (ApiVersion::new(1, 41), ApiVersion::new(1, 42));
+        let nameless = PruneVolumesOptions::default();
+        let all = PruneVolumesOptions::default().with_all(true);
+        let path = |options, version| prune_volumes(options, version).map(|call| call.path);
+        assert_eq!(path(&all, old).expect("a call"), "/volumes/prune");
+        assert_eq!(path(&nameless, new).expect("a call"), "/volumes/prune");
+        assert_eq!(
+            path(&all, new).expect("a call"),
+            "/volumes/prune?filters=%7B%22all%22%3A%5B%22true%22%5D%7D"
+        );
+        let refused = path(&nameless, old).expect_err("it would take the others too");
+        assert_eq!(
+            (refused.kind(), refused.effect(), refused.field()),
+            (ErrorKind::Unsupported, Effect::NotSent, Some("all"))
+        );
+    }
+
+    #[test]
+    fn an_answer_is_read_with_what_it_lacks() {
+        for none in ["null", "{}", r#"{"Volumes":null,"Warnings":null}"#] {
+            let list = volumes(none.as_bytes()).expect("a list");
+            assert_eq!(list, VolumeList::default());
+        }
+        // Docker takes the name; what can't be asked for is shown all the same.
+        let odd = volume(br#"{"Name":"a..b","Options":{"o":"canary"},"New":1}"#).expect("a volume");
+        assert!(odd.reference().is_err() && odd.labels.is_empty());
+        assert!(!format!("{odd:?}").contains("canary"));
+        assert_eq!(
+            volume(b"{}").expect_err("no name").kind(),
+            ErrorKind::Decode
+        );
+        for none in [
+            "null",
+            "{}",
+            r#"{"VolumesDeleted":null,"SpaceReclaimed":null}"#,
+        ] {
+            let report = pruned_volumes(none.as_bytes()).expect("a report");
+            assert_eq!(report, PruneReport::default());
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Removing what nothing uses.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use super::LabelKey;
+use super::spec::label_values;
+use crate::error::Result;
+
+/// What a prune removed.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct PruneReport {
+    /// The names of what is gone.
+    pub removed: Vec<String>,
+    /// How many bytes of disk that gave back; 0 for networks, which take none.
+    pub reclaimed: u64,
+}
+
+/// Which unused networks are removed: by default all but the engine's own.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PruneNetworksOptions {
+    /// Only those that bear all these labels, each with its value where one is given.
+    pub labels: BTreeMap<LabelKey, Option<String>>,
+    /// None of those that bear one of these labels, with its value where one is given.
+    pub without_labels: BTreeMap<LabelKey, Option<String>>,
+    /// Only those that were made before.
+    pub until: Option<SystemTime>,
+}
+
+impl PruneNetworksOptions {
+    /// Removes only those that bear this label, with this value where one is given.
+    #[must_use]
+    pub fn with_label(mut self, key: LabelKey, value: impl Into<Option<String>>) -> Self {
+        self.labels.insert(key, value.into());
+        self
+    }
+
+    /// Spares those that bear this label, with this value where one is given.
+    #[must_use]
+    pub fn without_label(mut self, key: LabelKey, value: impl Into<Option<String>>) -> Self {
+        self.without_labels.insert(key, value.into());
+        self
+    }
+
+    setters! {
+        /// Removes only those that were made before.
+        with_until(until: Option<SystemTime>);
+    }
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        label_values(self.labels.values().flatten())?;
+        label_values(self.without_labels.values().flatten())
+    }
+}
+
+/// Which unused volumes are removed: by default those without a name of their own.
+///
+/// Engines before API 1.42 (Docker 23) remove those with a name too and can't be told otherwise: there,
+/// a prune that doesn't say [`all`](Self::all) is refused before it is sent, as `Unsupported`.
+///
+/// ```
+/// use catamaran::model::{LabelKey, PruneVolumesOptions};
+///
+/// let mine = PruneVolumesOptions::default()
+///     .with_all(true)
+///     .with_label(LabelKey::new("owner")?, "alice".to_owned());
+/// # let _ = mine;
+/// # Ok::<(), catamaran::Error>(())
+/// ```
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PruneVolumesOptions {
+    /// Whether those that were given a name go too.
+    pub all: bool,
+    /// Only those that bear all these labels, each with its value where one is given.
+    pub labels: BTreeMap<LabelKey, Option<String>>,
+    /// None of those that bear one of these labels, with its value where one is given.
+    pub without_labels: BTreeMap<LabelKey, Option<String>>,
+}
+
+impl PruneVolumesOptions {
+    /// Removes only those that bear this label, with this value where one is given.
+    #[must_use]
+    pub fn with_label(mut self, key: LabelKey, value: impl Into<Option<String>>) -> Self {
+        self.labels.insert(key, value.into());
+        self
+    }
+
+    /// Spares those that bear this label, with this value where one is given.
+    #[must_use]
+    pub fn without_label(mut self, key: LabelKey, value: impl Into<Option<String>>) -> Self {
+        self.without_labels.insert(key, value.into());
+        self
+    }
+
+    setters! {
+        /// Sets whether those that were given a name go too.
+        with_all(all: bool);
+    }
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        label_values(self.labels.values().flatten())?;
+        label_values(self.without_labels.values().flatten())
+    }
+}
