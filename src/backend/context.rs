@@ -1,0 +1,75 @@
+//! What goes along with calls.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// What goes along with calls and isn't part of what is asked: how long they may take. Given once with
+/// [`ContainerBackend::with_context`](super::ContainerBackend::with_context), it holds for every call
+/// through that handle.
+///
+/// ```
+/// use std::time::Duration;
+/// use catamaran::{CallContext, ContainerBackend};
+///
+/// async fn quick(backend: &dyn ContainerBackend) -> catamaran::Result<()> {
+///     let hurried = backend.with_context(CallContext::new().with_timeout(Duration::from_millis(500)));
+///     hurried.ping().await?;
+///     Ok(())
+/// }
+/// ```
+#[non_exhaustive]
+#[derive(Debug, Clone, Default)]
+pub struct CallContext {
+    /// How long each call may take, from its first poll to its answer's last byte; `None` is the
+    /// configured `operation_timeout` (with its own time on top for `stop` and `restart`, and none for `wait` and a followed log).
+    pub timeout: Option<Duration>,
+    /// When all calls must be done; the earlier of the two holds.
+    pub deadline: Option<Instant>,
+    /// How long one attempt at the engine may take, within the time of the call: from when it is its
+    /// turn, so that waiting among other calls isn't taken for a slow engine. For those who try again
+    /// elsewhere, as the [`HybridBackend`](crate::HybridBackend) does.
+    pub attempt_timeout: Option<Duration>,
+}
+
+impl CallContext {
+    /// A context that changes nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets how long each call may take.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeout = timeout.into();
+        self
+    }
+
+    /// Sets when all calls must be done.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: impl Into<Option<Instant>>) -> Self {
+        self.deadline = deadline.into();
+        self
+    }
+
+    /// Sets how long one attempt may take.
+    #[must_use]
+    pub fn with_attempt_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.attempt_timeout = timeout.into();
+        self
+    }
+
+    /// This context over an older one: what isn't set here stays, and a deadline can only come nearer.
+    #[must_use]
+    pub fn over(self, older: &Self) -> Self {
+        Self {
+            timeout: self.timeout.or(older.timeout),
+            deadline: match (self.deadline, older.deadline) {
+                (Some(new), Some(old)) => Some(new.min(old)),
+                (new, old) => new.or(old),
+            },
+            attempt_timeout: self.attempt_timeout.or(older.attempt_timeout),
+        }
+    }
+}
