@@ -18,11 +18,12 @@
 //! would stall every other task of the thread, each call fails with kind `Unsupported` before anything
 //! is sent: there, await the [`ContainerBackend`] itself.
 
+mod streams;
+
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use futures::StreamExt;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::backend::{CallContext, ContainerBackend, ContainerBackendExt, ContainerGuard, janitor};
@@ -31,14 +32,18 @@ use crate::hybrid::HybridBackend;
 use crate::model::{
     ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats,
     ContainerSummary, Created, CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo,
-    EngineVersion, ExecOptions, ExecOutput, FileChange, HealthyOptions, ImageArchive, ImageRef,
-    ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions,
-    ListOptions, ListVolumesOptions, LogChunk, LogOutput, LogStream, LogsOptions, NetworkDetails,
-    NetworkRef, NetworkSpec, NetworkSummary, Ping, ProcessTable, PruneNetworksOptions, PruneReport,
-    PruneVolumesOptions, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions,
+    EngineVersion, EnsureOptions, ExecOptions, ExecOutput, FileChange, HealthyOptions,
+    ImageArchive, ImageDetails, ImagePruneReport, ImageRef, ImageRemoval, ImageSummary,
+    ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions,
+    ListVolumesOptions, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec, NetworkSummary, Ping,
+    ProcessTable, PruneImagesOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions,
+    PullOptions, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions,
     RunOptions, RunOutput, StartOutcome, StopOptions, StopOutcome, TopOptions, UpdateOptions,
     VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitOptions, WaitOutcome,
 };
+use streams::Items;
+
+pub use streams::{Logs, Pull};
 
 /// A [`ContainerBackend`] whose calls block the calling thread. Cheap to clone; may be shared between
 /// threads, whose calls run at the same time.
@@ -128,6 +133,14 @@ operations! {
     ContainerBackend::list_images(options: &ListImagesOptions) -> Vec<ImageSummary>;
     /// Makes an image of a root file system's tar archive.
     ContainerBackend::import_image(options: &ImportOptions, archive: ImageArchive) -> ImageRef;
+    /// Shows an image: what it is, and what its containers get.
+    ContainerBackend::inspect_image(image: &ImageRef) -> ImageDetails;
+    /// Gives an image another name, beside those that it has.
+    ContainerBackend::tag_image(image: &ImageRef, name: &ImageRef) -> ();
+    /// Removes the images that no container uses: the nameless ones, or all.
+    ContainerBackend::prune_images(options: &PruneImagesOptions) -> ImagePruneReport;
+    /// Makes sure of an image by its policy, pulling it where need be, and shows it.
+    ContainerBackendExt::ensure_image(image: &ImageRef, options: &EnsureOptions) -> ImageDetails;
     /// Removes an image, or one of its names.
     ContainerBackend::remove_image(image: &ImageRef, options: &RemoveImageOptions) -> Vec<ImageRemoval>;
     /// Makes a container; it doesn't run yet.
@@ -266,50 +279,28 @@ impl Backend {
         let stream = self
             .driver
             .block_on(self.inner.logs(container, options))??;
-        Ok(Logs {
-            stream: Some(stream),
-            driver: Arc::clone(&self.driver),
-        })
+        Ok(Logs(Items::new(stream, &self.driver)))
     }
-}
 
-/// A container's output, piece by piece; dropping it ends the reading.
-pub struct Logs {
-    stream: Option<LogStream>,
-    driver: Arc<Driver>,
-}
-
-impl fmt::Debug for Logs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Logs")
-    }
-}
-
-impl Logs {
-    /// Reads to the end, keeping so many bytes, both streams together.
+    /// Pulls an image: an iterator over its progress whose `next` blocks.
     ///
     /// # Errors
-    /// As [`LogStream::output`], and within an async runtime.
-    pub fn output(self, max_bytes: usize) -> Result<LogOutput> {
-        match self.stream {
-            Some(stream) => self.driver.block_on(stream.output(max_bytes))?,
-            None => Ok(LogOutput::default()),
-        }
-    }
-}
-
-impl Iterator for Logs {
-    type Item = Result<LogChunk>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let stream = self.stream.as_mut()?;
-        let chunk = match self.driver.block_on(stream.next()) {
-            Ok(chunk) => chunk,
-            Err(refused) => Some(Err(refused)),
-        };
-        if !matches!(chunk, Some(Ok(_))) {
-            self.stream = None; // nothing follows an end or an error
-        }
-        chunk
+    /// As [`ContainerBackend::pull_image`], and within an async runtime.
+    ///
+    /// ```no_run
+    /// # use catamaran::blocking::Backend;
+    /// # use catamaran::model::{ImageRef, PullOptions};
+    /// # fn example(backend: &Backend, image: &ImageRef) -> catamaran::Result<()> {
+    /// for event in backend.pull_image(image, &PullOptions::default())? {
+    ///     println!("{}", event?.status);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pull_image(&self, image: &ImageRef, options: &PullOptions) -> Result<Pull> {
+        let stream = self
+            .driver
+            .block_on(self.inner.pull_image(image, options))??;
+        Ok(Pull(Items::new(stream, &self.driver)))
     }
 }

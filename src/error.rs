@@ -123,7 +123,7 @@ impl fmt::Display for Effect {
 
 type Source = Box<dyn StdError + Send + Sync + 'static>;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Inner {
     kind: ErrorKind,
     effect: Effect,
@@ -137,7 +137,7 @@ struct Inner {
     retry_after: Option<Duration>,
     message: String,
     advice: Option<String>,
-    source: Option<Source>,
+    source: Option<Arc<dyn StdError + Send + Sync + 'static>>,
 }
 
 /// A failed call: its kind, the operation, the object, the engine, and what is known of the effect.
@@ -152,6 +152,9 @@ struct Inner {
 /// assert_eq!(error.kind(), ErrorKind::InvalidInput);
 /// assert_eq!(error.effect(), Effect::NotSent);
 /// ```
+///
+/// A clone shares the causes: one failure may be told to all who wait for the same thing.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
 impl Error {
@@ -226,6 +229,13 @@ impl Error {
         error
     }
 
+    /// Reads the engine's answer better than its status says it.
+    #[must_use]
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
     /// Says what is known of the effect.
     #[must_use]
     pub fn with_effect(mut self, effect: Effect) -> Self {
@@ -259,7 +269,7 @@ impl Error {
     /// Keeps the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(source.into().into());
         self
     }
 

@@ -45,8 +45,9 @@ mod hybrid;
 pub mod model;
 mod operation;
 mod quote;
+mod registry;
 
-pub use backend::{CallContext, ContainerBackend, ContainerBackendExt, ContainerGuard};
+pub use backend::{BackendId, CallContext, ContainerBackend, ContainerBackendExt, ContainerGuard};
 pub use config::{Config, ConfigBuilder, Mode};
 pub use endpoint::{ApiVersion, Endpoint, Environment, TlsConfig};
 pub use engine::{AsyncEngine, BlockingEngine, Engine};

@@ -24,8 +24,16 @@ pub enum Operation {
     ListImages,
     /// `POST /images/create?fromSrc=-`
     ImportImage,
+    /// `POST /images/create?fromImage=…`, then `GET /images/{name}/json`
+    PullImage,
+    /// `GET /images/{name}/json`
+    InspectImage,
+    /// `POST /images/{name}/tag`
+    TagImage,
     /// `DELETE /images/{name}`
     RemoveImage,
+    /// `POST /images/prune`
+    PruneImages,
     /// `POST /containers/create`
     Create,
     /// `POST /containers/{id}/start`
@@ -98,7 +106,11 @@ impl Operation {
         Self::ImageExists,
         Self::ListImages,
         Self::ImportImage,
+        Self::PullImage,
+        Self::InspectImage,
+        Self::TagImage,
         Self::RemoveImage,
+        Self::PruneImages,
         Self::Create,
         Self::Start,
         Self::Stop,
@@ -146,7 +158,11 @@ impl Operation {
             Self::ImageExists => "image_exists",
             Self::ListImages => "list_images",
             Self::ImportImage => "import_image",
+            Self::PullImage => "pull_image",
+            Self::InspectImage => "inspect_image",
+            Self::TagImage => "tag_image",
             Self::RemoveImage => "remove_image",
+            Self::PruneImages => "prune_images",
             Self::Create => "create",
             Self::Start => "start",
             Self::Stop => "stop",
@@ -189,7 +205,7 @@ impl Operation {
     /// ```
     #[must_use]
     pub const fn is_read_only(self) -> bool {
-        self.is_idempotent() && !matches!(self, Self::Update)
+        self.is_idempotent() && !matches!(self, Self::Update | Self::PullImage | Self::TagImage)
     }
 
     /// Whether doing it twice has the effect *and the answer* of doing it once, so that a call whose
@@ -199,8 +215,9 @@ impl Operation {
     /// Nor is `stop`: a second signal makes many programs quit at once. `pause`, `remove` or `rename`
     /// have the same effect, but their second answer is a refusal that the caller would take for the
     /// outcome; so it is with networks, and with the removal of volumes. A second prune would tell
-    /// nothing of what the first removed. `create`, `exec`, `kill`, `restart` and `import_image` act
-    /// again, and so does `create_volume` without a name; with one, it may be repeated.
+    /// nothing of what the first removed. A pull is: it goes on from the layers that are there, and ends
+    /// the same. `create`, `exec`, `kill`, `restart` and `import_image` act again, and so does
+    /// `create_volume` without a name; with one, it may be repeated.
     ///
     /// ```
     /// use catamaran::Operation;
@@ -216,6 +233,9 @@ impl Operation {
             | Self::DiskUsage
             | Self::ImageExists
             | Self::ListImages
+            | Self::PullImage
+            | Self::InspectImage
+            | Self::TagImage
             | Self::Update
             | Self::Inspect
             | Self::List
@@ -230,6 +250,7 @@ impl Operation {
             | Self::ListVolumes => true,
             Self::ImportImage
             | Self::RemoveImage
+            | Self::PruneImages
             | Self::Create
             | Self::Start
             | Self::Stop
@@ -259,6 +280,9 @@ impl fmt::Display for Operation {
             Self::ImageExists => f.write_str("look for image"),
             Self::ListImages => f.write_str("list images"),
             Self::ImportImage => f.write_str("import image"),
+            Self::PullImage => f.write_str("pull image"),
+            Self::InspectImage => f.write_str("inspect image"),
+            Self::TagImage => f.write_str("tag image"),
             Self::RemoveImage => f.write_str("remove image"),
             Self::CreateNetwork => f.write_str("create network"),
             Self::InspectNetwork => f.write_str("inspect network"),
@@ -272,6 +296,7 @@ impl fmt::Display for Operation {
             Self::ListVolumes => f.write_str("list volumes"),
             Self::RemoveVolume => f.write_str("remove volume"),
             Self::PruneVolumes => f.write_str("prune volumes"),
+            Self::PruneImages => f.write_str("prune images"),
             other => f.write_str(other.as_str()),
         }
     }

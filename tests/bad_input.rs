@@ -9,9 +9,10 @@ use catamaran::model::{
     Cidr, ConnectOptions, ContainerName, ContainerRef, ContainerSpec, ContainerState, DeviceCount,
     DeviceRequest, ExecId, ExecOptions, HealthCheck, ImageRef, ImportOptions, LabelKey,
     ListImagesOptions, ListNetworksOptions, ListOptions, ListVolumesOptions, LogConfig,
-    LogsOptions, MemorySwap, Mount, NetworkMode, NetworkRef, NetworkSpec, PruneNetworksOptions,
-    PruneVolumesOptions, Resources, SeccompProfile, SecurityProfile, Signal, Subnet, Tmpfs,
-    TopOptions, Ulimit, UpdateOptions, VolumeName, VolumeSpec,
+    LogsOptions, MemorySwap, Mount, NetworkMode, NetworkRef, NetworkSpec, PruneImagesOptions,
+    PruneNetworksOptions, PruneVolumesOptions, PullOptions, RegistryAuth, Resources,
+    SeccompProfile, SecurityProfile, Signal, Subnet, Tmpfs, TopOptions, Ulimit, UpdateOptions,
+    VolumeName, VolumeSpec,
 };
 use catamaran::{
     AsyncEngine, BlockingEngine, CallContext, Config, ContainerBackend, Effect, Endpoint, Error,
@@ -489,6 +490,27 @@ fn bad_volumes() -> Vec<(&'static str, VolumeSpec)> {
     ]
 }
 
+fn bad_pulls() -> Vec<(&'static str, ImageRef, PullOptions)> {
+    let named = |name: &str| ImageRef::new(name).expect("a reference");
+    let by = |auth: RegistryAuth| ("auth", named("x"), PullOptions::default().with_auth(auth));
+    let on = |platform: &str| {
+        let options = PullOptions::default().with_platform(platform);
+        ("platform", named("x"), options)
+    };
+    vec![
+        ("image", named(&"a".repeat(64)), PullOptions::default()),
+        on(""),
+        on("linux/../x"),
+        on("a b"),
+        on(&huge()),
+        by(RegistryAuth::password("", "x")),
+        by(RegistryAuth::password("x", "")),
+        by(RegistryAuth::password("x", huge())),
+        by(RegistryAuth::identity_token("a\0")),
+        by(RegistryAuth::registry_token("x").with_server_address(huge())),
+    ]
+}
+
 fn hybrid(endpoint: Endpoint) -> HybridBackend {
     let config = Config::builder().endpoint(endpoint).build();
     HybridBackend::new(&config.expect("a configuration")).expect("both engines")
@@ -580,6 +602,27 @@ async fn what_the_call_refuses_never_reaches_the_engine() {
         let options = &TopOptions::default().with_ps_args(args);
         untouched
             .refuses("top.ps_args", async |engine| engine.top(id, options).await)
+            .await;
+    }
+    for (field, image, options) in &bad_pulls() {
+        untouched
+            .refuses(field, async |engine| {
+                engine.pull_image(image, options).await
+            })
+            .await;
+    }
+    let image = &ImageRef::new("x").expect("a reference");
+    for name in ["a".repeat(64), format!("x@sha256:{}", "a".repeat(64))] {
+        let name = &ImageRef::new(name).expect("a reference");
+        untouched
+            .refuses("name", async |engine| engine.tag_image(image, name).await)
+            .await;
+    }
+    for value in [huge(), "a\0".to_owned()] {
+        let label = LabelKey::new("a").expect("a key");
+        let options = &PruneImagesOptions::default().with_label(label, value);
+        untouched
+            .refuses("labels", async |engine| engine.prune_images(options).await)
             .await;
     }
     let nothing = &LogsOptions::default().with_stdout(false).with_stderr(false);

@@ -11,8 +11,8 @@ use super::{CallContext, ContainerBackend};
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{
-    ContainerDetails, ContainerRef, ContainerSpec, ContainerState, HealthStatus, HealthyOptions,
-    LogsOptions, RunOptions, RunOutput, WaitOptions,
+    ContainerDetails, ContainerRef, ContainerSpec, ContainerState, EnsureOptions, HealthStatus,
+    HealthyOptions, ImageDetails, ImageRef, LogsOptions, RunOptions, RunOutput, WaitOptions,
 };
 use crate::operation::Operation;
 
@@ -117,6 +117,39 @@ pub trait ContainerBackendExt: ContainerBackend {
                 Err(error)
             }
         }
+    }
+
+    /// Makes sure of an image by its policy, pulling it where need be, and shows it. Those who ask handles
+    /// of one backend for the same at the same time share one pull, and its failure.
+    ///
+    /// All of it keeps to the caller's own deadline, where there is one. Without a tag the image is `latest`.
+    /// Who wants to see the progress takes [`pull_image`](ContainerBackend::pull_image).
+    ///
+    /// # Errors
+    /// `NotFound` where it isn't there and wasn't to be pulled; as
+    /// [`inspect_image`](ContainerBackend::inspect_image) and [`pull_image`](ContainerBackend::pull_image).
+    ///
+    /// # Cancel safety
+    /// Dropped, the engine may give its pull up; of those who share it the next takes over.
+    ///
+    /// ```no_run
+    /// use catamaran::model::{EnsureOptions, ImageRef, RegistryAuth};
+    /// use catamaran::{ContainerBackend, ContainerBackendExt, Environment};
+    ///
+    /// # async fn example(backend: &dyn ContainerBackend) -> catamaran::Result<()> {
+    /// let image = ImageRef::new("registry.example/team/app:1.2")?;
+    /// let auth = RegistryAuth::for_image(&image, &Environment::from_process())?;
+    /// let details = backend.ensure_image(&image, &EnsureOptions::default().with_auth(auth)).await?;
+    /// println!("{} for {}/{}", details.id, details.os, details.architecture);
+    /// # Ok(())
+    /// # }
+    /// ```
+    async fn ensure_image(
+        &self,
+        image: &ImageRef,
+        options: &EnsureOptions,
+    ) -> Result<ImageDetails> {
+        super::ensure::ensure(self, image, options).await
     }
 
     /// Waits until a container's health check says that it is healthy, and shows it as it is then.

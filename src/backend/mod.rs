@@ -1,8 +1,11 @@
 //! The deck: one trait that both engines, their hybrid and any test double implement.
 
 mod context;
+mod ensure;
 mod ext;
+mod flight;
 mod guard;
+mod identity;
 pub(crate) mod janitor;
 mod leftover;
 
@@ -14,18 +17,20 @@ use crate::error::Result;
 use crate::model::{
     ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats,
     ContainerSummary, Created, CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo,
-    EngineVersion, ExecOptions, ExecOutput, FileChange, ImageArchive, ImageRef, ImageRemoval,
-    ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions,
-    ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
-    NetworkSummary, Ping, ProcessTable, PruneNetworksOptions, PruneReport, PruneVolumesOptions,
-    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, StartOutcome,
-    StopOptions, StopOutcome, TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName,
-    VolumeSpec, WaitOptions, WaitOutcome,
+    EngineVersion, ExecOptions, ExecOutput, FileChange, ImageArchive, ImageDetails,
+    ImagePruneReport, ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions,
+    ListImagesOptions, ListNetworksOptions, ListOptions, ListVolumesOptions, LogStream,
+    LogsOptions, NetworkDetails, NetworkRef, NetworkSpec, NetworkSummary, Ping, ProcessTable,
+    PruneImagesOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullOptions,
+    PullStream, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions,
+    StartOutcome, StopOptions, StopOutcome, TopOptions, UpdateOptions, VolumeDetails, VolumeList,
+    VolumeName, VolumeSpec, WaitOptions, WaitOutcome,
 };
 
 pub use context::CallContext;
 pub use ext::ContainerBackendExt;
 pub use guard::ContainerGuard;
+pub use identity::BackendId;
 
 /// A container engine.
 ///
@@ -89,6 +94,19 @@ pub trait ContainerBackend: Send + Sync + 'static {
         self.with_context(CallContext::new())
     }
 
+    /// Which backend this is a handle to: the same for all that came of one another by a clone or
+    /// [`with_context`](Self::with_context), `None` where nobody says. Handles of one backend share pulls, see
+    /// [`ensure_image`](ContainerBackendExt::ensure_image).
+    fn identity(&self) -> Option<BackendId> {
+        None
+    }
+
+    /// What goes along with the calls of this handle, for what makes several calls in one. By default
+    /// nothing.
+    fn context(&self) -> CallContext {
+        CallContext::new()
+    }
+
     /// Asks whether the engine is there.
     ///
     /// # Cancel safety
@@ -140,6 +158,57 @@ pub trait ContainerBackend: Send + Sync + 'static {
         archive: ImageArchive,
     ) -> Result<ImageRef>;
 
+    /// Pulls an image from its registry: gives its progress as a stream, whose end without an error says
+    /// that the image is there. Without a tag it is `latest`.
+    ///
+    /// The pull has no deadline but the caller's own, which covers it to its end.
+    ///
+    /// # Errors
+    /// `InvalidInput` where the reference is an id; `Denied` where the registry refuses; `NotFound` where it
+    /// has no such image, or says so to those without rights; `Engine` for what else the engine says, and
+    /// where the stream ends well but the image isn't there. Engines find out before the stream begins, or in
+    /// it: it yields the same errors, and those of a broken body (`Transport`, `Decode`, `TooLarge`), and
+    /// ends after any.
+    ///
+    /// # Cancel safety
+    /// Dropped, future or stream, the engine may give the pull up or go on with it; what it has of the layers
+    /// stays. Pulling again is safe.
+    ///
+    /// ```no_run
+    /// use catamaran::ContainerBackend;
+    /// use catamaran::model::{ImageRef, PullOptions};
+    /// use futures::TryStreamExt;
+    ///
+    /// # async fn example(backend: &dyn ContainerBackend) -> catamaran::Result<()> {
+    /// let image = ImageRef::new("busybox:1.36")?;
+    /// let mut progress = backend.pull_image(&image, &PullOptions::default()).await?;
+    /// while let Some(event) = progress.try_next().await? {
+    ///     println!("{} {}", event.id.unwrap_or_default(), event.status);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    async fn pull_image(&self, image: &ImageRef, options: &PullOptions) -> Result<PullStream>;
+
+    /// Shows an image: what it is, and what its containers get.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    async fn inspect_image(&self, image: &ImageRef) -> Result<ImageDetails>;
+
+    /// Gives an image another name, beside those that it has; an image that bore it loses it. Without a tag
+    /// it is `latest`.
+    ///
+    /// # Errors
+    /// `NotFound`; `InvalidInput` where the name is an id or has a digest.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, it may or may not bear the name. Calling it again is safe.
+    async fn tag_image(&self, image: &ImageRef, name: &ImageRef) -> Result<()>;
+
     /// Removes an image, or one of its names.
     ///
     /// # Errors
@@ -152,6 +221,15 @@ pub trait ContainerBackend: Send + Sync + 'static {
         image: &ImageRef,
         options: &RemoveImageOptions,
     ) -> Result<Vec<ImageRemoval>>;
+
+    /// Removes the images that no container uses: the nameless ones, or all.
+    ///
+    /// # Errors
+    /// `Conflict` where another prune is under way.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, the engine may go on removing them.
+    async fn prune_images(&self, options: &PruneImagesOptions) -> Result<ImagePruneReport>;
 
     /// Makes a container; it doesn't run yet.
     ///

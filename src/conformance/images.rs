@@ -1,4 +1,4 @@
-//! Images: import, look, list, remove.
+//! Images: import, look, list, name, remove.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -6,11 +6,14 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use bytes::Bytes;
 use futures::FutureExt;
 
-use super::scratch::{CONFLICT, assert_refused, idle, inspect, key, unique_name, with_container};
+use super::scratch::{
+    CONFLICT, assert_refused, eventually, idle, inspect, key, unique_name, with_container,
+};
 use crate::backend::ContainerBackend;
 use crate::error::{Effect, ErrorKind};
 use crate::model::{
-    ImageArchive, ImageRef, ImageRemoval, ImportOptions, ListImagesOptions, RemoveImageOptions,
+    ImageArchive, ImageRef, ImageRemoval, ImportOptions, ListImagesOptions, PruneImagesOptions,
+    RemoveImageOptions,
 };
 
 /// A tar archive of one file.
@@ -36,7 +39,7 @@ fn archive(name: &str, contents: &[u8]) -> Vec<u8> {
 }
 
 /// A name that no image has.
-fn unique_image() -> ImageRef {
+pub(super) fn unique_image() -> ImageRef {
     ImageRef::new(format!("catamaran/{}:1", unique_name())).expect("a reference")
 }
 
@@ -203,6 +206,128 @@ pub async fn image_in_use_conflicts(backend: &dyn ContainerBackend, _image: &Ima
             assert!(backend.image_exists(&name).await.expect("an answer"));
         })
         .await;
+    })
+    .await;
+}
+
+/// Imports an image of one file that nobody else has, with these instructions.
+async fn import(backend: &dyn ContainerBackend, name: &ImageRef, changes: &[String]) -> ImageRef {
+    let mut options = ImportOptions::new(name.clone());
+    options.changes = changes.to_vec();
+    let tar = archive("file", name.as_str().as_bytes());
+    let imported = backend.import_image(&options, tar.into()).await;
+    imported.expect("an import")
+}
+
+/// An inspect shows what an image was made with.
+///
+/// # Panics
+/// Where it doesn't.
+pub async fn image_inspect(backend: &dyn ContainerBackend, _image: &ImageRef) {
+    with_image_name(backend, |name| async move {
+        let changes = [
+            "LABEL org.example.kind=\"a b\"",
+            "ENV KIND=a=b",
+            "ENTRYPOINT [\"/file\", \"-x\"]",
+            "CMD [\"a b\"]",
+            "WORKDIR /srv",
+            "USER 1000",
+            "EXPOSE 80/tcp",
+            "VOLUME /data",
+        ];
+        let id = import(backend, &name, &changes.map(str::to_owned)).await;
+        for reference in [&name, &id] {
+            let details = backend.inspect_image(reference).await.expect("details");
+            // Podman leaves the algorithm out.
+            assert!(id.as_str().ends_with(details.id.as_str()), "{details:?}");
+            let named = |tag: &String| tag.ends_with(name.as_str());
+            assert!(details.tags.iter().any(named), "{details:?}");
+            assert_eq!(details.labels["org.example.kind"], "a b");
+            assert_eq!(details.env.get("KIND"), Some("a=b"));
+            assert_eq!(details.entrypoint, ["/file", "-x"]);
+            assert_eq!(details.command, ["a b"]);
+            assert_eq!(details.working_dir.as_deref(), Some("/srv"));
+            assert_eq!(details.user.as_deref(), Some("1000"));
+            assert_eq!(details.exposed_ports, ["80/tcp"]);
+            assert_eq!(details.volumes, ["/data"]);
+            assert_eq!(details.os, "linux");
+            assert_eq!(details.layers.len(), 1, "{:?}", details.layers);
+            assert!(details.size > 0 && details.created.is_some());
+        }
+    })
+    .await;
+    let error = backend.inspect_image(&unique_image()).await;
+    let error = error.expect_err("no such image");
+    assert_refused(&error, &[ErrorKind::NotFound], "the inspect of no image");
+}
+
+/// An image bears the names that it is given, and a name is the latest image's.
+///
+/// # Panics
+/// Where it isn't so.
+pub async fn image_tag(backend: &dyn ContainerBackend, image: &ImageRef) {
+    let id = async |image: &ImageRef| backend.inspect_image(image).await.map(|shown| shown.id);
+    with_image_name(backend, |name| async move {
+        let first = id(image).await.expect("the suite's own image");
+        // Twice is as once.
+        for _ in 0..2 {
+            backend.tag_image(image, &name).await.expect("a name");
+        }
+        assert_eq!(id(&name).await.expect("details"), first);
+        with_image_name(backend, |other| async move {
+            let second = import(backend, &other, &[]).await;
+            backend.tag_image(&second, &name).await.expect("a name");
+            let shown = id(&name).await.expect("details");
+            assert!(second.as_str().ends_with(shown.as_str()), "the name moved");
+        })
+        .await;
+    })
+    .await;
+    assert!(id(image).await.is_ok(), "the suite's own image stays");
+    let error = backend.tag_image(&unique_image(), &unique_image()).await;
+    let error = error.expect_err("no such image");
+    assert_refused(&error, &[ErrorKind::NotFound], "a name for no image");
+    let hex = "a".repeat(64);
+    for text in [hex.clone(), format!("x/y@sha256:{hex}")] {
+        let name = ImageRef::new(&text).expect("a reference");
+        let error = backend.tag_image(image, &name).await.expect_err(&text);
+        assert_eq!(
+            (error.kind(), error.effect()),
+            (ErrorKind::InvalidInput, Effect::NotSent),
+            "the name {text}: {error}"
+        );
+    }
+}
+
+/// A prune removes unused images that bear the label asked for, named ones only where all are asked for.
+///
+/// # Panics
+/// Where it does otherwise.
+pub async fn prune_images_by_label(backend: &dyn ContainerBackend, image: &ImageRef) {
+    let prune = async |options: &PruneImagesOptions| {
+        eventually("no other prune is under way", async || {
+            match backend.prune_images(options).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => None,
+                pruned => Some(pruned.expect("a prune")),
+            }
+        })
+        .await
+    };
+    with_image_name(backend, |name| async move {
+        let mine = name.to_string();
+        let id = import(backend, &name, &[format!("LABEL org.example.mine={mine}")]).await;
+        let nameless = PruneImagesOptions::default().with_label(key("org.example.mine"), mine);
+        let report = prune(&nameless).await;
+        assert_eq!(report.removals, [], "a named one stays");
+        let all = nameless.with_all(true);
+        let report = prune(&all).await;
+        let deleted = report.removals.iter().any(|one| match one {
+            ImageRemoval::Deleted(gone) => id.as_str().ends_with(gone.as_str()),
+            ImageRemoval::Untagged(_) => false,
+        });
+        assert!(deleted, "the image is deleted: {report:?}");
+        assert!(!backend.image_exists(&id).await.expect("an answer"));
+        assert!(backend.image_exists(image).await.expect("an answer"));
     })
     .await;
 }

@@ -29,6 +29,7 @@ mod logs;
 mod names;
 mod networks;
 mod objects;
+mod pulls;
 mod refusals;
 mod scratch;
 mod signals;
@@ -103,6 +104,12 @@ macro_rules! __conformance_checks {
         images::image_import_list_remove [ImportImage, ListImages, ImageExists, RemoveImage],
         images::broken_archive_makes_no_image [ImportImage],
         images::import_needs_a_name [ImportImage],
+        images::image_inspect [InspectImage],
+        images::image_tag [TagImage],
+        images::prune_images_by_label [PruneImages],
+        pulls::pull_from_nowhere_fails [PullImage],
+        pulls::pull_needs_a_name [PullImage],
+        pulls::ensure_image_by_policy [InspectImage, PullImage],
         images::remove_of_a_missing_image [RemoveImage],
         images::image_in_use_conflicts [RemoveImage],
         networks::network_from_creation_to_removal

@@ -174,7 +174,10 @@ fn known(meta: &Path) -> String {
 
 /// `None` where there is no such file. The message never quotes the file: `config.json` holds registry
 /// passwords.
-fn read_json<T: for<'de> Deserialize<'de>>(path: &Path, origin: &str) -> Result<Option<T>> {
+pub(crate) fn read_json<T: for<'de> Deserialize<'de>>(
+    path: &Path,
+    origin: &str,
+) -> Result<Option<T>> {
     let fault = |why: String| wrong(format!("{origin}: {}: {why}", one_line(path)));
     let bytes = match read(path) {
         Ok(bytes) => bytes,
@@ -213,7 +216,7 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn wrong(message: String) -> Error {
+pub(crate) fn wrong(message: String) -> Error {
     Error::new(ErrorKind::Config, message)
 }
 

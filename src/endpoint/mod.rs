@@ -1,6 +1,6 @@
 //! Where the engine is, and how that is found out.
 
-mod context;
+pub(crate) mod context;
 mod discover;
 pub(crate) mod environment;
 mod parse;

@@ -66,12 +66,15 @@ impl BollardCarrier {
             Body::Tar(ImageArchive::Bytes(bytes)) => body_full(bytes),
             Body::Tar(ImageArchive::Stream(pieces)) => body_try_stream(pieces),
         };
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(call.method)
             .uri(wire::versioned(&call.path, envelope.version))
             .header(header::CONTENT_TYPE, content_type)
             .body(body)
             .map_err(|error| Error::invalid("path", "is no URL").with_source(error))?;
+        if let Some(auth) = call.registry_auth {
+            request.headers_mut().insert(wire::REGISTRY_AUTH, auth);
+        }
         let (response, link) = self.transport.send(request, envelope.deadline).await?;
         let (head, body) = response.into_parts();
         Ok((head.into(), body, link))

@@ -3,6 +3,7 @@
 pub(crate) mod bollard;
 mod carrier;
 mod operations;
+mod pull;
 mod shiplift;
 mod transport;
 pub(crate) mod wire;
@@ -19,7 +20,7 @@ use carrier::{Answer, Carrier, Envelope, OpenAnswer, Permit, Status};
 use shiplift::ShipliftCarrier;
 use wire::{Call, Command};
 
-use crate::backend::CallContext;
+use crate::backend::{BackendId, CallContext};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::endpoint::{ApiVersion, Endpoint};
@@ -61,6 +62,7 @@ pub type AsyncEngine = Engine<BollardCarrier>;
 pub type BlockingEngine = Engine<ShipliftCarrier>;
 
 struct Shared<C> {
+    id: BackendId,
     carrier: C,
     config: Config,
     endpoint: Arc<str>,
@@ -117,6 +119,7 @@ impl<C: Carrier> Engine<C> {
         speakable(config.endpoint())?;
         Ok(Self {
             shared: Arc::new(Shared {
+                id: BackendId::new(),
                 carrier: C::new(config)?,
                 config: config.clone(),
                 endpoint: config.endpoint().to_string().into(),

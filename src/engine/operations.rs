@@ -10,18 +10,19 @@ use futures::StreamExt;
 use super::Engine;
 use super::carrier::{Carrier, Envelope, Status};
 use super::wire::{self, Command, Framing};
-use crate::backend::{CallContext, ContainerBackend};
+use crate::backend::{BackendId, CallContext, ContainerBackend};
 use crate::deadline::Deadline;
 use crate::endpoint::ApiVersion;
 use crate::error::{Effect, ErrorKind, Result};
 use crate::model::{
     ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats,
     ContainerSummary, Created, CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo,
-    EngineVersion, ExecId, ExecOptions, ExecOutput, FileChange, ImageArchive, ImageRef,
-    ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions,
-    ListOptions, ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef,
-    NetworkSpec, NetworkSummary, Ping, ProcessTable, PruneNetworksOptions, PruneReport,
-    PruneVolumesOptions, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions,
+    EngineVersion, ExecId, ExecOptions, ExecOutput, FileChange, ImageArchive, ImageDetails,
+    ImagePruneReport, ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions,
+    ListImagesOptions, ListNetworksOptions, ListOptions, ListVolumesOptions, LogStream,
+    LogsOptions, NetworkDetails, NetworkRef, NetworkSpec, NetworkSummary, Ping, ProcessTable,
+    PruneImagesOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullOptions,
+    PullStream, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions,
     StartOutcome, StopOptions, StopOutcome, TopOptions, UpdateOptions, VolumeDetails, VolumeList,
     VolumeName, VolumeSpec, WaitOptions, WaitOutcome,
 };
@@ -29,7 +30,12 @@ use crate::operation::Operation;
 
 impl<C: Carrier> Engine<C> {
     /// Puts into an error what the call was about.
-    fn name<T>(&self, result: Result<T>, operation: Operation, subject: impl Display) -> Result<T> {
+    pub(super) fn name<T>(
+        &self,
+        result: Result<T>,
+        operation: Operation,
+        subject: impl Display,
+    ) -> Result<T> {
         result.map_err(|error| {
             self.doubt_version(&error);
             let subject = subject.to_string();
@@ -201,6 +207,14 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
         }
     }
 
+    fn identity(&self) -> Option<BackendId> {
+        Some(self.shared.id)
+    }
+
+    fn context(&self) -> CallContext {
+        self.context.clone()
+    }
+
     async fn ping(&self) -> Result<Ping> {
         let envelope = Envelope {
             version: None,
@@ -283,6 +297,27 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
         .await
     }
 
+    async fn pull_image(&self, image: &ImageRef, options: &PullOptions) -> Result<PullStream> {
+        let pulled = self.pull(image, options).await;
+        self.name(pulled, Operation::PullImage, image)
+    }
+
+    async fn inspect_image(&self, image: &ImageRef) -> Result<ImageDetails> {
+        self.question(
+            Operation::InspectImage,
+            image,
+            |_| Ok(wire::inspect_image(image)),
+            wire::image_details,
+        )
+        .await
+    }
+
+    async fn tag_image(&self, image: &ImageRef, name: &ImageRef) -> Result<()> {
+        let call = self.name(wire::tag_image(image, name), Operation::TagImage, image)?;
+        self.question(Operation::TagImage, image, |_| Ok(call), |_| Ok(()))
+            .await
+    }
+
     async fn remove_image(
         &self,
         image: &ImageRef,
@@ -291,6 +326,17 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
         let call = |_| Ok(wire::remove_image(image, options));
         self.question(Operation::RemoveImage, image, call, wire::removals)
             .await
+    }
+
+    async fn prune_images(&self, options: &PruneImagesOptions) -> Result<ImagePruneReport> {
+        self.name(options.validate(), Operation::PruneImages, "")?;
+        self.question(
+            Operation::PruneImages,
+            "",
+            |_| Ok(wire::prune_images(options)),
+            wire::pruned_images,
+        )
+        .await
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<Created> {

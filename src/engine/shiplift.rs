@@ -144,13 +144,19 @@ async fn send(
         Body::Json(bytes) | Body::Tar(ImageArchive::Bytes(bytes)) => bytes.into(),
         Body::Tar(ImageArchive::Stream(pieces)) => hyper014::Body::wrap_stream(pieces),
     };
-    let request = Request::builder()
+    let mut request = Request::builder()
         .method(call.method.as_str())
         .uri(uri)
         .header("host", "localhost")
         .header("content-type", content_type)
         .body(body)
         .map_err(|error| Error::invalid("path", "is no URL").with_source(error))?;
+    if let Some(auth) = call.registry_auth {
+        let mut auth = hyper014::header::HeaderValue::from_bytes(auth.as_bytes())
+            .map_err(|_| Error::invalid("auth", "can't be a header"))?;
+        auth.set_sensitive(true);
+        request.headers_mut().insert(wire::REGISTRY_AUTH, auth);
+    }
     let sent = match transport {
         Transport::Unix { client, .. } => client.request(request).await,
         Transport::Tcp { client, .. } => client.request(request).await,

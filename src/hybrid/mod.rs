@@ -9,7 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::backend::{CallContext, ContainerBackend};
+use crate::backend::{BackendId, CallContext, ContainerBackend};
 use crate::config::{Config, Mode};
 use crate::deadline::Deadline;
 use crate::engine::{AsyncEngine, BlockingEngine};
@@ -38,7 +38,8 @@ pub use report::{CallReport, LastCall, Observer, Reason};
 ///
 /// So that there is time left, the first attempt of an operation that may be repeated has two thirds of
 /// the call's time, from when it is its turn. Of any other it has all of it, and so have `wait`, whose end
-/// is no failure, and `logs`, whose reading goes on after the call. Where both attempts fail the error is the second one's,
+/// is no failure, and `logs` and `pull_image`, whose reading goes on after the call: once a stream has begun,
+/// its failure is the caller's. Where both attempts fail the error is the second one's,
 /// and keeps the first ([`Error::first_failure`]).
 ///
 /// Both engines talk to the same daemon: this cures a client's path, not a daemon that is down.
@@ -66,6 +67,7 @@ pub use report::{CallReport, LastCall, Observer, Reason};
 /// ```
 #[derive(Clone)]
 pub struct HybridBackend {
+    id: BackendId,
     async_engine: Arc<dyn ContainerBackend>,
     blocking_engine: Arc<dyn ContainerBackend>,
     switch: Arc<Switch>,
@@ -126,6 +128,7 @@ impl HybridBackend {
         blocking_engine: Arc<dyn ContainerBackend>,
     ) -> Self {
         Self {
+            id: BackendId::new(),
             async_engine,
             blocking_engine,
             switch: Arc::new(Switch::new(Mode::default())),
@@ -235,8 +238,9 @@ impl HybridBackend {
 
     fn deadline(&self, call: Call) -> Deadline {
         let usual = self.operation_timeout.saturating_add(call.patience);
-        // A wait takes as long as the container does.
-        let usual = (call.operation != Operation::Wait).then_some(usual);
+        // A wait takes as long as the container does, a pull as long as the registry.
+        let open = matches!(call.operation, Operation::Wait | Operation::PullImage);
+        let usual = (!open).then_some(usual);
         Deadline::new(self.context.timeout.or(usual), self.context.deadline)
     }
 
@@ -286,7 +290,11 @@ impl From<Operation> for Call {
 impl Call {
     /// Whether a second attempt may follow a timeout of the first, which must leave time for it then.
     fn leaves_time(self) -> bool {
-        self.repeatable && !matches!(self.operation, Operation::Wait | Operation::Logs)
+        self.repeatable
+            && !matches!(
+                self.operation,
+                Operation::Wait | Operation::Logs | Operation::PullImage
+            )
     }
 
     fn falls_back(self, error: &Error) -> bool {

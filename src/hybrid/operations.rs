@@ -6,18 +6,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Call, HybridBackend};
-use crate::backend::{CallContext, ContainerBackend};
+use crate::backend::{BackendId, CallContext, ContainerBackend};
 use crate::error::Result;
 use crate::model::{
     ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats,
     ContainerSummary, Created, CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo,
-    EngineVersion, ExecOptions, ExecOutput, FileChange, ImageArchive, ImageRef, ImageRemoval,
-    ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions,
-    ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
-    NetworkSummary, Ping, ProcessTable, PruneNetworksOptions, PruneReport, PruneVolumesOptions,
-    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, StartOutcome,
-    StopOptions, StopOutcome, TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName,
-    VolumeSpec, WaitCondition, WaitOptions, WaitOutcome,
+    EngineVersion, ExecOptions, ExecOutput, FileChange, ImageArchive, ImageDetails,
+    ImagePruneReport, ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions,
+    ListImagesOptions, ListNetworksOptions, ListOptions, ListVolumesOptions, LogStream,
+    LogsOptions, NetworkDetails, NetworkRef, NetworkSpec, NetworkSummary, Ping, ProcessTable,
+    PruneImagesOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullOptions,
+    PullStream, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions,
+    StartOutcome, StopOptions, StopOutcome, TopOptions, UpdateOptions, VolumeDetails, VolumeList,
+    VolumeName, VolumeSpec, WaitCondition, WaitOptions, WaitOutcome,
 };
 use crate::operation::Operation as Op;
 
@@ -56,6 +57,14 @@ impl ContainerBackend for HybridBackend {
             observers: Vec::new(),
             ..self.clone()
         })
+    }
+
+    fn identity(&self) -> Option<BackendId> {
+        Some(self.id)
+    }
+
+    fn context(&self) -> CallContext {
+        self.context.clone()
     }
 
     async fn ping(&self) -> Result<Ping> {
@@ -103,6 +112,19 @@ impl ContainerBackend for HybridBackend {
         }
     }
 
+    async fn pull_image(&self, image: &ImageRef, options: &PullOptions) -> Result<PullStream> {
+        self.run(Op::PullImage, ask!(pull_image(image, options)))
+            .await
+    }
+
+    async fn inspect_image(&self, image: &ImageRef) -> Result<ImageDetails> {
+        self.run(Op::InspectImage, ask!(inspect_image(image))).await
+    }
+
+    async fn tag_image(&self, image: &ImageRef, name: &ImageRef) -> Result<()> {
+        self.run(Op::TagImage, ask!(tag_image(image, name))).await
+    }
+
     async fn remove_image(
         &self,
         image: &ImageRef,
@@ -110,6 +132,10 @@ impl ContainerBackend for HybridBackend {
     ) -> Result<Vec<ImageRemoval>> {
         self.run(Op::RemoveImage, ask!(remove_image(image, options)))
             .await
+    }
+
+    async fn prune_images(&self, options: &PruneImagesOptions) -> Result<ImagePruneReport> {
+        self.run(Op::PruneImages, ask!(prune_images(options))).await
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<Created> {

@@ -201,3 +201,54 @@ pub enum ImageRemoval {
     /// A layer or image is gone.
     Deleted(String),
 }
+
+/// Which unused images are removed.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use catamaran::model::PruneImagesOptions;
+///
+/// let day = SystemTime::now() - Duration::from_secs(86_400);
+/// let old = PruneImagesOptions::default().with_all(true).with_until(day);
+/// assert_ne!(old, PruneImagesOptions::default());
+/// ```
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PruneImagesOptions {
+    /// Whether those that have a name go too; by default only nameless ones do.
+    pub all: bool,
+    /// Only images that bear all these labels, each with its value where one is given.
+    pub labels: BTreeMap<LabelKey, Option<String>>,
+    /// Only images made before this time.
+    pub until: Option<SystemTime>,
+}
+
+impl PruneImagesOptions {
+    /// Removes only images that bear this label, with this value where one is given.
+    #[must_use]
+    pub fn with_label(mut self, key: LabelKey, value: impl Into<Option<String>>) -> Self {
+        self.labels.insert(key, value.into());
+        self
+    }
+
+    setters! {
+        /// Sets whether those that have a name go too.
+        with_all(all: bool);
+        /// Removes only images made before this time.
+        with_until(until: Option<SystemTime>);
+    }
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        label_values(self.labels.values().flatten())
+    }
+}
+
+/// What a prune of images removed.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct ImagePruneReport {
+    /// The names and layers that are gone.
+    pub removals: Vec<ImageRemoval>,
+    /// How many bytes that freed, by the engine's count.
+    pub space_reclaimed: u64,
+}

@@ -79,6 +79,13 @@ impl ImageRef {
         split(&self.0).digest
     }
 
+    /// Registry and path: what is before the tag and the digest.
+    pub(crate) fn name(&self) -> &str {
+        let Parts { domain, path, .. } = split(&self.0);
+        let length = domain.map_or(0, |domain| domain.len() + 1) + path.len();
+        self.0.get(..length).unwrap_or(&self.0)
+    }
+
     /// Whether it is an image's id rather than a name.
     #[must_use]
     pub fn is_id(&self) -> bool {
@@ -307,6 +314,7 @@ mod tests {
     fn takes_references_apart() {
         let image = ImageRef::new("[2001:db8::1]:5000/team/app:1").expect("a reference");
         assert_eq!(image.domain(), Some("[2001:db8::1]:5000"));
+        assert_eq!(image.name(), "[2001:db8::1]:5000/team/app");
         assert_eq!(
             (image.path(), image.tag(), image.digest()),
             ("team/app", Some("1"), None)
@@ -315,6 +323,7 @@ mod tests {
         let id = ImageRef::new(format!("sha256:{HEX}")).expect("an id");
         assert_eq!((id.is_id(), id.path(), id.tag()), (true, id.as_str(), None));
         let bare = ImageRef::new("busybox").expect("a reference");
+        assert_eq!((id.name(), bare.name()), (id.as_str(), "busybox"));
         assert_eq!(bare.with_default_tag().as_str(), "busybox:latest");
         assert_eq!(image.with_default_tag(), image);
     }

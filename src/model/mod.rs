@@ -24,13 +24,16 @@ mod driver;
 mod exec;
 mod health;
 mod image;
+mod image_details;
 mod image_ref;
 mod logs;
 mod mount;
 mod network;
 mod network_options;
 mod prune;
+mod pull;
 mod reference;
+mod registry_auth;
 mod resources;
 mod run;
 mod security;
@@ -53,8 +56,10 @@ pub use driver::DriverOptions;
 pub use exec::{ExecOptions, ExecOutput};
 pub use health::{HealthCheck, HealthTest, HealthyOptions};
 pub use image::{
-    ImageArchive, ImageRemoval, ImageSummary, ImportOptions, ListImagesOptions, RemoveImageOptions,
+    ImageArchive, ImagePruneReport, ImageRemoval, ImageSummary, ImportOptions, ListImagesOptions,
+    PruneImagesOptions, RemoveImageOptions,
 };
+pub use image_details::ImageDetails;
 pub use image_ref::ImageRef;
 pub use logs::{LogChunk, LogConfig, LogOutput, LogSource, LogStream, LogsOptions};
 pub use mount::{Mount, MountKind, PortMapping, Protocol};
@@ -63,7 +68,9 @@ pub use network::{
 };
 pub use network_options::{ConnectOptions, DisconnectOptions, ListNetworksOptions};
 pub use prune::{PruneNetworksOptions, PruneReport, PruneVolumesOptions};
+pub use pull::{EnsureOptions, PullEvent, PullOptions, PullPolicy, PullStatus, PullStream};
 pub use reference::{ContainerName, ContainerRef, ExecId, LabelKey, NetworkRef, VolumeName};
+pub use registry_auth::RegistryAuth;
 pub use resources::{DeviceCount, DeviceRequest, MemorySwap, Resources, RestartPolicy, Ulimit};
 pub use run::{RunOptions, RunOutput};
 pub use security::{NetworkMode, SeccompProfile, SecurityProfile, Tmpfs};

@@ -32,7 +32,8 @@ pub fn sound(request: &Recorded) -> (u16, Body) {
         ("GET", ["version"]) => one(200, version()),
         ("GET", ["info"]) => one(200, info()),
         ("GET", ["images", "json"]) => one(200, images()),
-        ("GET", ["images", ..]) => one(200, json!({ "Id": "sha256:0" })),
+        ("GET", ["images", ..]) => one(200, image()),
+        ("POST", ["images", "create"]) if is_pull(request) => (200, Body::Json(pull())),
         ("POST", ["images", "create"]) => {
             let id = format!("sha256:{}", "a".repeat(64));
             let progress = json!({"status": "Importing", "progressDetail": {}});
@@ -42,6 +43,11 @@ pub fn sound(request: &Recorded) -> (u16, Body) {
             200,
             json!([{"Untagged": "a:latest"}, {"Deleted": "sha256:0"}]),
         ),
+        ("POST", ["images", "prune"]) => one(
+            200,
+            json!({"ImagesDeleted": [{"Untagged": "a:latest"}, {"Deleted": "sha256:0"}], "SpaceReclaimed": 7}),
+        ),
+        ("POST", ["images", .., "tag"]) => (201, Body::Nothing),
         ("POST", ["containers", "create"]) => {
             one(201, json!({"Id": "c0ffee", "Warnings": ["no swap"]}))
         }
@@ -134,6 +140,39 @@ fn images() -> Value {
         },
         {"Id": "b".repeat(64), "RepoTags": null, "Labels": null},
     ])
+}
+
+fn is_pull(request: &Recorded) -> bool {
+    let query = request.query.as_deref().unwrap_or_default();
+    query.contains("fromImage=")
+}
+
+fn pull() -> Vec<Value> {
+    vec![
+        json!({"status": "Pulling from library/a", "id": "latest"}),
+        json!({
+            "status": "Downloading", "progressDetail": {"current": 512, "total": 1024},
+            "progress": "[=>  ] 512B/1kB", "id": "2408cc74d12b",
+        }),
+        json!({"status": "Defragmenting", "progressDetail": {"current": 1, "total": -1}, "id": "2408cc74d12b"}),
+        json!({"status": "Pull complete", "progressDetail": {}, "id": "2408cc74d12b"}),
+        json!({"status": "Status: Downloaded newer image for a:latest"}),
+    ]
+}
+
+fn image() -> Value {
+    json!({
+        "Id": format!("sha256:{}", "a".repeat(64)), "RepoTags": ["a:latest"], "RepoDigests": ["a@sha256:0"],
+        "Parent": "", "Comment": "", "Created": "2026-01-01T12:00:00.5Z", "DockerVersion": "28.5.1",
+        "Architecture": "arm64", "Variant": "v8", "Os": "linux", "Size": 1024, "VirtualSize": 1024,
+        "Config": {
+            "User": "1000", "ExposedPorts": {"80/tcp": {}}, "Env": ["A=b"], "Cmd": ["x"], "Volumes": {"/data": {}},
+            "WorkingDir": "/srv", "Entrypoint": ["/x"], "Labels": {"a": "b"}, "StopSignal": "SIGINT",
+        },
+        "GraphDriver": {"Data": null, "Name": "overlay2"},
+        "RootFS": {"Type": "layers", "Layers": ["sha256:1", "sha256:2"]},
+        "Metadata": {"LastTagTime": "0001-01-01T00:00:00Z"},
+    })
 }
 
 fn containers() -> Value {

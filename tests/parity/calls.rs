@@ -6,17 +6,17 @@ use bytes::Bytes;
 use catamaran::model::{
     ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerState,
     ContainerStats, ContainerSummary, Created, CreatedNetwork, DisconnectOptions, DiskUsage,
-    EngineInfo, EngineVersion, ExecOptions, ExecOutput, FileChange, ImageArchive, ImageRef,
-    ImageRemoval, ImageSummary, ImportOptions, KillOptions, LabelKey, ListImagesOptions,
-    ListNetworksOptions, ListOptions, ListVolumesOptions, LogChunk, LogSource, LogsOptions,
-    NetworkDetails, NetworkRef, NetworkSpec, NetworkSummary, Ping, ProcessTable,
-    PruneNetworksOptions, PruneReport, PruneVolumesOptions, RemoveImageOptions, RemoveOptions,
-    RemoveVolumeOptions, RestartOptions, StartOutcome, StopOptions, StopOutcome, TopOptions,
-    UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitCondition, WaitOptions,
-    WaitOutcome,
+    EngineInfo, EngineVersion, ExecOptions, ExecOutput, FileChange, ImageArchive, ImageDetails,
+    ImagePruneReport, ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions, LabelKey,
+    ListImagesOptions, ListNetworksOptions, ListOptions, ListVolumesOptions, LogChunk, LogSource,
+    LogsOptions, NetworkDetails, NetworkRef, NetworkSpec, NetworkSummary, Ping, ProcessTable,
+    PruneImagesOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullEvent,
+    PullOptions, RegistryAuth, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions,
+    RestartOptions, StartOutcome, StopOptions, StopOutcome, TopOptions, UpdateOptions,
+    VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitCondition, WaitOptions, WaitOutcome,
 };
 use catamaran::{ContainerBackend, Effect, Error, ErrorKind, Operation};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -33,7 +33,11 @@ pub enum Call {
     ImageExists(ImageRef),
     ListImages(ListImagesOptions),
     ImportImage(ImportOptions, Archive),
+    PullImage(ImageRef, PullOptions),
+    InspectImage(ImageRef),
+    TagImage(ImageRef, ImageRef),
     RemoveImage(ImageRef, RemoveImageOptions),
+    PruneImages(PruneImagesOptions),
     Create(Box<ContainerSpec>),
     Start(ContainerRef),
     Stop(ContainerRef, StopOptions),
@@ -94,7 +98,10 @@ pub enum Reply {
     Exists(bool),
     Images(Vec<ImageSummary>),
     Imported(ImageRef),
+    Pulled(Vec<PullEvent>),
+    Image(Box<ImageDetails>),
     Removals(Vec<ImageRemoval>),
+    PrunedImages(ImagePruneReport),
     Created(Created),
     Started(StartOutcome),
     Stopped(StopOutcome),
@@ -158,9 +165,16 @@ impl Call {
             Self::ImportImage(options, archive) => {
                 Reply::Imported(on.import_image(options, archive.open()).await?)
             }
+            Self::PullImage(image, options) => {
+                let progress = on.pull_image(image, options).await?;
+                Reply::Pulled(progress.try_collect().await?)
+            }
+            Self::InspectImage(image) => Reply::Image(Box::new(on.inspect_image(image).await?)),
+            Self::TagImage(image, name) => done(on.tag_image(image, name).await?),
             Self::RemoveImage(image, options) => {
                 Reply::Removals(on.remove_image(image, options).await?)
             }
+            Self::PruneImages(options) => Reply::PrunedImages(on.prune_images(options).await?),
             Self::Create(spec) => Reply::Created(on.create(spec).await?),
             Self::Start(id) => Reply::Started(on.start(id).await?),
             Self::Stop(id, options) => Reply::Stopped(on.stop(id, options).await?),
@@ -257,6 +271,38 @@ fn import() -> impl Strategy<Value = (ImportOptions, Archive)> {
         options.changes = changes;
         options.platform = platform;
         (options, archive)
+    })
+}
+
+fn auth() -> impl Strategy<Value = RegistryAuth> {
+    let secret = || prop_oneof![8 => "[^\\x00]{1,12}", 1 => words::text()];
+    let auth = prop_oneof![
+        (secret(), secret()).prop_map(|(name, word)| RegistryAuth::password(name, word)),
+        secret().prop_map(RegistryAuth::identity_token),
+        secret().prop_map(RegistryAuth::registry_token),
+    ];
+    (auth, option::of(words::text())).prop_map(|(auth, address)| match address {
+        Some(address) => auth.with_server_address(address),
+        None => auth,
+    })
+}
+
+fn pull() -> impl Strategy<Value = PullOptions> {
+    let platform = prop_oneof![4 => words::platform(), 1 => words::text()];
+    (option::of(auth()), option::of(platform)).prop_map(|(auth, platform)| {
+        let mut options = PullOptions::default().with_auth(auth);
+        options.platform = platform;
+        options
+    })
+}
+
+fn prune_images() -> impl Strategy<Value = PruneImagesOptions> {
+    (any::<bool>(), filters(), option::of(words::moment())).prop_map(|(all, labels, until)| {
+        let mut options = PruneImagesOptions::default()
+            .with_all(all)
+            .with_until(until);
+        options.labels = labels;
+        options
     })
 }
 
@@ -358,6 +404,14 @@ pub fn call(operation: Operation) -> BoxedStrategy<Call> {
         O::ImageExists => image().prop_map(Call::ImageExists).boxed(),
         O::ListImages => list_images().prop_map(Call::ListImages).boxed(),
         O::ImportImage => import().prop_map(|(o, a)| Call::ImportImage(o, a)).boxed(),
+        O::PullImage => (image(), pull())
+            .prop_map(|(image, o)| Call::PullImage(image, o))
+            .boxed(),
+        O::InspectImage => image().prop_map(Call::InspectImage).boxed(),
+        O::TagImage => (image(), image())
+            .prop_map(|(image, name)| Call::TagImage(image, name))
+            .boxed(),
+        O::PruneImages => prune_images().prop_map(Call::PruneImages).boxed(),
         O::RemoveImage => (image(), flag(), flag())
             .prop_map(|(image, force, keep)| {
                 let options = RemoveImageOptions::default().with_force(force);

@@ -88,6 +88,8 @@ fn is_keyed(pointer: &str) -> bool {
         "networks",
         "Options",
         "Containers",
+        "ExposedPorts",
+        "Volumes",
     ];
     keyed.contains(&key)
 }

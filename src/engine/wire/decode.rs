@@ -11,8 +11,7 @@ use crate::endpoint::ApiVersion;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{
     CgroupVersion, ContainerRef, ContainerState, ContainerSummary, Created, EngineInfo,
-    EngineProduct, EngineVersion, ExecId, ImageRef, ImageRemoval, ImageSummary, Ping, WaitOutcome,
-    unix,
+    EngineProduct, EngineVersion, ExecId, ImageRef, ImageSummary, Ping, WaitOutcome, unix,
 };
 
 /// Reads JSON; what it says of a failure names no content, since content may be secret.
@@ -222,27 +221,6 @@ pub(crate) fn imported(body: &[u8]) -> Result<ImageRef> {
     }
     let id = id.ok_or_else(|| Error::new(ErrorKind::Decode, "the engine named no image"))?;
     ImageRef::new(id.trim()).map_err(bad_id)
-}
-
-pub(crate) fn removals(body: &[u8]) -> Result<Vec<ImageRemoval>> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Removal {
-        untagged: Option<String>,
-        deleted: Option<String>,
-    }
-    let removals: Option<Vec<Removal>> = json(body)?;
-    Ok(removals
-        .into_iter()
-        .flatten()
-        .flat_map(|r| {
-            [
-                r.untagged.map(ImageRemoval::Untagged),
-                r.deleted.map(ImageRemoval::Deleted),
-            ]
-        })
-        .flatten()
-        .collect())
 }
 
 pub(crate) fn created(body: &[u8]) -> Result<Created> {

@@ -29,10 +29,6 @@ pub(crate) fn info() -> Call {
     Call::get("/info")
 }
 
-pub(crate) fn inspect_image(image: &ImageRef) -> Call {
-    Call::get(format!("/images/{}/json", image.to_path()))
-}
-
 pub(crate) fn list_images(options: &ListImagesOptions) -> Call {
     let mut filters = BTreeMap::new();
     if let Some(reference) = &options.reference {

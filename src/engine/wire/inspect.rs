@@ -252,7 +252,7 @@ fn state(state: State) -> StateDetails {
     }
 }
 
-fn env(pairs: &[String]) -> EnvVars {
+pub(super) fn env(pairs: &[String]) -> EnvVars {
     pairs
         .iter()
         .filter_map(|pair| pair.split_once('='))

@@ -6,9 +6,12 @@
 mod command;
 mod decode;
 mod encode;
+mod image;
 mod inspect;
+mod lines;
 mod networks;
 mod nullable;
+mod pull;
 mod query;
 mod stats;
 mod streams;
@@ -16,13 +19,15 @@ mod usage;
 mod volumes;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 
 pub use command::Command;
 pub(crate) use decode::*;
 pub(crate) use encode::*;
+pub(crate) use image::*;
 pub(crate) use inspect::details;
 pub(crate) use networks::*;
+pub(crate) use pull::{pull_events, pull_refusal};
 pub(crate) use stats::stats as container_stats;
 pub(crate) use streams::{Framing, log_chunks, whole};
 pub(crate) use usage::*;
@@ -72,7 +77,12 @@ pub struct Call {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) body: Body,
+    /// The value of `X-Registry-Auth`, marked as a secret.
+    pub(crate) registry_auth: Option<HeaderValue>,
 }
+
+/// The header of a registry's credentials.
+pub(crate) const REGISTRY_AUTH: &str = "x-registry-auth";
 
 impl Call {
     fn new(method: Method, path: impl Into<String>) -> Self {
@@ -80,6 +90,7 @@ impl Call {
             method,
             path: path.into(),
             body: Body::Empty,
+            registry_auth: None,
         }
     }
 

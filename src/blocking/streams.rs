@@ -1,0 +1,97 @@
+//! Streams as iterators whose `next` blocks.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt};
+
+use super::Driver;
+use crate::error::Result;
+use crate::model::{LogChunk, LogOutput, LogStream, PullEvent, PullStream};
+
+/// A stream and what drives it.
+pub(super) struct Items<S> {
+    stream: Option<S>,
+    driver: Arc<Driver>,
+}
+
+impl<S> Items<S> {
+    pub(super) fn new(stream: S, driver: &Arc<Driver>) -> Self {
+        Self {
+            stream: Some(stream),
+            driver: Arc::clone(driver),
+        }
+    }
+}
+
+impl<T, S: Stream<Item = Result<T>> + Unpin> Items<S> {
+    fn next(&mut self) -> Option<Result<T>> {
+        let stream = self.stream.as_mut()?;
+        let item = match self.driver.block_on(stream.next()) {
+            Ok(item) => item,
+            Err(refused) => Some(Err(refused)),
+        };
+        if !matches!(item, Some(Ok(_))) {
+            self.stream = None; // nothing follows an end or an error
+        }
+        item
+    }
+}
+
+/// A container's output, piece by piece; dropping it ends the reading.
+pub struct Logs(pub(super) Items<LogStream>);
+
+impl Logs {
+    /// Reads to the end, keeping so many bytes, both streams together.
+    ///
+    /// # Errors
+    /// As [`LogStream::output`], and within an async runtime.
+    pub fn output(self, max_bytes: usize) -> Result<LogOutput> {
+        match self.0.stream {
+            Some(stream) => self.0.driver.block_on(stream.output(max_bytes))?,
+            None => Ok(LogOutput::default()),
+        }
+    }
+}
+
+impl fmt::Debug for Logs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Logs")
+    }
+}
+
+impl Iterator for Logs {
+    type Item = Result<LogChunk>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next()
+    }
+}
+
+/// A pull's progress, event by event. Only its end without an error says that the image is there;
+/// dropped, the engine may give the pull up.
+pub struct Pull(pub(super) Items<PullStream>);
+
+impl Pull {
+    /// Reads to the end, whatever the progress.
+    ///
+    /// # Errors
+    /// As [`PullStream::finish`], and within an async runtime.
+    pub fn finish(mut self) -> Result<()> {
+        self.try_for_each(|event| event.map(drop))
+    }
+}
+
+impl fmt::Debug for Pull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pull")
+    }
+}
+
+impl Iterator for Pull {
+    type Item = Result<PullEvent>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next()
+    }
+}

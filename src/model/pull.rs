@@ -1,0 +1,285 @@
+//! How an image comes from its registry.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::str::FromStr;
+use std::task::{Context, Poll};
+
+use futures::stream::{BoxStream, Stream, StreamExt};
+use serde::Serialize;
+
+use super::spec::platform;
+use super::{ImageRef, RegistryAuth};
+use crate::error::{Error, Result};
+
+/// How an image is pulled.
+///
+/// ```
+/// use catamaran::model::{PullOptions, RegistryAuth};
+///
+/// let options = PullOptions::default()
+///     .with_auth(RegistryAuth::password("me", "s3cret"))
+///     .with_platform("linux/arm64");
+/// assert!(!format!("{options:?}").contains("s3cret"));
+/// ```
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct PullOptions {
+    /// The credentials for the registry; [`RegistryAuth::for_image`] finds those of `docker login`.
+    pub auth: Option<RegistryAuth>,
+    /// The platform, as in `linux/arm64`; `None` is the engine's.
+    pub platform: Option<String>,
+}
+
+impl PullOptions {
+    setters! {
+        /// Sets the credentials for the registry.
+        with_auth(auth: Option<RegistryAuth>);
+    }
+
+    /// Sets the platform.
+    #[must_use]
+    pub fn with_platform(mut self, platform: impl Into<String>) -> Self {
+        self.platform = Some(platform.into());
+        self
+    }
+
+    pub(crate) fn validate(&self, image: &ImageRef) -> Result<()> {
+        if image.is_id() {
+            return Err(Error::invalid("image", "a pull needs a name, not an id"));
+        }
+        if let Some(auth) = &self.auth {
+            auth.validate()?;
+        }
+        self.platform.iter().try_for_each(|text| platform(text))
+    }
+}
+
+/// When an image is pulled.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PullPolicy {
+    /// Never: one that isn't there is an error.
+    Never,
+    /// Where it isn't there.
+    #[default]
+    IfMissing,
+    /// Each time, so that a tag that moved is followed. An id is never pulled.
+    Always,
+}
+
+/// How an image is made sure of.
+///
+/// ```
+/// use catamaran::model::{EnsureOptions, PullPolicy};
+///
+/// let newest = EnsureOptions::default().with_policy(PullPolicy::Always);
+/// assert_ne!(newest, EnsureOptions::default());
+/// ```
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EnsureOptions {
+    /// When it is pulled; [`PullPolicy::IfMissing`] by default.
+    pub policy: PullPolicy,
+    /// The credentials for the registry.
+    pub auth: Option<RegistryAuth>,
+    /// The platform, as in `linux/arm64`; an image of another one counts as missing. `None` is any.
+    pub platform: Option<String>,
+}
+
+impl EnsureOptions {
+    setters! {
+        /// Sets when it is pulled.
+        with_policy(policy: PullPolicy);
+        /// Sets the credentials for the registry.
+        with_auth(auth: Option<RegistryAuth>);
+    }
+
+    /// Sets the platform.
+    #[must_use]
+    pub fn with_platform(mut self, platform: impl Into<String>) -> Self {
+        self.platform = Some(platform.into());
+        self
+    }
+
+    /// The pull that may be needed.
+    pub(crate) fn pull(&self) -> PullOptions {
+        PullOptions {
+            auth: self.auth.clone(),
+            platform: self.platform.clone(),
+        }
+    }
+}
+
+/// One message of a pull's progress.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PullEvent {
+    /// What it is about: a layer's short id, or the tag where a pull begins.
+    pub id: Option<String>,
+    /// What became of it.
+    pub status: PullStatus,
+    /// How many bytes are done, where they are counted.
+    pub current: Option<u64>,
+    /// Of how many bytes, where that is known.
+    pub total: Option<u64>,
+}
+
+impl PullEvent {
+    /// An event without details; for implementors of a backend.
+    #[must_use]
+    pub fn new(status: impl Into<PullStatus>) -> Self {
+        Self {
+            id: None,
+            status: status.into(),
+            current: None,
+            total: None,
+        }
+    }
+
+    setters! {
+        /// Sets what it is about.
+        with_id(id: Option<String>);
+        /// Sets how many bytes are done.
+        with_current(current: Option<u64>);
+        /// Sets of how many bytes.
+        with_total(total: Option<u64>);
+    }
+}
+
+macro_rules! statuses {
+    ($( $(#[$doc:meta])* $variant:ident = $text:literal, )*) => {
+        /// What a pull's progress says of a layer or of the whole, as engines word it.
+        ///
+        /// ```
+        /// use catamaran::model::PullStatus;
+        ///
+        /// assert_eq!(PullStatus::from("Pull complete"), PullStatus::Complete);
+        /// assert_eq!(PullStatus::from("Defragmenting").as_str(), "Defragmenting");
+        /// ```
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub enum PullStatus {
+            $( $(#[$doc])* $variant, )*
+            /// Anything else, in the engine's words: `Pulling from library/busybox`, `Digest: …`,
+            /// `Status: …`, and what is new.
+            Other(String),
+        }
+
+        impl PullStatus {
+            /// The engine's words.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $( Self::$variant => $text, )*
+                    Self::Other(text) => text,
+                }
+            }
+        }
+
+        impl From<String> for PullStatus {
+            fn from(text: String) -> Self {
+                match text.as_str() {
+                    $( $text => Self::$variant, )*
+                    _ => Self::Other(text),
+                }
+            }
+        }
+    };
+}
+
+statuses! {
+    /// The layer is known of.
+    Preparing = "Pulling fs layer",
+    /// The layer waits for its turn.
+    Waiting = "Waiting",
+    /// The layer is on its way.
+    Downloading = "Downloading",
+    /// The layer's digest is computed.
+    Verifying = "Verifying Checksum",
+    /// The layer is here, packed.
+    Downloaded = "Download complete",
+    /// The layer is unpacked.
+    Extracting = "Extracting",
+    /// The layer is there.
+    Complete = "Pull complete",
+    /// The layer was there.
+    Exists = "Already exists",
+}
+
+impl From<&str> for PullStatus {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+impl FromStr for PullStatus {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Infallible> {
+        Ok(text.into())
+    }
+}
+
+impl fmt::Display for PullStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for PullStatus {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
+    }
+}
+
+/// A pull's progress as a stream. The pull goes on while it is read, and only its end without an error
+/// says that the image is there; dropped, the engine may give the pull up.
+pub struct PullStream(BoxStream<'static, Result<PullEvent>>);
+
+impl PullStream {
+    /// Wraps a stream of events; for implementors of a backend.
+    #[must_use]
+    pub fn new(events: impl Stream<Item = Result<PullEvent>> + Send + 'static) -> Self {
+        Self(events.boxed())
+    }
+
+    /// Reads to the end, whatever the progress.
+    ///
+    /// # Errors
+    /// As the stream's.
+    ///
+    /// # Cancel safety
+    /// Dropped, the engine may give the pull up; pulling again goes on from the layers that are there.
+    ///
+    /// ```no_run
+    /// use catamaran::ContainerBackend;
+    /// use catamaran::model::{ImageRef, PullOptions};
+    ///
+    /// # async fn example(backend: &dyn ContainerBackend) -> catamaran::Result<()> {
+    /// let image = ImageRef::new("busybox:1.36")?;
+    /// backend.pull_image(&image, &PullOptions::default()).await?.finish().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn finish(mut self) -> Result<()> {
+        while self.next().await.transpose()?.is_some() {}
+        Ok(())
+    }
+}
+
+impl Stream for PullStream {
+    type Item = Result<PullEvent>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_next_unpin(context)
+    }
+}
+
+impl fmt::Debug for PullStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PullStream")
+    }
+}
