@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use catamaran::Endpoint;
+use futures::StreamExt;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -14,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixListener;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 /// A request as it came.
@@ -34,6 +36,8 @@ pub struct Answer {
     pub headers: Vec<(&'static str, String)>,
     /// One piece goes with its length, several go in chunks.
     pub pieces: Vec<Bytes>,
+    /// The last piece goes when this is told.
+    pub held: Option<Arc<Notify>>,
 }
 
 impl Answer {
@@ -42,6 +46,7 @@ impl Answer {
             status,
             headers: Vec::new(),
             pieces: Vec::new(),
+            held: None,
         }
     }
 
@@ -52,6 +57,12 @@ impl Answer {
 
     pub fn with_body(mut self, body: impl Into<Bytes>) -> Self {
         self.pieces = vec![body.into()];
+        self
+    }
+
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub fn held_by(mut self, notify: &Arc<Notify>) -> Self {
+        self.held = Some(Arc::clone(notify));
         self
     }
 
@@ -161,11 +172,19 @@ async fn answer(
         response = response.header(name, value);
     }
     let body = if answer.pieces.len() > 1 {
-        let frames = answer
-            .pieces
-            .into_iter()
-            .map(|piece| Ok(Frame::data(piece)));
-        StreamBody::new(futures::stream::iter(frames)).boxed_unsync()
+        let last = answer.pieces.len() - 1;
+        let held = answer.held;
+        let frames = futures::stream::iter(answer.pieces.into_iter().enumerate());
+        let frames = frames.then(move |(index, piece)| {
+            let held = held.clone().filter(|_| index == last);
+            async move {
+                if let Some(held) = held {
+                    held.notified().await;
+                }
+                Ok(Frame::data(piece))
+            }
+        });
+        StreamBody::new(frames).boxed_unsync()
     } else {
         Full::new(answer.pieces.concat().into()).boxed_unsync()
     };
