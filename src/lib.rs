@@ -10,7 +10,7 @@
 //! | run a container once, or keep one for a scope | [`ContainerBackendExt`] |
 //! | give calls a deadline | [`CallContext`] |
 //! | do without an async runtime | [`blocking`] |
-//! | know what to connect to | [`Config`] |
+//! | know what to connect to, and whom to trust there | [`Config`], [`TlsConfig`] |
 //! | say what to create, and read what is there | [`model`] |
 //! | act on a failure | [`Error`], its [`ErrorKind`] and [`Effect`] |
 //!
@@ -30,6 +30,8 @@
 //! # Features
 //!
 //! - `testing` (off by default): what a backend is tested with, the suite `conformance`.
+//! - `tls` (off by default): TLS with certificates on both sides, for both engines. It links OpenSSL, which
+//!   the blocking engine's client is made with. Without it, an endpoint with TLS is refused.
 
 mod backend;
 pub mod blocking;

@@ -95,6 +95,7 @@ async fn a_deadline_covers_an_answer_that_never_comes() {
     }
 }
 
+#[cfg(not(feature = "tls"))]
 #[tokio::test]
 async fn tls_is_refused_rather_than_spoken_to_in_plaintext() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -104,7 +105,10 @@ async fn tls_is_refused_rather_than_spoken_to_in_plaintext() {
         AsyncEngine::connect(endpoint.clone()).map(drop),
         BlockingEngine::connect(endpoint).map(drop),
     ] {
-        assert_eq!(refused.expect_err("TLS").kind(), ErrorKind::Unsupported);
+        let error = refused.expect_err("TLS");
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        let advice = error.advice().expect("advice");
+        assert!(advice.contains("the feature tls"), "{error}");
     }
     listener.set_nonblocking(true).expect("a socket");
     assert!(listener.accept().is_err(), "somebody connected");

@@ -19,6 +19,12 @@ ensure_rust() {
     say "rust: $(rustc --version)"
 }
 
+# The feature tls links OpenSSL, which shiplift's TLS is made of.
+ensure_openssl() {
+    { have pkg-config && pkg-config --exists openssl; } ||
+        install_packages "the feature tls (OpenSSL)" libssl-dev pkg-config
+}
+
 rust_version() { rustc --version 2>/dev/null | awk '{ print $2 } END { exit NR == 0 }'; }
 
 # Debian's own Rust is too old in some releases, where a newer one goes by rustc-web.

@@ -54,7 +54,8 @@ pub use mode::Mode;
 /// used: a `tcp://` in `DOCKER_HOST` becomes TLS; an `http://`, and plaintext given to the builder or by
 /// a context without certificates, is an error. All three are ignored for Unix sockets, as Docker's CLI
 /// does. A context that has certificates uses its own. `https://` alone trusts the system's authorities
-/// and presents no client certificate. TLS always verifies: a context's `SkipTLSVerify` is refused.
+/// and presents no client certificate. TLS always verifies: a context's `SkipTLSVerify` is refused. A
+/// configuration names the files; the engines read them, with the feature `tls`, and refuse TLS without it.
 ///
 /// ```
 /// use catamaran::{Config, Environment, Mode};

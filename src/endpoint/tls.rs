@@ -8,8 +8,10 @@ use crate::quote::one_line;
 
 /// The certificates of a TLS connection: whom to trust, and who we are.
 ///
-/// The engine's certificate and name are always verified; there is no switch for it. Only paths are kept,
-/// so the files can be rotated, and nothing secret is in memory, `Debug` or a log.
+/// The engine's certificate and name are always verified; there is no switch for it. Only paths are kept, so
+/// that nothing secret is in `Debug` or a log. An engine reads the files when it is made, with the feature
+/// `tls`: once they have been renewed, make a new one. It refuses a key that others than its owner may
+/// read.
 ///
 /// ```
 /// use catamaran::TlsConfig;

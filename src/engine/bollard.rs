@@ -153,7 +153,7 @@ impl Carrier for BollardCarrier {
     const KIND: EngineKind = EngineKind::Async;
 
     fn new(config: &Config) -> Result<Self> {
-        let transport = Arc::new(Transport::new(config));
+        let transport = Arc::new(Transport::new(config)?);
         let shared = Arc::clone(&transport);
         let docker = Docker::connect_with_custom_transport(
             move |request| command(Arc::clone(&shared), request),

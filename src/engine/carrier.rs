@@ -48,7 +48,8 @@ impl Answer {
     }
 }
 
-type Cause = Box<dyn std::error::Error + Send + Sync>;
+/// What an error was caused by.
+pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// No connection could be made.
 pub(super) fn no_connection(cause: impl Into<Cause>) -> Error {

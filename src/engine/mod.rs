@@ -5,6 +5,9 @@ mod carrier;
 mod operations;
 mod pull;
 mod shiplift;
+mod socket;
+#[cfg(feature = "tls")]
+mod tls;
 mod transport;
 pub(crate) mod wire;
 
@@ -95,7 +98,8 @@ impl<C: Carrier> Engine<C> {
     /// call.
     ///
     /// # Errors
-    /// [`Unsupported`](ErrorKind::Unsupported) for a TLS endpoint, which the engines don't speak yet.
+    /// [`Config`](ErrorKind::Config) where a TLS endpoint's files can't be used, or others may read its key;
+    /// [`Unsupported`](ErrorKind::Unsupported) for a TLS endpoint without the feature `tls`.
     pub fn new(config: &Config) -> Result<Self> {
         Self::over(config, Arc::new(Semaphore::new(config.pool_size())))
     }
@@ -135,12 +139,21 @@ impl<C: Carrier> Engine<C> {
 fn speakable(endpoint: &Endpoint) -> Result<()> {
     match endpoint {
         Endpoint::Unix { .. } | Endpoint::Tcp { .. } => Ok(()),
-        Endpoint::Tls { .. } => Err(Error::new(
-            ErrorKind::Unsupported,
-            format!("{endpoint} needs TLS, which the engines don't speak yet"),
-        )
-        .with_advice("reach the engine through a unix socket or a tunnel that ends on loopback")),
+        Endpoint::Tls { .. } if cfg!(feature = "tls") => Ok(()),
+        Endpoint::Tls { .. } => Err(left_out(endpoint)),
     }
+}
+
+/// The error of a TLS endpoint without the feature.
+fn left_out(endpoint: &Endpoint) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("{endpoint} needs TLS, which this build of catamaran leaves out"),
+    )
+    .with_advice(
+        "build it with the feature tls, or reach the engine through a unix socket or a tunnel that \
+         ends on loopback",
+    )
 }
 
 impl<C: Carrier> Engine<C> {

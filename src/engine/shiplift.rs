@@ -18,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 use super::carrier::{
     Answer, Carrier, Envelope, OpenAnswer, Permit, Status, broken, no_answer, no_connection,
 };
+#[cfg(feature = "tls")]
+use super::tls::openssl::Connector as Tls;
 use super::wire::{self, Body, Call, Command, Head};
 use crate::config::Config;
 use crate::deadline::Deadline;
@@ -33,6 +35,8 @@ pub struct ShipliftCarrier {
 
 struct Shared {
     config: Config,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
     lanes: Mutex<Vec<Lane>>,
     streams: OnceLock<Lane>,
 }
@@ -40,7 +44,15 @@ struct Shared {
 /// A runtime with a client of its own, whose connections it drives: a lane, or the place of streams.
 struct Lane {
     runtime: Option<tokio::runtime::Runtime>,
+    road: Road,
+}
+
+/// shiplift's transport, and what its failures mean.
+#[derive(Clone)]
+struct Road {
     transport: Transport,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
 }
 
 impl Drop for Lane {
@@ -62,25 +74,32 @@ impl Lane {
 }
 
 impl Shared {
-    fn transport(&self) -> Transport {
+    fn transport(&self) -> Result<Transport> {
         let mut builder = Client::builder();
         builder.pool_idle_timeout(self.config.idle_timeout());
-        match self.config.endpoint() {
+        let endpoint = self.config.endpoint();
+        let authority = endpoint.authority().unwrap_or_default();
+        Ok(match endpoint {
             Endpoint::Unix { path } => Transport::Unix {
                 client: builder.build(hyperlocal::UnixConnector),
                 path: path.to_string_lossy().into_owned(),
             },
-            // TLS is refused when the engine is made; no plaintext is ever sent there.
-            endpoint @ (Endpoint::Tcp { .. } | Endpoint::Tls { .. }) => {
-                let mut connector = HttpConnector::new();
-                connector.set_nodelay(true);
-                connector.set_connect_timeout(Some(self.config.connect_timeout()));
-                Transport::Tcp {
-                    client: builder.build(connector),
-                    host: format!("http://{}", endpoint.authority().unwrap_or_default()),
+            Endpoint::Tcp { .. } => Transport::Tcp {
+                client: builder.build(http(&self.config)),
+                host: format!("http://{authority}"),
+            },
+            Endpoint::Tls { .. } => {
+                #[cfg(feature = "tls")]
+                if let Some(tls) = &self.tls {
+                    return Ok(Transport::EncryptedTcp {
+                        client: builder.build(tls.http()),
+                        host: format!("https://{authority}"),
+                    });
                 }
+                // Refused when the engine is made: no plaintext is ever sent there.
+                return Err(super::left_out(endpoint));
             }
-        }
+        })
     }
 
     fn check_out(&self) -> Result<Lane> {
@@ -101,7 +120,11 @@ impl Shared {
         })?;
         Ok(Lane {
             runtime: Some(runtime),
-            transport: self.transport(),
+            road: Road {
+                transport: self.transport()?,
+                #[cfg(feature = "tls")]
+                tls: self.tls.clone(),
+            },
         })
     }
 
@@ -126,17 +149,20 @@ impl Shared {
     }
 }
 
-async fn send(
-    transport: &Transport,
-    call: Call,
-    envelope: Envelope,
-) -> Result<Response<hyper014::Body>> {
+fn http(config: &Config) -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(config.connect_timeout()));
+    connector
+}
+
+async fn send(road: &Road, call: Call, envelope: Envelope) -> Result<Response<hyper014::Body>> {
     let path = wire::versioned(&call.path, envelope.version);
-    let uri = match transport {
+    let uri = match &road.transport {
         Transport::Unix { path: socket, .. } => hyperlocal::Uri::new(socket, &path).into(),
-        Transport::Tcp { host, .. } => format!("{host}{path}")
-            .parse::<hyper014::Uri>()
-            .map_err(|error| Error::invalid("path", "is no URL").with_source(error))?,
+        Transport::Tcp { host, .. } => url(host, &path)?,
+        #[cfg(feature = "tls")]
+        Transport::EncryptedTcp { host, .. } => url(host, &path)?,
     };
     let content_type = call.body.content_type();
     let body = match call.body {
@@ -157,18 +183,76 @@ async fn send(
         auth.set_sensitive(true);
         request.headers_mut().insert(wire::REGISTRY_AUTH, auth);
     }
-    let sent = match transport {
+    let sent = match &road.transport {
         Transport::Unix { client, .. } => client.request(request).await,
         Transport::Tcp { client, .. } => client.request(request).await,
+        #[cfg(feature = "tls")]
+        Transport::EncryptedTcp { client, .. } => client.request(request).await,
     };
-    sent.map_err(|error| {
-        if error.is_connect() {
-            no_connection(error)
-        } else {
-            no_answer(error)
-        }
-    })
+    match sent {
+        Ok(response) => Ok(response),
+        Err(error) => Err(failed(road, error).await),
+    }
 }
+
+fn url(host: &str, path: &str) -> Result<hyper014::Uri> {
+    format!("{host}{path}")
+        .parse()
+        .map_err(|error| Error::invalid("path", "is no URL").with_source(error))
+}
+
+async fn failed(road: &Road, error: hyper014::Error) -> Error {
+    #[cfg(feature = "tls")]
+    if let (Some(tls), Transport::EncryptedTcp { client, host }) = (&road.tls, &road.transport) {
+        return refused(tls, client, host, error).await;
+    }
+    #[cfg(not(feature = "tls"))]
+    let _ = road;
+    if error.is_connect() {
+        no_connection(error)
+    } else {
+        no_answer(error)
+    }
+}
+
+/// The error of a request over TLS. An engine that refuses our certificate may do so before hyper hands the
+/// request to the connection: then nothing was sent, and hyper doesn't tell why. A ping does, on a
+/// connection of its own.
+#[cfg(feature = "tls")]
+async fn refused<C>(tls: &Tls, client: &Client<C>, host: &str, mut error: hyper014::Error) -> Error
+where
+    C: hyper014::client::connect::Connect + Clone + Send + Sync + 'static,
+{
+    let not_begun = |error: &hyper014::Error| error.is_closed() || error.is_canceled();
+    let unsent = not_begun(&error);
+    for _ in 0..=MOST_PINGS {
+        if error.is_connect() {
+            return tls.no_connection(error);
+        }
+        let silent = not_begun(&error);
+        error = match tls.refused(error) {
+            Ok(refused) => return refused,
+            Err(error) => error,
+        };
+        match url(host, "/_ping") {
+            Ok(ping) if silent => match client.get(ping).await {
+                Ok(_) => break,
+                Err(why) => error = why,
+            },
+            _ => break,
+        }
+    }
+    let error = no_answer(error);
+    if unsent {
+        error.with_effect(Effect::NotSent)
+    } else {
+        error
+    }
+}
+
+/// How often a connection that was ended without a word is asked why.
+#[cfg(feature = "tls")]
+const MOST_PINGS: usize = 4;
 
 fn head(response: &Response<hyper014::Body>) -> Head {
     let mut headers = http::HeaderMap::new();
@@ -190,8 +274,8 @@ fn pieces(body: hyper014::Body) -> impl Stream<Item = Result<Bytes>> + Send + Un
     body.map(|piece| piece.map_err(broken))
 }
 
-async fn ask(transport: &Transport, call: Call, envelope: Envelope) -> Result<Answer> {
-    let response = send(transport, call, envelope).await?;
+async fn ask(road: &Road, call: Call, envelope: Envelope) -> Result<Answer> {
+    let response = send(road, call, envelope).await?;
     // The lane bounds the whole exchange by its own clock.
     let unbounded = Deadline::new(None, None);
     Answer::read(head(&response), pieces(response.into_body()), unbounded).await
@@ -199,7 +283,7 @@ async fn ask(transport: &Transport, call: Call, envelope: Envelope) -> Result<An
 
 /// Runs within a lane until the answer, the deadline, or the caller's going away.
 async fn in_lane(
-    transport: &Transport,
+    road: &Road,
     call: Call,
     envelope: Envelope,
     gone: CancellationToken,
@@ -217,7 +301,7 @@ async fn in_lane(
     tokio::select! {
         biased;
         () = gone.cancelled() => Err(Error::new(ErrorKind::Cancelled, "the caller went away")),
-        answer = ask(transport, call, envelope) => answer,
+        answer = ask(road, call, envelope) => answer,
         () = expired => Err(envelope.deadline.error()),
     }
 }
@@ -242,9 +326,9 @@ impl ShipliftCarrier {
             let lane = shared.check_out()?;
             // Measured on the caller's clock, which a test may have paused; the lane has a clock of its own.
             let left = envelope.deadline.left();
-            let answer =
-                lane.runtime()?
-                    .block_on(in_lane(&lane.transport, call, envelope, gone, left));
+            let answer = lane
+                .runtime()?
+                .block_on(in_lane(&lane.road, call, envelope, gone, left));
             shared.put_back(lane);
             answer
         });
@@ -266,8 +350,15 @@ impl Carrier for ShipliftCarrier {
     const KIND: EngineKind = EngineKind::Blocking;
 
     fn new(config: &Config) -> Result<Self> {
+        #[cfg(feature = "tls")]
+        let tls = match config.endpoint() {
+            Endpoint::Tls { host, tls, .. } => Some(Tls::new(http(config), host, tls)?),
+            _ => None,
+        };
         let shared = Shared {
             config: config.clone(),
+            #[cfg(feature = "tls")]
+            tls,
             lanes: Mutex::default(),
             streams: OnceLock::new(),
         };
@@ -282,10 +373,10 @@ impl Carrier for ShipliftCarrier {
 
     async fn open(&self, call: Call, envelope: Envelope) -> Result<OpenAnswer> {
         let streams = self.shared.streams()?;
-        let transport = streams.transport.clone();
+        let road = streams.road.clone();
         let runtime = streams.runtime()?;
         let opened = AbortOnDrop(runtime.spawn(async move {
-            let response = send(&transport, call, envelope).await?;
+            let response = send(&road, call, envelope).await?;
             Ok::<_, Error>((head(&response), response.into_body()))
         }));
         let (head, body) = match envelope.deadline.bound(opened).await? {

@@ -6,10 +6,8 @@
 //! "nothing was sent" is a fact and not a guess.
 
 use std::io;
-use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{HeaderValue, Request, Response, header};
@@ -17,19 +15,17 @@ use http_body::Body as HttpBody;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime::{Handle, Id};
 use tokio::time::Instant;
 
 use super::carrier::{no_answer, no_connection};
+use super::socket::{Gate, Road, Socket};
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::endpoint::Endpoint;
-use crate::error::{Effect, Result};
+use crate::error::{Effect, Error, Result};
 
 pub(super) struct Transport<B> {
-    endpoint: Endpoint,
+    road: Road,
     connect_timeout: Duration,
     idle: Arc<Idle<B>>,
 }
@@ -84,15 +80,15 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    pub(super) fn new(config: &Config) -> Self {
-        Self {
-            endpoint: config.endpoint().clone(),
+    pub(super) fn new(config: &Config) -> Result<Self> {
+        Ok(Self {
+            road: Road::new(config.endpoint())?,
             connect_timeout: config.connect_timeout(),
             idle: Arc::new(Idle {
                 timeout: config.idle_timeout(),
                 links: Mutex::default(),
             }),
-        }
+        })
     }
 
     /// Sends a request and waits for the head of its answer. What it came over can be
@@ -117,10 +113,18 @@ where
                 Ok(Err(mut failed)) => match failed.take_message() {
                     // A kept connection that turned out closed before anything was written.
                     Some(unsent) if !fresh => request = unsent,
-                    _ => return Err(no_answer(failed.into_error()).with_effect(link.give_up())),
+                    _ => return Err(self.no_answer(failed.into_error(), link)),
                 },
                 Err(timeout) => return Err(timeout.with_effect(link.give_up())),
             }
+        }
+    }
+
+    fn no_answer(&self, cause: hyper::Error, link: Link<B>) -> Error {
+        match self.road.refused(&link.gate, cause) {
+            // The engine took the connection for none of its own, and read nothing.
+            Ok(refused) => refused.with_effect(Effect::NotSent),
+            Err(cause) => no_answer(cause).with_effect(link.give_up()),
         }
     }
 
@@ -150,15 +154,11 @@ where
     async fn connect(&self, deadline: Deadline) -> Result<Link<B>> {
         let gate = Gate::default();
         let open = async {
-            let connected = tokio::time::timeout(self.connect_timeout, connect(&self.endpoint));
+            let connected = tokio::time::timeout(self.connect_timeout, self.road.connect());
             let stream = connected
                 .await
-                .map_err(|_| no_connection(io::Error::from(io::ErrorKind::TimedOut)))?
-                .map_err(no_connection)?;
-            let socket = Socket {
-                stream,
-                gate: gate.clone(),
-            };
+                .map_err(|_| no_connection(io::Error::from(io::ErrorKind::TimedOut)))??;
+            let socket = Socket::new(stream, gate.clone());
             handshake(TokioIo::new(socket)).await.map_err(no_connection)
         };
         let opened = deadline.bound(open).await;
@@ -184,109 +184,6 @@ where
     }
 }
 
-/// What every byte that leaves a connection passes: whether any of the current request has. Shut before
-/// the first, it lets none pass any more, so that a request that was given up isn't written after all.
-#[derive(Clone, Default)]
-struct Gate(Arc<AtomicU8>);
-
-impl Gate {
-    const UNUSED: u8 = 0;
-    const PASSED: u8 = 1;
-    const SHUT: u8 = 2;
-
-    /// Whether these are the first bytes; `None` where they may not pass.
-    fn pass(&self) -> Option<bool> {
-        match self.turn(Self::UNUSED, Self::PASSED) {
-            Ok(_) => Some(true),
-            Err(Self::SHUT) => None,
-            Err(_) => Some(false),
-        }
-    }
-
-    /// What passed has been answered to the last byte, or didn't leave.
-    fn reopen(&self) {
-        let _ = self.turn(Self::PASSED, Self::UNUSED);
-    }
-
-    /// Whether nothing has passed, nor ever will.
-    fn shut(&self) -> bool {
-        matches!(self.turn(Self::UNUSED, Self::SHUT), Ok(_) | Err(Self::SHUT))
-    }
-
-    fn turn(&self, from: u8, to: u8) -> Result<u8, u8> {
-        self.0
-            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
-    }
-}
-
-async fn connect(endpoint: &Endpoint) -> io::Result<Stream> {
-    match endpoint {
-        Endpoint::Unix { path } => UnixStream::connect(path).await.map(Stream::Unix),
-        Endpoint::Tcp { host, port } => {
-            let stream = TcpStream::connect((host.as_str(), *port)).await?;
-            // Requests are small and answered at once: Nagle's delay would cost 40 ms.
-            stream.set_nodelay(true)?;
-            Ok(Stream::Tcp(stream))
-        }
-        Endpoint::Tls { .. } => Err(io::Error::other("TLS is refused before")),
-    }
-}
-
-enum Stream {
-    Unix(UnixStream),
-    Tcp(TcpStream),
-}
-
-struct Socket {
-    stream: Stream,
-    gate: Gate,
-}
-
-/// Calls the same method on whichever stream it is.
-macro_rules! either {
-    ($socket:expr, $method:ident, $($argument:expr),*) => {
-        match &mut $socket.stream {
-            Stream::Unix(stream) => Pin::new(stream).$method($($argument),*),
-            Stream::Tcp(stream) => Pin::new(stream).$method($($argument),*),
-        }
-    };
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        either!(self, poll_read, cx, buffer)
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let Some(first) = self.gate.pass() else {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        };
-        let polled = either!(self, poll_write, cx, bytes);
-        if first && !matches!(polled, Poll::Ready(Ok(count)) if count > 0) {
-            self.gate.reopen();
-        }
-        polled
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, poll_flush, cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, poll_shutdown, cx)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use http_body_util::{BodyExt, Empty};
@@ -294,17 +191,7 @@ mod tests {
     use tokio::net::UnixListener;
 
     use super::*;
-
-    #[test]
-    fn what_was_given_up_unsent_is_never_sent() {
-        let gate = Gate::default();
-        assert_eq!((gate.pass(), gate.pass()), (Some(true), Some(false)));
-        assert!(!gate.shut(), "something passed");
-        gate.reopen();
-        assert!(gate.shut() && gate.shut());
-        gate.reopen();
-        assert_eq!(gate.pass(), None);
-    }
+    use crate::endpoint::Endpoint;
 
     const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
 
@@ -345,7 +232,7 @@ mod tests {
             let config = Config::builder()
                 .endpoint(Endpoint::unix(self.directory.path().join("socket")))
                 .idle_timeout(idle);
-            Transport::new(&config.build().expect("a configuration"))
+            Transport::new(&config.build().expect("a configuration")).expect("a transport")
         }
 
         /// How many connections there were, and how many there are.

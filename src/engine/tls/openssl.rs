@@ -1,0 +1,184 @@
+//! The blocking engine's TLS: the connector that shiplift's transport takes.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use hyper_openssl::HttpsConnector;
+use hyper014::client::HttpConnector;
+use openssl::error::ErrorStack;
+use openssl::pkey::PKey;
+use openssl::ssl::{
+    ConnectConfiguration, Error as SslError, SslConnector, SslConnectorBuilder, SslMethod,
+    SslOptions, SslVerifyMode, SslVersion,
+};
+use openssl::x509::X509;
+use openssl::x509::store::X509StoreBuilder;
+use openssl::x509::verify::{X509CheckFlags, X509VerifyFlags};
+
+use super::files::{self, Identity, wrong};
+use super::rustls::mismatch;
+use super::{Fault, Files, Parties, find};
+use crate::endpoint::TlsConfig;
+use crate::error::{Error, Result};
+
+/// The connector to one engine, whose copies share their sessions, and what its failures mean.
+#[derive(Clone)]
+pub(in crate::engine) struct Connector {
+    connector: HttpsConnector<HttpConnector>,
+    parties: Arc<Parties>,
+    verdict: Arc<AtomicI32>,
+}
+
+impl Connector {
+    pub(in crate::engine) fn new(
+        mut http: HttpConnector,
+        host: &str,
+        tls: &TlsConfig,
+    ) -> Result<Self> {
+        let builder = builder(Files::read(tls)?, tls)?;
+        http.enforce_http(false);
+        let mut connector = HttpsConnector::with_connector(http, builder).map_err(no_setup)?;
+        let verdict = Arc::new(AtomicI32::new(0));
+        let (last, host_name) = (Arc::clone(&verdict), host.to_owned());
+        connector.set_callback(move |connection, _| expect(connection, &host_name, &last));
+        Ok(Self {
+            connector,
+            parties: Arc::new(Parties::new(host, tls)),
+            verdict,
+        })
+    }
+
+    pub(in crate::engine) fn http(&self) -> HttpsConnector<HttpConnector> {
+        self.connector.clone()
+    }
+
+    /// The error of a connection that couldn't be made.
+    pub(in crate::engine) fn no_connection(&self, cause: hyper014::Error) -> Error {
+        let fault = find::<SslError>(&cause).map(|error| match reason(error) {
+            Some(CERTIFICATE_VERIFY_FAILED) => self.verdict(),
+            Some(reason) => match u8::try_from(reason - ALERT) {
+                Ok(alert) => self.parties.alert(alert),
+                Err(_) => Fault::Other,
+            },
+            None => Fault::Other,
+        });
+        self.parties.no_connection(fault, cause)
+    }
+
+    /// The error of a request that the engine answered with an alert about our certificate; else the cause
+    /// again.
+    pub(in crate::engine) fn refused(
+        &self,
+        cause: hyper014::Error,
+    ) -> std::result::Result<Error, hyper014::Error> {
+        let alert = find(&cause).and_then(reason).map(|reason| reason - ALERT);
+        let fault = alert
+            .and_then(|alert| u8::try_from(alert).ok())
+            .and_then(|alert| self.parties.refusal(alert));
+        match fault {
+            Some(fault) => Ok(self.parties.error(fault, cause)),
+            None => Err(cause),
+        }
+    }
+
+    /// What was wrong with the engine's certificate. Connections at once share it: they are to one engine,
+    /// and judged by one rule.
+    fn verdict(&self) -> Fault {
+        match self.verdict.load(Ordering::Acquire) {
+            10 => Fault::Expired,
+            9 => Fault::NotYetValid,
+            // No issuer, a wrong signature, signed by itself, an issuer that is none.
+            2 | 7 | 18..=21 | 24 | 27 | 79 => Fault::WrongAuthority,
+            62 | 64 => Fault::WrongName,
+            _ => Fault::BadCertificate,
+        }
+    }
+}
+
+/// `SSL_R_CERTIFICATE_VERIFY_FAILED`.
+const CERTIFICATE_VERIFY_FAILED: i32 = 134;
+/// `SSL_AD_REASON_OFFSET`: where the alerts that were received begin.
+const ALERT: i32 = 1000;
+/// `ERR_LIB_SSL`.
+const LIBRARY: i32 = 20;
+
+/// OpenSSL's own number for what went wrong.
+fn reason(error: &SslError) -> Option<i32> {
+    let stack = error.ssl_error()?.errors();
+    let found = stack.iter().find(|error| error.library_code() == LIBRARY);
+    found.map(openssl::error::Error::reason_code)
+}
+
+fn no_setup(error: ErrorStack) -> Error {
+    wrong("TLS can't be set up".into()).with_source(error)
+}
+
+fn builder(files: Files, tls: &TlsConfig) -> Result<SslConnectorBuilder> {
+    let mut builder = SslConnector::builder(SslMethod::tls_client()).map_err(no_setup)?;
+    let mut store = X509StoreBuilder::new().map_err(no_setup)?;
+    let mut taken = 0;
+    for authority in &files.authorities {
+        // A platform has some that no parser takes.
+        if let Ok(authority) = X509::from_der(authority) {
+            store.add_cert(authority).map_err(no_setup)?;
+            taken += 1;
+        }
+    }
+    if let (0, Some(path)) = (taken, tls.ca()) {
+        return Err(files::fault(path, "holds no certificate of an authority"));
+    }
+    // In place of the platform's, which the builder has loaded.
+    builder.set_cert_store(store.build());
+    builder
+        .set_min_proto_version(Some(SslVersion::TLS1_2))
+        .map_err(no_setup)?;
+    // An engine that asks for a certificate does it before it reads a request, or not at all.
+    builder.set_options(SslOptions::NO_RENEGOTIATION);
+    if let Some(identity) = files.identity {
+        // The error isn't kept: it comes from reading a key.
+        present(&mut builder, &identity).map_err(|_| mismatch(tls))?;
+    }
+    Ok(builder)
+}
+
+fn present(builder: &mut SslConnectorBuilder, identity: &Identity) -> Result<(), ErrorStack> {
+    let mut chain = identity.chain.iter();
+    if let Some(own) = chain.next() {
+        builder.set_certificate(&*X509::from_der(own)?)?;
+    }
+    for link in chain {
+        builder.add_extra_chain_cert(X509::from_der(link)?)?;
+    }
+    builder.set_private_key(&*PKey::private_key_from_der(identity.key.secret_der())?)?;
+    builder.check_private_key()
+}
+
+/// Whom a connection must find, as rustls looks for it: the name in the certificate's alternative names
+/// alone, without a URL's brackets, and an authority that is trusted without its own.
+fn expect(
+    connection: &mut ConnectConfiguration,
+    host: &str,
+    verdict: &Arc<AtomicI32>,
+) -> Result<(), ErrorStack> {
+    connection.set_verify_hostname(false); // of its own: the next lines do it
+    let parameters = connection.param_mut();
+    parameters
+        .set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS | X509CheckFlags::NEVER_CHECK_SUBJECT);
+    parameters.set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
+    match host.parse::<IpAddr>() {
+        Ok(address) => {
+            parameters.set_ip(address)?;
+            connection.set_use_server_name_indication(false);
+        }
+        Err(_) => parameters.set_host(host)?,
+    }
+    let verdict = Arc::clone(verdict);
+    connection.set_verify_callback(SslVerifyMode::PEER, move |sound, context| {
+        if !sound {
+            verdict.store(context.error().as_raw(), Ordering::Release);
+        }
+        sound
+    });
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! Certificates made on the spot, and a peer that ends TLS in front of an engine's unix socket.
+
+use std::fs::{self, Permissions};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use catamaran::{Endpoint, TlsConfig};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    IsCa, KeyPair, date_time_ymd,
+};
+use tokio::net::{TcpListener, UnixStream};
+use tokio::task::AbortHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{
+    RootCertStore, ServerConfig, SupportedProtocolVersion, crypto::ring, version,
+};
+
+pub const BOTH_VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS13];
+
+/// An authority, and a directory of what it issues.
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    directory: tempfile::TempDir,
+}
+
+/// A certificate and its key.
+pub struct Issued {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+impl Authority {
+    pub fn new(name: &str) -> Self {
+        Self::of(name, &[])
+    }
+
+    fn of(name: &str, names: &[&str]) -> Self {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("names");
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        let issuer = CertifiedIssuer::self_signed(params, key).expect("an authority");
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::write(directory.path().join("ca.pem"), issuer.pem()).expect("a file");
+        Self { issuer, directory }
+    }
+
+    /// Its own certificate, which is for these names, and its key.
+    pub fn itself(names: &[&str]) -> (Self, Issued) {
+        let itself = Self::of("itself", names);
+        let issued = Issued {
+            cert: itself.ca(),
+            key: itself.path().join("ca-key.pem"),
+        };
+        write_key(&issued.key, &itself.issuer.key().serialize_pem());
+        (itself, issued)
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn ca(&self) -> PathBuf {
+        self.path().join("ca.pem")
+    }
+
+    /// A certificate for these names, kept as `{file}.pem` and `{file}-key.pem`.
+    pub fn issue(&self, file: &str, names: &[&str]) -> Issued {
+        self.issue_with(file, names, |_| ())
+    }
+
+    pub fn issue_expired(&self, file: &str, names: &[&str]) -> Issued {
+        self.issue_with(file, names, |params| {
+            params.not_after = date_time_ymd(2020, 1, 1);
+        })
+    }
+
+    fn issue_with(
+        &self,
+        file: &str,
+        names: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Issued {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("names");
+        params.use_authority_key_identifier_extension = true;
+        change(&mut params);
+        let key = KeyPair::generate().expect("a key");
+        let cert = params.signed_by(&key, &self.issuer).expect("a certificate");
+        let issued = Issued {
+            cert: self.path().join(format!("{file}.pem")),
+            key: self.path().join(format!("{file}-key.pem")),
+        };
+        fs::write(&issued.cert, cert.pem()).expect("a file");
+        write_key(&issued.key, &key.serialize_pem());
+        issued
+    }
+
+    /// The three files as Docker names them, for a client.
+    pub fn client_directory(&self) -> tempfile::TempDir {
+        let client = self.issue("client", &[]);
+        let directory = tempfile::tempdir().expect("a directory");
+        for (from, to) in [
+            (&self.ca(), "ca.pem"),
+            (&client.cert, "cert.pem"),
+            (&client.key, "key.pem"),
+        ] {
+            fs::copy(from, directory.path().join(to)).expect("a file");
+        }
+        directory
+    }
+
+    /// What a client takes that trusts this authority and bears its certificate.
+    pub fn client(&self) -> TlsConfig {
+        let client = self.issue("client", &[]);
+        TlsConfig::new()
+            .with_ca(self.ca())
+            .with_identity(client.cert, client.key)
+    }
+}
+
+fn write_key(path: &Path, pem: &str) {
+    fs::write(path, pem).expect("a file");
+    fs::set_permissions(path, Permissions::from_mode(0o600)).expect("permissions");
+}
+
+/// Takes mutual TLS on a port of its own, and hands what it decrypts to a unix socket. It ends when it is
+/// dropped.
+pub struct TlsPeer {
+    address: SocketAddr,
+    accepted: Arc<AtomicUsize>,
+    server: AbortHandle,
+}
+
+impl TlsPeer {
+    /// Starts on the current runtime, as `server`, for clients of this authority.
+    pub async fn start(server: &Issued, clients: &Authority, engine: &Endpoint) -> Self {
+        Self::speaking(&BOTH_VERSIONS, server, clients, engine).await
+    }
+
+    pub async fn speaking(
+        versions: &[&'static SupportedProtocolVersion],
+        server: &Issued,
+        clients: &Authority,
+        engine: &Endpoint,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let acceptor = acceptor(versions, server, clients);
+        let engine = engine.path().expect("a unix socket").to_owned();
+        let serve = serve(listener, acceptor, engine, Arc::clone(&accepted));
+        let server = tokio::spawn(serve).abort_handle();
+        Self {
+            address,
+            accepted,
+            server,
+        }
+    }
+
+    pub fn endpoint(&self, tls: TlsConfig) -> Endpoint {
+        Endpoint::tls("127.0.0.1", self.port(), tls)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// How many connections there were.
+    pub fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for TlsPeer {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+fn acceptor(
+    versions: &[&'static SupportedProtocolVersion],
+    server: &Issued,
+    clients: &Authority,
+) -> TlsAcceptor {
+    let provider = Arc::new(ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(AsRef::<Certificate>::as_ref(&clients.issuer).der().clone())
+        .expect("an authority");
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .expect("a verifier");
+    let chain = CertificateDer::from_pem_file(&server.cert).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_file(&server.key).expect("a key");
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .expect("versions")
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![chain], key)
+        .expect("a configuration");
+    Arc::new(config).into()
+}
+
+async fn serve(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    engine: PathBuf,
+    accepted: Arc<AtomicUsize>,
+) {
+    // Connections end with the accepting task.
+    let mut connections = tokio::task::JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        accepted.fetch_add(1, Ordering::SeqCst);
+        let (acceptor, engine) = (acceptor.clone(), engine.clone());
+        connections.spawn(async move {
+            stream.set_nodelay(true)?;
+            let mut client = acceptor.accept(stream).await?;
+            let mut engine = UnixStream::connect(engine).await?;
+            tokio::io::copy_bidirectional(&mut client, &mut engine).await
+        });
+    }
+}
