@@ -3,6 +3,7 @@
 mod show;
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,18 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 const ENGINES: [&str; 2] = ["async", "blocking"];
 
 #[tokio::main]
-async fn main() -> Outcome<()> {
+async fn main() -> ExitCode {
+    // Returned from here, an error would be shown as a programmer's dump.
+    match quickstart().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn quickstart() -> Outcome<()> {
     let keep = std::env::args().any(|argument| argument == "--keep");
     let config = Config::from_env()?;
     let backend = HybridBackend::new(&config)?;

@@ -6,6 +6,7 @@ start_private_engine() {
     say "no container engine answers here: starting a private one, which ends with this script"
     need dockerd docker.io "a private engine"
     need iptables iptables "a private engine"
+    need ps procps "a private engine's lists of processes"
 
     hand_down_cgroup_controllers
 

@@ -365,11 +365,11 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// Safe: nothing changes.
     async fn stats(&self, container: &ContainerRef) -> Result<ContainerStats>;
 
-    /// Shows the processes of a running container.
+    /// Shows the processes of a running container. Docker asks the `ps` of its own host.
     ///
     /// # Errors
     /// `NotFound`; `Conflict` or `Engine` where it doesn't run; `Engine` where `ps` refuses its
-    /// arguments.
+    /// arguments or isn't there.
     ///
     /// # Cancel safety
     /// Safe: nothing changes.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use catamaran::model::{ContainerName, ContainerSpec, ImageRef, ImportOptions, ListOptions};
 use catamaran::{BlockingEngine, Config, ContainerBackend};
+use tokio::sync::OnceCell;
 
 pub fn config() -> Config {
     Config::from_env().expect("a configuration")
@@ -16,20 +17,25 @@ pub fn witness() -> Arc<dyn ContainerBackend> {
     Arc::new(BlockingEngine::new(&config()).expect("an engine"))
 }
 
-/// The test image, imported where it isn't there yet.
+/// The test image, imported where it isn't there yet: once, since of two imports at the same time one image would lose
+/// its name to the other and stay behind.
 pub async fn image() -> ImageRef {
-    let image = ImageRef::new("catamaran/busybox:test").expect("a reference");
-    let backend = witness();
-    if !backend.image_exists(&image).await.expect("an answer") {
-        let path = std::env::var("CATAMARAN_TEST_ROOTFS").expect("run scripts/test");
-        let rootfs = std::fs::read(path).expect("the root file system");
-        let options = ImportOptions::new(image.clone());
-        backend
-            .import_image(&options, rootfs.into())
-            .await
-            .expect("an import");
-    }
-    image
+    static IMAGE: OnceCell<ImageRef> = OnceCell::const_new();
+    let import = async || {
+        let image = ImageRef::new("catamaran/busybox:test").expect("a reference");
+        let backend = witness();
+        if !backend.image_exists(&image).await.expect("an answer") {
+            let path = std::env::var("CATAMARAN_TEST_ROOTFS").expect("run scripts/test");
+            let rootfs = std::fs::read(path).expect("the root file system");
+            let options = ImportOptions::new(image.clone());
+            backend
+                .import_image(&options, rootfs.into())
+                .await
+                .expect("an import");
+        }
+        image
+    };
+    IMAGE.get_or_init(import).await.clone()
 }
 
 /// A name that no other test and no other run of it has.
