@@ -242,7 +242,11 @@ where
             _ => break,
         }
     }
-    let error = no_answer(error);
+    // The last ping may have been told why.
+    let error = match tls.refused(error) {
+        Ok(refused) => return refused,
+        Err(error) => no_answer(error),
+    };
     if unsent {
         error.with_effect(Effect::NotSent)
     } else {
@@ -252,7 +256,7 @@ where
 
 /// How often a connection that was ended without a word is asked why.
 #[cfg(feature = "tls")]
-const MOST_PINGS: usize = 4;
+const MOST_PINGS: usize = 16;
 
 fn head(response: &Response<hyper014::Body>) -> Head {
     let mut headers = http::HeaderMap::new();
