@@ -46,11 +46,9 @@ pub struct ListImagesOptions {
 }
 
 impl ListImagesOptions {
-    /// Shows only images that bear this label, with this value where one is given.
-    #[must_use]
-    pub fn with_label(mut self, key: LabelKey, value: impl Into<Option<String>>) -> Self {
-        self.labels.insert(key, value.into());
-        self
+    label_conditions! {
+        /// Shows only images that bear this label, with this value where one is given.
+        with_label(labels);
     }
 
     setters! {
@@ -224,11 +222,9 @@ pub struct PruneImagesOptions {
 }
 
 impl PruneImagesOptions {
-    /// Removes only images that bear this label, with this value where one is given.
-    #[must_use]
-    pub fn with_label(mut self, key: LabelKey, value: impl Into<Option<String>>) -> Self {
-        self.labels.insert(key, value.into());
-        self
+    label_conditions! {
+        /// Removes only images that bear this label, with this value where one is given.
+        with_label(labels);
     }
 
     setters! {
@@ -250,5 +246,5 @@ pub struct ImagePruneReport {
     /// The names and layers that are gone.
     pub removals: Vec<ImageRemoval>,
     /// How many bytes that freed, by the engine's count.
-    pub space_reclaimed: u64,
+    pub reclaimed: u64,
 }

@@ -19,6 +19,75 @@ macro_rules! setters {
 }
 
 mod cidr;
+/// Setters of conditions on labels, each by its key, and by its value where one is given.
+macro_rules! label_conditions {
+    ($( $(#[$doc:meta])* $setter:ident($field:ident); )*) => { $(
+        $(#[$doc])*
+        #[must_use]
+        pub fn $setter(mut self, key: LabelKey, value: impl Into<Option<String>>) -> Self {
+            self.$field.insert(key, value.into());
+            self
+        }
+    )* };
+}
+
+/// A map from names to values that `Debug` doesn't print, since they may be secrets.
+macro_rules! guarded_map {
+    ($(#[$doc:meta])* $map:ident of $one:literal, $many:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+        #[serde(transparent)]
+        pub struct $map(std::collections::BTreeMap<String, String>);
+
+        impl $map {
+            #[doc = concat!("Sets ", $one, ".")]
+            pub fn insert(&mut self, key: impl Into<String>, value: impl Into<String>) {
+                self.0.insert(key.into(), value.into());
+            }
+
+            #[doc = concat!("The value of ", $one, ".")]
+            #[must_use]
+            pub fn get(&self, key: &str) -> Option<&str> {
+                self.0.get(key).map(String::as_str)
+            }
+
+            #[doc = concat!("The ", $many, " in the order of their names.")]
+            pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+                self.0
+                    .iter()
+                    .map(|(key, value)| (key.as_str(), value.as_str()))
+            }
+
+            /// Whether there is none.
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                self.0.is_empty()
+            }
+        }
+
+        impl<K: Into<String>, V: Into<String>, const N: usize> From<[(K, V); N]> for $map {
+            fn from(pairs: [(K, V); N]) -> Self {
+                pairs.into_iter().collect()
+            }
+        }
+
+        impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for $map {
+            fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+                let pairs = pairs.into_iter();
+                Self(pairs.map(|(key, value)| (key.into(), value.into())).collect())
+            }
+        }
+
+        impl std::fmt::Debug for $map {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_map()
+                    .entries(self.0.keys().map(|key| (key, "…")))
+                    .finish()
+            }
+        }
+    };
+}
+
 mod container;
 mod driver;
 mod exec;

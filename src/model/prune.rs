@@ -32,18 +32,11 @@ pub struct PruneNetworksOptions {
 }
 
 impl PruneNetworksOptions {
-    /// Removes only those that bear this label, with this value where one is given.
-    #[must_use]
-    pub fn with_label(mut self, key: LabelKey, value: impl Into<Option<String>>) -> Self {
-        self.labels.insert(key, value.into());
-        self
-    }
-
-    /// Spares those that bear this label, with this value where one is given.
-    #[must_use]
-    pub fn without_label(mut self, key: LabelKey, value: impl Into<Option<String>>) -> Self {
-        self.without_labels.insert(key, value.into());
-        self
+    label_conditions! {
+        /// Removes only those that bear this label, with this value where one is given.
+        with_label(labels);
+        /// Spares those that bear this label, with this value where one is given.
+        without_label(without_labels);
     }
 
     setters! {
@@ -83,18 +76,11 @@ pub struct PruneVolumesOptions {
 }
 
 impl PruneVolumesOptions {
-    /// Removes only those that bear this label, with this value where one is given.
-    #[must_use]
-    pub fn with_label(mut self, key: LabelKey, value: impl Into<Option<String>>) -> Self {
-        self.labels.insert(key, value.into());
-        self
-    }
-
-    /// Spares those that bear this label, with this value where one is given.
-    #[must_use]
-    pub fn without_label(mut self, key: LabelKey, value: impl Into<Option<String>>) -> Self {
-        self.without_labels.insert(key, value.into());
-        self
+    label_conditions! {
+        /// Removes only those that bear this label, with this value where one is given.
+        with_label(labels);
+        /// Spares those that bear this label, with this value where one is given.
+        without_label(without_labels);
     }
 
     setters! {

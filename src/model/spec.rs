@@ -19,44 +19,20 @@ const MAX_ARG: usize = 131_071;
 /// A bound on a label's value; engines have none, and keep labels in memory for every list.
 const MAX_LABEL: usize = 64 << 10;
 
-/// Environment variables, whose values `Debug` doesn't print.
-///
-/// ```
-/// use catamaran::model::EnvVars;
-///
-/// let env: EnvVars = [("TOKEN", "s3cret")].into();
-/// assert_eq!(format!("{env:?}"), r#"{"TOKEN": "…"}"#);
-/// assert_eq!(env.get("TOKEN"), Some("s3cret"));
-/// ```
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct EnvVars(BTreeMap<String, String>);
+guarded_map! {
+    /// Environment variables, whose values `Debug` doesn't print.
+    ///
+    /// ```
+    /// use catamaran::model::EnvVars;
+    ///
+    /// let env: EnvVars = [("TOKEN", "s3cret")].into();
+    /// assert_eq!(format!("{env:?}"), r#"{"TOKEN": "…"}"#);
+    /// assert_eq!(env.get("TOKEN"), Some("s3cret"));
+    /// ```
+    EnvVars of "a variable", "variables"
+}
 
 impl EnvVars {
-    /// Sets a variable.
-    pub fn insert(&mut self, key: impl Into<String>, value: impl Into<String>) {
-        self.0.insert(key.into(), value.into());
-    }
-
-    /// The value of a variable.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
-    }
-
-    /// The variables in the order of their names.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub(crate) fn validate(&self) -> Result<()> {
         for (key, value) in &self.0 {
             if key.is_empty() || key.contains(['=', '\0', '\n']) || value.contains('\0') {
@@ -73,31 +49,6 @@ impl EnvVars {
             }
         }
         Ok(())
-    }
-}
-
-impl<K: Into<String>, V: Into<String>, const N: usize> From<[(K, V); N]> for EnvVars {
-    fn from(pairs: [(K, V); N]) -> Self {
-        pairs.into_iter().collect()
-    }
-}
-
-impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for EnvVars {
-    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
-        Self(
-            pairs
-                .into_iter()
-                .map(|(key, value)| (key.into(), value.into()))
-                .collect(),
-        )
-    }
-}
-
-impl fmt::Debug for EnvVars {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map()
-            .entries(self.0.keys().map(|key| (key, "…")))
-            .finish()
     }
 }
 

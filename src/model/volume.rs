@@ -151,11 +151,9 @@ pub struct ListVolumesOptions {
 }
 
 impl ListVolumesOptions {
-    /// Shows only those that bear this label, with this value where one is given.
-    #[must_use]
-    pub fn with_label(mut self, key: LabelKey, value: impl Into<Option<String>>) -> Self {
-        self.labels.insert(key, value.into());
-        self
+    label_conditions! {
+        /// Shows only those that bear this label, with this value where one is given.
+        with_label(labels);
     }
 
     /// Shows those of exactly this name (and others named so).

@@ -177,6 +177,6 @@ pub(crate) fn pruned_images(body: &[u8]) -> Result<ImagePruneReport> {
     let report: Report = json(body)?;
     Ok(ImagePruneReport {
         removals: consequences(report.images_deleted),
-        space_reclaimed: report.space_reclaimed,
+        reclaimed: report.space_reclaimed,
     })
 }
