@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::query::Query;
+use super::query::{Filters, Query};
 use super::{Body, Call};
 use crate::endpoint::ApiVersion;
 use crate::engine::bollard::models;
@@ -30,13 +30,9 @@ pub(crate) fn info() -> Call {
 }
 
 pub(crate) fn list_images(options: &ListImagesOptions) -> Call {
-    let mut filters = BTreeMap::new();
-    if let Some(reference) = &options.reference {
-        filters.insert("reference", vec![reference.to_string()]);
-    }
-    if !options.labels.is_empty() {
-        filters.insert("label", label_filters(&options.labels));
-    }
+    let filters = Filters::default()
+        .with("reference", &options.reference)
+        .with_labels("label", &options.labels);
     Call::get(
         Query::new("/images/json")
             .with("all", options.all)
@@ -73,26 +69,15 @@ pub(crate) fn inspect(container: &ContainerRef) -> Call {
 }
 
 pub(crate) fn list(options: &ListOptions) -> Call {
-    let mut filters = BTreeMap::new();
-    if !options.labels.is_empty() {
-        filters.insert("label", label_filters(&options.labels));
-    }
-    if !options.states.is_empty() {
-        filters.insert(
-            "status",
-            options
-                .states
-                .iter()
-                .map(|s| s.as_str().to_owned())
-                .collect(),
-        );
-    }
-    if !options.names.is_empty() {
-        // Docker's names of containers begin with a slash.
-        let names = options.names.iter();
-        let names = names.map(|name| literal("/?", name.as_str()));
-        filters.insert("name", names.collect());
-    }
+    // Docker's names of containers begin with a slash.
+    let names = options
+        .names
+        .iter()
+        .map(|name| literal("/?", name.as_str()));
+    let filters = Filters::default()
+        .with_labels("label", &options.labels)
+        .with("status", &options.states)
+        .with("name", names);
     // A state filter alone shows nothing but running containers unless all are asked for.
     let all = options.all || !options.states.is_empty();
     let path = Query::new("/containers/json")
@@ -104,16 +89,6 @@ pub(crate) fn list(options: &ListOptions) -> Call {
 /// A name as the regular expression that Docker takes, after what may stand before it.
 pub(super) fn literal(before: &str, name: &str) -> String {
     format!("^{before}{}$", name.replace('.', r"\."))
-}
-
-pub(super) fn label_filters(labels: &BTreeMap<LabelKey, Option<String>>) -> Vec<String> {
-    labels
-        .iter()
-        .map(|(key, value)| match value {
-            Some(value) => format!("{key}={value}"),
-            None => key.to_string(),
-        })
-        .collect()
 }
 
 pub(crate) fn wait(container: &ContainerRef, options: &WaitOptions) -> Call {

@@ -8,10 +8,9 @@ use serde::de::IgnoredAny;
 
 use super::Call;
 use super::decode::{bad_id, json};
-use super::encode::label_filters;
 use super::inspect::env;
 use super::nullable::nullable;
-use super::query::Query;
+use super::query::{Filters, Query};
 use crate::error::{Error, Result};
 use crate::model::{
     ImageDetails, ImagePruneReport, ImageRef, ImageRemoval, PruneImagesOptions, PullOptions,
@@ -55,13 +54,10 @@ pub(crate) fn tag_image(image: &ImageRef, name: &ImageRef) -> Result<Call> {
 }
 
 pub(crate) fn prune_images(options: &PruneImagesOptions) -> Call {
-    let mut filters = BTreeMap::from([("dangling", vec![(!options.all).to_string()])]);
-    if !options.labels.is_empty() {
-        filters.insert("label", label_filters(&options.labels));
-    }
-    if let Some(until) = options.until {
-        filters.insert("until", vec![format_unix(until)]);
-    }
+    let filters = Filters::default()
+        .with("dangling", [!options.all])
+        .with_labels("label", &options.labels)
+        .with("until", options.until.map(format_unix));
     Call::post(Query::new("/images/prune").with_filters(&filters).finish())
 }
 

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Call;
 use super::decode::{bad_id, json};
-use super::encode::{label_filters, labels, literal, options};
+use super::encode::{labels, literal, options};
 use super::nullable::nullable;
-use super::query::Query;
+use super::query::{Filters, Query};
 use crate::endpoint::ApiVersion;
 use crate::engine::bollard::models;
 use crate::error::Result;
@@ -61,17 +61,11 @@ pub(crate) fn inspect_network(network: &NetworkRef) -> Call {
 }
 
 pub(crate) fn list_networks(options: &ListNetworksOptions) -> Call {
-    let mut filters = BTreeMap::new();
-    if !options.labels.is_empty() {
-        filters.insert("label", label_filters(&options.labels));
-    }
-    if !options.names.is_empty() {
-        let names = options.names.iter().map(|name| literal("", name.as_str()));
-        filters.insert("name", names.collect());
-    }
-    if let Some(driver) = &options.driver {
-        filters.insert("driver", vec![driver.clone()]);
-    }
+    let names = options.names.iter().map(|name| literal("", name.as_str()));
+    let filters = Filters::default()
+        .with_labels("label", &options.labels)
+        .with("name", names)
+        .with("driver", &options.driver);
     Call::get(Query::new("/networks").with_filters(&filters).finish())
 }
 
@@ -118,16 +112,10 @@ pub(crate) fn remove_network(network: &NetworkRef) -> Call {
 }
 
 pub(crate) fn prune_networks(options: &PruneNetworksOptions) -> Call {
-    let mut filters = BTreeMap::new();
-    if !options.labels.is_empty() {
-        filters.insert("label", label_filters(&options.labels));
-    }
-    if !options.without_labels.is_empty() {
-        filters.insert("label!", label_filters(&options.without_labels));
-    }
-    if let Some(until) = options.until {
-        filters.insert("until", vec![format_unix(until)]);
-    }
+    let filters = Filters::default()
+        .with_labels("label", &options.labels)
+        .with_labels("label!", &options.without_labels)
+        .with("until", options.until.map(format_unix));
     Call::post(
         Query::new("/networks/prune")
             .with_filters(&filters)

@@ -7,9 +7,9 @@ use serde::Deserialize;
 
 use super::Call;
 use super::decode::json;
-use super::encode::{label_filters, labels, literal, options};
+use super::encode::{labels, literal, options};
 use super::nullable::nullable;
-use super::query::Query;
+use super::query::{Filters, Query};
 use crate::endpoint::ApiVersion;
 use crate::engine::bollard::models;
 use crate::error::{Error, Result};
@@ -34,20 +34,12 @@ pub(crate) fn inspect_volume(volume: &VolumeName) -> Call {
 }
 
 pub(crate) fn list_volumes(options: &ListVolumesOptions) -> Call {
-    let mut filters = BTreeMap::new();
-    if !options.labels.is_empty() {
-        filters.insert("label", label_filters(&options.labels));
-    }
-    if !options.names.is_empty() {
-        let names = options.names.iter().map(|name| literal("", name.as_str()));
-        filters.insert("name", names.collect());
-    }
-    if let Some(driver) = &options.driver {
-        filters.insert("driver", vec![driver.clone()]);
-    }
-    if let Some(dangling) = options.dangling {
-        filters.insert("dangling", vec![dangling.to_string()]);
-    }
+    let names = options.names.iter().map(|name| literal("", name.as_str()));
+    let filters = Filters::default()
+        .with_labels("label", &options.labels)
+        .with("name", names)
+        .with("driver", &options.driver)
+        .with("dangling", options.dangling);
     Call::get(Query::new("/volumes").with_filters(&filters).finish())
 }
 
@@ -57,17 +49,7 @@ pub(crate) fn remove_volume(volume: &VolumeName, options: &RemoveVolumeOptions) 
 }
 
 pub(crate) fn prune_volumes(options: &PruneVolumesOptions, version: ApiVersion) -> Result<Call> {
-    let mut filters = BTreeMap::new();
-    if !options.labels.is_empty() {
-        filters.insert("label", label_filters(&options.labels));
-    }
-    if !options.without_labels.is_empty() {
-        filters.insert("label!", label_filters(&options.without_labels));
-    }
     let chooses = version >= ApiVersion::new(1, 42);
-    if options.all && chooses {
-        filters.insert("all", vec!["true".to_owned()]);
-    }
     if !options.all && !chooses {
         // It would take what nobody asked it to.
         let message = format!(
@@ -75,6 +57,10 @@ pub(crate) fn prune_volumes(options: &PruneVolumesOptions, version: ApiVersion) 
         );
         return Err(Error::unsupported("all", message));
     }
+    let filters = Filters::default()
+        .with_labels("label", &options.labels)
+        .with_labels("label!", &options.without_labels)
+        .with("all", (options.all && chooses).then_some(true));
     Ok(Call::post(
         Query::new("/volumes/prune").with_filters(&filters).finish(),
     ))
