@@ -44,6 +44,7 @@ mod engine;
 mod engine_kind;
 mod error;
 mod hybrid;
+mod lock;
 pub mod model;
 mod operation;
 mod quote;

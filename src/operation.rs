@@ -208,6 +208,11 @@ impl Operation {
         self.is_idempotent() && !matches!(self, Self::Update | Self::PullImage | Self::TagImage)
     }
 
+    /// Whether it takes as long as a container or a registry does: only the caller's own time bounds it.
+    pub(crate) const fn is_open_ended(self) -> bool {
+        matches!(self, Self::Wait | Self::PullImage)
+    }
+
     /// Whether doing it twice has the effect *and the answer* of doing it once, so that a call whose
     /// outcome is unknown may be sent again.
     ///

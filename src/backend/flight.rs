@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Weak};
 
 use crate::error::{ErrorKind, Result};
+use crate::lock::lock;
 
 /// The work under way, by what it is about.
 pub(super) struct Flights<K: Hash + Eq + 'static, T: 'static>(LazyLock<Mutex<Map<K, T>>>);
@@ -17,7 +18,7 @@ impl<K: Hash + Eq, T> Flights<K, T> {
     }
 
     fn map(&self) -> MutexGuard<'_, Map<K, T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

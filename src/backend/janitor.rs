@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::ContainerBackend;
 use super::leftover::Leftover;
+use crate::lock::lock;
 
 /// How long a removal is tried. A creation under way becomes visible only at its end.
 const TRIED: Duration = Duration::from_secs(30);
@@ -54,10 +55,6 @@ struct UnderWay {
 thread_local! {
     /// Whether a removal is waited for at once, on this thread.
     static WAITS: Cell<bool> = const { Cell::new(false) };
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Removes it in the background. Within a tokio runtime this returns at once, and the runtime's

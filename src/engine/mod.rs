@@ -2,6 +2,8 @@
 
 pub(crate) mod bollard;
 mod carrier;
+mod exec;
+mod logs;
 mod operations;
 mod pull;
 mod shiplift;
@@ -164,11 +166,6 @@ impl<C: Carrier> Engine<C> {
         Deadline::new(Some(timeout), self.context.deadline)
     }
 
-    /// The deadline of a call that takes as long as it takes: the caller's own, if any.
-    fn callers_deadline(&self) -> Deadline {
-        Deadline::new(self.context.timeout, self.context.deadline)
-    }
-
     /// Notes an error after which the engine may be another one: it was gone, or it doesn't take what
     /// was sent, as one does that was replaced by an older or a much newer one. The next call learns the
     /// version anew.
@@ -202,6 +199,17 @@ impl<C: Carrier> Engine<C> {
         Ok(Envelope {
             version: Some(version),
             deadline,
+        })
+    }
+
+    /// As [`envelope`](Self::envelope), for a call that takes as long as it takes: within the caller's own
+    /// time, if any. Learning the version is no waiting, and has the usual one.
+    async fn open_ended(&self) -> Result<Envelope> {
+        let deadline = Deadline::new(self.context.timeout, self.context.deadline);
+        let envelope = self.envelope(self.deadline(Duration::ZERO)).await?;
+        Ok(Envelope {
+            deadline,
+            ..envelope
         })
     }
 

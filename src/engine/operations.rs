@@ -5,19 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt;
 
 use super::Engine;
 use super::carrier::{Carrier, Envelope, Status};
-use super::wire::{self, Command, Framing};
+use super::wire::{self, Command};
 use crate::backend::{BackendId, CallContext, ContainerBackend};
-use crate::deadline::Deadline;
 use crate::endpoint::ApiVersion;
-use crate::error::{Effect, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::model::{
     ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats,
     ContainerSummary, Created, CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo,
-    EngineVersion, ExecId, ExecOptions, ExecOutput, FileChange, ImageArchive, ImageDetails,
+    EngineVersion, ExecOptions, ExecOutput, FileChange, ImageArchive, ImageDetails,
     ImagePruneReport, ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions,
     ListImagesOptions, ListNetworksOptions, ListOptions, ListVolumesOptions, LogStream,
     LogsOptions, NetworkDetails, NetworkRef, NetworkSpec, NetworkSummary, Ping, ProcessTable,
@@ -80,114 +78,6 @@ impl<C: Carrier> Engine<C> {
             container,
         )
     }
-
-    async fn framing(
-        &self,
-        container: &ContainerRef,
-        content_type: Option<&str>,
-        envelope: Envelope,
-    ) -> Result<Framing> {
-        // From API 1.42 on Docker's answer says it; before, the container's terminal decides.
-        if content_type == Some("application/vnd.docker.multiplexed-stream") {
-            return Ok(Framing::Multiplexed);
-        }
-        let tty = wire::tty(&self.ask(wire::inspect(container), envelope).await?.body)?;
-        Ok(if tty {
-            Framing::Raw
-        } else {
-            Framing::Multiplexed
-        })
-    }
-
-    async fn read_logs(
-        &self,
-        container: &ContainerRef,
-        options: &LogsOptions,
-    ) -> Result<LogStream> {
-        let deadline = self.deadline(Duration::ZERO);
-        let call = wire::logs(container, options)?;
-        let envelope = self.envelope(deadline).await?;
-        let opened = deadline.bound(self.open(call, envelope)).await??;
-        let framing = self
-            .framing(container, opened.head.header("content-type"), envelope)
-            .await?;
-        let chunks = wire::log_chunks(opened.body, framing);
-        Ok(if options.follow {
-            LogStream::new(chunks)
-        } else {
-            LogStream::new(until(deadline, chunks))
-        })
-    }
-
-    async fn run_exec(
-        &self,
-        container: &ContainerRef,
-        options: &ExecOptions,
-    ) -> Result<ExecOutput> {
-        let deadline = self.deadline(Duration::ZERO);
-        let call = wire::exec_create(container, options)?;
-        let envelope = self.envelope(deadline).await?;
-        // A registered exec does nothing by itself: up to its start, nothing has happened.
-        let exec = wire::exec_id(&self.ask(call, envelope).await?.body)?;
-        let opened = deadline
-            .bound(self.open(wire::exec_start(&exec)?, envelope))
-            .await??;
-        let chunks = LogStream::new(wire::log_chunks(opened.body, Framing::Multiplexed));
-        let ran = deadline
-            .bound(self.collect(&exec, chunks, options.max_output, envelope))
-            .await;
-        ran.and_then(|ran| ran).map_err(|error| {
-            error
-                .with_effect(Effect::Unknown)
-                .with_advice("the command may be running still: no API ends an exec")
-        })
-    }
-
-    async fn collect(
-        &self,
-        exec: &ExecId,
-        chunks: LogStream,
-        bound: usize,
-        envelope: Envelope,
-    ) -> Result<ExecOutput> {
-        let output = chunks.output(bound).await?;
-        let exit_code = self.exit_code(exec, envelope).await?;
-        Ok(ExecOutput {
-            exit_code,
-            stdout: output.stdout,
-            stderr: output.stderr,
-            truncated: output.truncated,
-        })
-    }
-
-    /// The output may end a moment before the engine knows the exit code; the caller's deadline bounds
-    /// the waiting.
-    async fn exit_code(&self, exec: &ExecId, envelope: Envelope) -> Result<i64> {
-        let mut pause = Duration::from_millis(1);
-        loop {
-            let answer = self.ask(wire::exec_inspect(exec), envelope).await?;
-            if let Some(code) = wire::exec_exit_code(&answer.body)? {
-                return Ok(code);
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(100));
-        }
-    }
-}
-
-/// The stream until the deadline.
-fn until(
-    deadline: Deadline,
-    chunks: impl futures::Stream<Item = Result<crate::model::LogChunk>> + Send + 'static,
-) -> impl futures::Stream<Item = Result<crate::model::LogChunk>> + Send + 'static {
-    let chunks = chunks.boxed();
-    futures::stream::unfold(Some(chunks), move |chunks| async move {
-        let mut chunks = chunks?;
-        match deadline.bound(chunks.next()).await {
-            Ok(chunk) => chunk.map(|chunk| (chunk, Some(chunks))),
-            Err(timeout) => Some((Err(timeout.with_operation(Operation::Logs)), None)),
-        }
-    })
 }
 
 #[async_trait]
@@ -444,10 +334,8 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
 
     async fn wait(&self, container: &ContainerRef, options: &WaitOptions) -> Result<WaitOutcome> {
         let waited = async {
-            let deadline = self.callers_deadline();
-            // Learning the version is no waiting: it has the ordinary time.
-            let version = self.envelope(self.deadline(Duration::ZERO)).await?.version;
-            let envelope = Envelope { version, deadline };
+            let envelope = self.open_ended().await?;
+            let deadline = envelope.deadline;
             let opened = deadline
                 .bound(self.open(wire::wait(container, options), envelope))
                 .await??;

@@ -2,7 +2,6 @@
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use std::time::Duration;
 
 use super::Engine;
 use super::carrier::{Carrier, Envelope};
@@ -22,11 +21,8 @@ struct Pull<C: Carrier> {
 impl<C: Carrier> Engine<C> {
     pub(super) async fn pull(&self, image: &ImageRef, options: &PullOptions) -> Result<PullStream> {
         let call = wire::pull_image(image, options)?;
-        // As long as the registry takes, within the caller's own time.
-        let deadline = self.callers_deadline();
-        let version = self.envelope(self.deadline(Duration::ZERO)).await?.version;
-        let envelope = Envelope { version, deadline };
-        let opened = deadline.bound(self.open(call, envelope)).await?;
+        let envelope = self.open_ended().await?;
+        let opened = envelope.deadline.bound(self.open(call, envelope)).await?;
         let pull = Pull {
             engine: self.clone(),
             image: image.with_default_tag(),

@@ -5,7 +5,7 @@
 //! closure, so that the thread that waits also drives the connection. Streams outlive their call and
 //! hold no thread: they live on one small runtime of their own.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,6 +26,7 @@ use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
 use crate::engine_kind::EngineKind;
 use crate::error::{Effect, Error, ErrorKind, Result};
+use crate::lock::lock;
 use crate::model::{ContainerRef, ImageArchive};
 
 /// shiplift's transport behind `spawn_blocking`.
@@ -103,12 +104,7 @@ impl Shared {
     }
 
     fn check_out(&self) -> Result<Lane> {
-        if let Some(lane) = self
-            .lanes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
-        {
+        if let Some(lane) = lock(&self.lanes).pop() {
             return Ok(lane);
         }
         self.lane(&mut tokio::runtime::Builder::new_current_thread())
@@ -129,10 +125,7 @@ impl Shared {
     }
 
     fn put_back(&self, lane: Lane) {
-        self.lanes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(lane);
+        lock(&self.lanes).push(lane);
     }
 
     fn streams(&self) -> Result<&Lane> {
@@ -225,7 +218,8 @@ where
 {
     let not_begun = |error: &hyper014::Error| error.is_closed() || error.is_canceled();
     let unsent = not_begun(&error);
-    for _ in 0..=MOST_PINGS {
+    let mut pings = 0;
+    loop {
         if error.is_connect() {
             return tls.no_connection(error);
         }
@@ -234,19 +228,17 @@ where
             Ok(refused) => return refused,
             Err(error) => error,
         };
-        match url(host, "/_ping") {
-            Ok(ping) if silent => match client.get(ping).await {
-                Ok(_) => break,
-                Err(why) => error = why,
-            },
-            _ => break,
+        let Ok(ping) = url(host, "/_ping") else { break };
+        if !silent || pings == MOST_PINGS {
+            break;
+        }
+        pings += 1;
+        match client.get(ping).await {
+            Ok(_) => break,
+            Err(why) => error = why,
         }
     }
-    // The last ping may have been told why.
-    let error = match tls.refused(error) {
-        Ok(refused) => return refused,
-        Err(error) => no_answer(error),
-    };
+    let error = no_answer(error);
     if unsent {
         error.with_effect(Effect::NotSent)
     } else {

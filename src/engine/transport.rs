@@ -7,7 +7,7 @@
 
 use std::io;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use http::{HeaderValue, Request, Response, header};
@@ -23,6 +23,7 @@ use super::socket::{Gate, Road, Socket};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, Result};
+use crate::lock::lock;
 
 pub(super) struct Transport<B> {
     road: Road,
@@ -57,7 +58,7 @@ struct Idle<B> {
 
 impl<B> Idle<B> {
     fn links(&self) -> MutexGuard<'_, Vec<Link<B>>> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.links)
     }
 
     /// The latest of those that this runtime drives: nobody may be driving another's just now.

@@ -238,9 +238,7 @@ impl HybridBackend {
 
     fn deadline(&self, call: Call) -> Deadline {
         let usual = self.operation_timeout.saturating_add(call.patience);
-        // A wait takes as long as the container does, a pull as long as the registry.
-        let open = matches!(call.operation, Operation::Wait | Operation::PullImage);
-        let usual = (!open).then_some(usual);
+        let usual = (!call.operation.is_open_ended()).then_some(usual);
         Deadline::new(self.context.timeout.or(usual), self.context.deadline)
     }
 
@@ -290,11 +288,7 @@ impl From<Operation> for Call {
 impl Call {
     /// Whether a second attempt may follow a timeout of the first, which must leave time for it then.
     fn leaves_time(self) -> bool {
-        self.repeatable
-            && !matches!(
-                self.operation,
-                Operation::Wait | Operation::Logs | Operation::PullImage
-            )
+        self.repeatable && !self.operation.is_open_ended() && self.operation != Operation::Logs
     }
 
     fn falls_back(self, error: &Error) -> bool {

@@ -1,13 +1,14 @@
 //! Who served a call, and why.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::engine_kind::EngineKind;
 use crate::error::{Effect, Error, ErrorKind};
+use crate::lock::lock;
 use crate::operation::Operation;
 
 /// Why an engine was chosen.
@@ -112,15 +113,12 @@ impl LastCall {
     /// The report of the call that ended last, if any has.
     #[must_use]
     pub fn get(&self) -> Option<CallReport> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.0).clone()
     }
 }
 
 impl Observer for LastCall {
     fn on_call(&self, report: &CallReport) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(report.clone());
+        *lock(&self.0) = Some(report.clone());
     }
 }
