@@ -4,19 +4,19 @@
 //! `CATAMARAN_TEST_ROOTFS` names the root file system of the test image; `scripts/test` sets what is
 //! needed.
 
-mod witness;
+mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use catamaran::conformance::{self, Check, LABEL};
-use catamaran::model::{ContainerRef, ContainerSpec, ImageRef, ImportOptions};
+use catamaran::model::{ContainerRef, ContainerSpec};
 use catamaran::{
-    AsyncEngine, BlockingEngine, CallContext, Config, ContainerBackend, EngineKind, ErrorKind,
+    AsyncEngine, BlockingEngine, CallContext, ContainerBackend, EngineKind, ErrorKind,
     HybridBackend, Mode, conformance_tests,
 };
-use tokio::sync::OnceCell;
+use common::{config, image, witness};
 
 conformance_tests!(async_engine, |check| on(check, &async_engine()));
 conformance_tests!(blocking_engine, |check| on(check, &blocking_engine()));
@@ -29,10 +29,6 @@ conformance_tests!(blocking_handle, |check| on(
     check,
     &*handle(blocking_engine())
 ));
-
-fn config() -> Config {
-    Config::from_env().expect("a configuration")
-}
 
 fn async_engine() -> AsyncEngine {
     AsyncEngine::new(&config()).expect("an engine")
@@ -59,7 +55,7 @@ fn on(check: &'static Check, backend: &dyn ContainerBackend) {
     block_on(async {
         let image = image().await;
         let run = run_id();
-        conformance::in_run(&run, check.run(backend, image)).await;
+        conformance::in_run(&run, check.run(backend, &image)).await;
         let left = witness::labelled(config().endpoint(), LABEL, &run);
         assert!(left.is_empty(), "{} left {left:?}", check.name());
     });
@@ -81,28 +77,8 @@ fn run_id() -> String {
     format!("{}-{count}", std::process::id())
 }
 
-/// The test image, imported once where it isn't there.
-async fn image() -> &'static ImageRef {
-    static IMAGE: OnceCell<ImageRef> = OnceCell::const_new();
-    let import = async || {
-        let image = ImageRef::new("catamaran/busybox:test").expect("a reference");
-        let backend = async_engine();
-        if !backend.image_exists(&image).await.expect("an answer") {
-            let path = std::env::var("CATAMARAN_TEST_ROOTFS")
-                .expect("CATAMARAN_TEST_ROOTFS: run scripts/test");
-            let rootfs = std::fs::read(path).expect("the root file system");
-            backend
-                .import_image(&ImportOptions::new(image.clone()), rootfs.into())
-                .await
-                .expect("an import");
-        }
-        image
-    };
-    IMAGE.get_or_init(import).await
-}
-
 async fn hardened() -> ContainerSpec {
-    ContainerSpec::untrusted(image().await.clone()).with_command(["true"])
+    ContainerSpec::untrusted(image().await).with_command(["true"])
 }
 
 fn engines() -> [(EngineKind, Box<dyn ContainerBackend>); 2] {

@@ -1,9 +1,6 @@
 //! The hybrid on a real engine, with async paths that are dead, silent, or well.
 
 mod common;
-#[path = "common/proxy.rs"]
-#[allow(dead_code, reason = "other tests take the rest")]
-mod proxy;
 
 use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
@@ -17,8 +14,8 @@ use catamaran::{
     ApiVersion, AsyncEngine, BlockingEngine, CallContext, CallReport, Config, ContainerBackend,
     Effect, Endpoint, EngineKind, ErrorKind, HybridBackend, LastCall, Mode, Operation, Reason,
 };
+use common::proxy::{Fault, Proxy};
 use common::{config, exists, shell, unique, witness};
-use proxy::{Fault, Proxy};
 
 /// A hybrid whose async path leads to that place, and whose blocking path leads to the real engine.
 fn hybrid_over(endpoint: Endpoint) -> HybridBackend {

@@ -1,7 +1,6 @@
 //! Pulls, on a scripted peer: what is sent, what is read, and what is taken for the end.
 
-#[path = "common/peer.rs"]
-mod peer;
+mod common;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -20,7 +19,7 @@ use futures::future::join_all;
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::Notify;
 
-use peer::{Answer, Peer, Recorded};
+use common::peer::{Answer, Peer, Recorded};
 
 const DONE: &str = "{\"status\":\"Status: Downloaded newer image for x:latest\"}\r\n";
 const SECRET: &str = "s3cret-canary";
@@ -37,6 +36,15 @@ fn backends(peer: &Peer) -> [Arc<dyn ContainerBackend>; 3] {
         Arc::new(BlockingEngine::new(&config).expect("an engine")),
         Arc::new(HybridBackend::new(&config).expect("both engines")),
     ]
+}
+
+/// Sends one piece of a pull, and the other when it is told to.
+fn half_answering(peer: &Peer) -> Arc<Notify> {
+    let held = Arc::new(Notify::new());
+    let pieces = vec![Bytes::from(DONE), Bytes::from(DONE)];
+    let answer = Answer::new(200).with_pieces(pieces).held_by(&held);
+    answering(peer, answer, true);
+    held
 }
 
 fn image(text: &str) -> ImageRef {
@@ -280,13 +288,7 @@ async fn a_stream_that_is_cut_is_no_end() {
 async fn the_callers_deadline_covers_the_stream() {
     let peer = Peer::start();
     for backend in backends(&peer) {
-        let held = Arc::new(Notify::new());
-        let pieces = vec![Bytes::from(DONE), Bytes::from(DONE)];
-        answering(
-            &peer,
-            Answer::new(200).with_pieces(pieces).held_by(&held),
-            true,
-        );
+        let _held = half_answering(&peer);
         let hurried = CallContext::new().with_timeout(Duration::from_millis(300));
         let error = pull(&*backend.with_context(hurried)).await;
         assert_failed(
@@ -403,13 +405,7 @@ async fn ten_who_ask_at_once_share_one_pull() {
 async fn the_next_takes_over_from_one_who_goes_away() {
     let peer = Peer::start();
     for backend in backends(&peer) {
-        let held = Arc::new(Notify::new());
-        let pieces = vec![Bytes::from(DONE), Bytes::from(DONE)];
-        answering(
-            &peer,
-            Answer::new(200).with_pieces(pieces).held_by(&held),
-            true,
-        );
+        let held = half_answering(&peer);
         let ask = || {
             let backend = Arc::clone(&backend);
             let options = EnsureOptions::default().with_policy(PullPolicy::Always);
@@ -455,13 +451,7 @@ async fn another_platform_counts_as_missing() {
 async fn who_waits_for_anothers_pull_keeps_to_its_own_deadline() {
     let peer = Peer::start();
     for backend in backends(&peer) {
-        let held = Arc::new(Notify::new());
-        let pieces = vec![Bytes::from(DONE), Bytes::from(DONE)];
-        answering(
-            &peer,
-            Answer::new(200).with_pieces(pieces).held_by(&held),
-            true,
-        );
+        let held = half_answering(&peer);
         let options = EnsureOptions::default().with_policy(PullPolicy::Always);
         let first = tokio::spawn({
             let (backend, options) = (Arc::clone(&backend), options.clone());

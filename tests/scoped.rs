@@ -1,12 +1,6 @@
 //! Containers that go with their scope, on a real engine: run once, guarded, waited for.
 
 mod common;
-#[path = "common/peer.rs"]
-#[allow(dead_code, reason = "other tests take the rest")]
-mod peer;
-#[path = "common/proxy.rs"]
-#[allow(dead_code, reason = "other tests take the rest")]
-mod proxy;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,9 +14,9 @@ use catamaran::{
     AsyncEngine, CallContext, Config, ContainerBackend, ContainerBackendExt, Effect, ErrorKind,
     HybridBackend,
 };
+use common::peer::{Answer, Peer, Recorded};
+use common::proxy::{Fault, Proxy};
 use common::{config, exists, shell, unique, witness};
-use peer::{Answer, Peer, Recorded};
-use proxy::{Fault, Proxy};
 
 fn backend() -> Arc<dyn ContainerBackend> {
     Arc::new(HybridBackend::new(&config()).expect("a backend"))

@@ -3,11 +3,6 @@
 #![cfg(feature = "tls")]
 
 mod common;
-#[path = "common/peer.rs"]
-#[allow(dead_code, reason = "other tests take the rest")]
-mod peer;
-#[path = "common/tls.rs"]
-mod tls;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -20,8 +15,8 @@ use catamaran::{
     AsyncEngine, BlockingEngine, Config, ContainerBackend, Effect, Endpoint, Environment, Error,
     ErrorKind, HybridBackend, TlsConfig, conformance_tests,
 };
-use peer::{Answer, Peer};
-use tls::{Authority, BOTH_VERSIONS, TlsPeer};
+use common::peer::{Answer, Peer};
+use common::tls::{Authority, BOTH_VERSIONS, TlsPeer};
 
 conformance_tests!(async_over_tls, |check| over_tls(check, |config| {
     Arc::new(AsyncEngine::new(config).expect("an engine"))

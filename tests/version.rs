@@ -1,17 +1,15 @@
 //! The API version that the engines speak: learnt once, and anew where the engine may be another one.
 
-#[path = "common/peer.rs"]
-#[allow(dead_code, reason = "other tests take the rest")]
-mod peer;
+mod common;
 
 use std::sync::Arc;
 
 use catamaran::model::ListOptions;
 use catamaran::{ApiVersion, AsyncEngine, BlockingEngine, Config, ContainerBackend, ErrorKind};
-use peer::{Answer, Peer, Recorded};
+use common::peer::{Answer, Peer, Recorded};
 
 /// An engine that speaks up to this version, and refuses what is newer as Docker does.
-fn engine(newest: &'static str) -> peer::Script {
+fn engine(newest: &'static str) -> common::peer::Script {
     Arc::new(move |_, request: &Recorded| {
         if request.path == "/_ping" {
             return Answer::new(200).with_header("Api-Version", newest);

@@ -18,24 +18,13 @@ use crate::model::{
 
 /// A tar archive of one file.
 fn archive(name: &str, contents: &[u8]) -> Vec<u8> {
-    let mut header = [0u8; 512];
-    let mut put =
-        |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
-    put(0, name);
-    put(100, "0000644\0");
-    put(108, "0000000\0");
-    put(116, "0000000\0");
-    put(124, &format!("{:011o}\0", contents.len()));
-    put(136, "00000000000\0");
-    put(148, "        ");
-    put(156, "0");
-    put(257, "ustar\x0000");
-    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    let mut tar = header.to_vec();
-    tar.extend(contents);
-    tar.resize(tar.len().next_multiple_of(512) + 1024, 0);
-    tar
+    let mut header = tar::Header::new_ustar();
+    header.set_mode(0o644);
+    header.set_size(contents.len() as u64);
+    let mut archive = tar::Builder::new(Vec::new());
+    let appended = archive.append_data(&mut header, name, contents);
+    appended.expect("a vector takes any bytes");
+    archive.into_inner().expect("a vector takes any bytes")
 }
 
 /// A name that no image has.

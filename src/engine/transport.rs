@@ -290,9 +290,13 @@ mod tests {
         let transport = engine.transport(Duration::from_millis(50));
         call(&transport).await;
         assert_eq!(engine.connections(), (1, 1));
-        while engine.connections() != (1, 0) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let ended = async {
+            while engine.connections() != (1, 0) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(20), ended).await;
+        ended.expect("it ends in time");
         call(&transport).await;
         assert_eq!(engine.connections(), (2, 1));
     }

@@ -2,6 +2,12 @@
 //! `CATAMARAN_TEST_ROOTFS` the test image's root file system; `scripts/test` sets what is needed.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+pub mod peer;
+pub mod proxy;
+#[cfg(feature = "tls")]
+pub mod tls;
+pub mod witness;
+
 use std::sync::Arc;
 
 use catamaran::model::{ContainerName, ContainerSpec, ImageRef, ImportOptions, ListOptions};

@@ -60,7 +60,6 @@ impl Answer {
         self
     }
 
-    #[allow(dead_code, reason = "not every test needs it")]
     pub fn held_by(mut self, notify: &Arc<Notify>) -> Self {
         self.held = Some(Arc::clone(notify));
         self

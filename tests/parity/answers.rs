@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::peer::{Answer, Recorded};
+use crate::common::peer::{Answer, Recorded};
 
 pub const MULTIPLEXED: &str = "application/vnd.docker.multiplexed-stream";
 

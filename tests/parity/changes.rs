@@ -8,7 +8,7 @@ use proptest::sample::Index;
 use serde_json::{Value, json};
 
 use crate::answers::{self, Body};
-use crate::peer::{Answer, Recorded};
+use crate::common::peer::{Answer, Recorded};
 
 /// One change to a JSON value.
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::answers::{self, Body, MULTIPLEXED, frame};
 use crate::calls::{self, Call, Reply};
 use crate::changes::{self, Change};
-use crate::peer::{Answer, Recorded, Script};
+use crate::common::peer::{Answer, Recorded, Script};
 use crate::{Fixture, any_call, cases, plainly};
 
 fn fixture() -> Fixture {

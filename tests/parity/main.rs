@@ -5,10 +5,10 @@
 mod answers;
 mod calls;
 mod changes;
+#[path = "../common/mod.rs"]
+mod common;
 mod decoding;
 mod objects;
-#[path = "../common/peer.rs"]
-mod peer;
 mod requests;
 mod spec;
 mod words;
@@ -23,7 +23,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use calls::{Call, Failure, Reply};
-use peer::{Peer, Recorded, Script};
+use common::peer::{Peer, Recorded, Script};
 
 /// Versions at which engines changed what they take, and both ends of what is spoken.
 const VERSIONS: [ApiVersion; 6] = [

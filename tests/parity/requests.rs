@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use crate::calls::{self, Call, Failure, Reply};
-use crate::peer::Answer;
+use crate::common::peer::Answer;
 use crate::{Fixture, Pair, VERSIONS, answers, any_call, cases, plainly, spec};
 
 #[test]
