@@ -18,6 +18,7 @@
 //! would stall every other task of the thread, each call fails with kind `Unsupported` before anything
 //! is sent: there, await the [`ContainerBackend`] itself.
 
+mod sessions;
 mod streams;
 
 use std::fmt;
@@ -30,19 +31,21 @@ use crate::backend::{CallContext, ContainerBackend, ContainerBackendExt, Contain
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::hybrid::HybridBackend;
 use crate::model::{
-    ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats,
-    ContainerSummary, Created, CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo,
-    EngineVersion, EnsureOptions, ExecOptions, ExecOutput, FileChange, HealthyOptions,
-    ImageArchive, ImageDetails, ImagePruneReport, ImageRef, ImageRemoval, ImageSummary,
-    ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions,
-    ListVolumesOptions, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec, NetworkSummary, Ping,
-    ProcessTable, PruneImagesOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions,
-    PullOptions, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions,
-    RunOptions, RunOutput, StartOutcome, StopOptions, StopOutcome, TopOptions, UpdateOptions,
-    VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitOptions, WaitOutcome,
+    AttachOptions, ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec,
+    ContainerStats, ContainerSummary, Created, CreatedNetwork, DisconnectOptions, DiskUsage,
+    EngineInfo, EngineVersion, EnsureOptions, ExecDetails, ExecId, ExecOptions, ExecOutput,
+    ExecTag, FileChange, HealthyOptions, ImageArchive, ImageDetails, ImagePruneReport, ImageRef,
+    ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions,
+    ListOptions, ListVolumesOptions, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
+    NetworkSummary, Ping, ProcessTable, PruneImagesOptions, PruneNetworksOptions, PruneReport,
+    PruneVolumesOptions, PullOptions, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions,
+    RestartOptions, RunOptions, RunOutput, StartOutcome, StopOptions, StopOutcome, TerminalSize,
+    TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitOptions,
+    WaitOutcome,
 };
 use streams::Items;
 
+pub use sessions::{Attached, Input, Session};
 pub use streams::{Logs, Pull};
 
 /// A [`ContainerBackend`] whose calls block the calling thread. Cheap to clone; may be shared between
@@ -175,6 +178,16 @@ operations! {
     ContainerBackend::changes(container: &ContainerRef) -> Vec<FileChange>;
     /// Runs a command in a running container.
     ContainerBackend::exec(container: &ContainerRef, options: &ExecOptions) -> ExecOutput;
+    /// Asks whether a command runs, and how it ended.
+    ContainerBackend::inspect_exec(exec: &ExecId) -> ExecDetails;
+    /// Gives a command's terminal another size.
+    ContainerBackend::resize_exec(exec: &ExecId, size: TerminalSize) -> ();
+    /// Gives a container's terminal another size.
+    ContainerBackend::resize(container: &ContainerRef, size: TerminalSize) -> ();
+    /// Waits for a command's end, and gives back its exit code.
+    ContainerBackendExt::wait_exec(exec: &ExecId) -> i64;
+    /// Ends a command with the processes that it has made, and says whether there were any.
+    ContainerBackendExt::end_exec(container: &ContainerRef, tag: &ExecTag) -> bool;
     /// Removes a container.
     ContainerBackend::remove(container: &ContainerRef, options: &RemoveOptions) -> ();
     /// Makes a network.
@@ -280,6 +293,51 @@ impl Backend {
             .driver
             .block_on(self.inner.logs(container, options))??;
         Ok(Logs(Items::new(stream, &self.driver)))
+    }
+
+    /// Starts a command in a running container, to be written to and read while it runs. Input and output
+    /// may go to threads of their own.
+    ///
+    /// # Errors
+    /// As [`ContainerBackend::start_exec`], and within an async runtime.
+    ///
+    /// ```no_run
+    /// use std::io::Write;
+    /// # use catamaran::blocking::Backend;
+    /// # use catamaran::model::{ContainerRef, ExecOptions};
+    /// # fn example(backend: &Backend, id: &ContainerRef) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut session = backend.start_exec(id, &ExecOptions::new(["sort"]))?;
+    /// session.input.write_all(b"b\na\n")?;
+    /// drop(session.input); // the end of what it reads
+    /// for chunk in session.output {
+    ///     print!("{}", String::from_utf8_lossy(&chunk?.bytes));
+    /// }
+    /// assert_eq!(backend.wait_exec(&session.id)?, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn start_exec(&self, container: &ContainerRef, options: &ExecOptions) -> Result<Session> {
+        let started = self.inner.start_exec(container, options);
+        let session = self.driver.block_on(started)??;
+        Ok(Session {
+            id: session.id,
+            tag: session.tag,
+            input: Input::new(session.input, &self.driver),
+            output: Logs(Items::new(session.output, &self.driver)),
+        })
+    }
+
+    /// Attaches to a container's own program, to write to and read it.
+    ///
+    /// # Errors
+    /// As [`ContainerBackend::attach`], and within an async runtime.
+    pub fn attach(&self, container: &ContainerRef, options: &AttachOptions) -> Result<Attached> {
+        let attached = self.inner.attach(container, options);
+        let attached = self.driver.block_on(attached)??;
+        Ok(Attached {
+            input: Input::new(attached.input, &self.driver),
+            output: Logs(Items::new(attached.output, &self.driver)),
+        })
     }
 
     /// Pulls an image: an iterator over its progress whose `next` blocks.

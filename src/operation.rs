@@ -68,6 +68,16 @@ pub enum Operation {
     Changes,
     /// `POST /containers/{id}/exec`, `POST /exec/{id}/start`, `GET /exec/{id}/json`
     Exec,
+    /// `POST /containers/{id}/exec`, `POST /exec/{id}/start`, whose connection is taken over
+    StartExec,
+    /// `GET /exec/{id}/json`
+    InspectExec,
+    /// `POST /exec/{id}/resize`
+    ResizeExec,
+    /// `POST /containers/{id}/attach`, whose connection is taken over
+    Attach,
+    /// `POST /containers/{id}/resize`
+    Resize,
     /// `DELETE /containers/{id}`
     Remove,
     /// `POST /networks/create`
@@ -128,6 +138,11 @@ impl Operation {
         Self::Top,
         Self::Changes,
         Self::Exec,
+        Self::StartExec,
+        Self::InspectExec,
+        Self::ResizeExec,
+        Self::Attach,
+        Self::Resize,
         Self::Remove,
         Self::CreateNetwork,
         Self::InspectNetwork,
@@ -180,6 +195,11 @@ impl Operation {
             Self::Top => "top",
             Self::Changes => "changes",
             Self::Exec => "exec",
+            Self::StartExec => "start_exec",
+            Self::InspectExec => "inspect_exec",
+            Self::ResizeExec => "resize_exec",
+            Self::Attach => "attach",
+            Self::Resize => "resize",
             Self::Remove => "remove",
             Self::CreateNetwork => "create_network",
             Self::InspectNetwork => "inspect_network",
@@ -205,7 +225,11 @@ impl Operation {
     /// ```
     #[must_use]
     pub const fn is_read_only(self) -> bool {
-        self.is_idempotent() && !matches!(self, Self::Update | Self::PullImage | Self::TagImage)
+        self.is_idempotent()
+            && !matches!(
+                self,
+                Self::Update | Self::PullImage | Self::TagImage | Self::ResizeExec | Self::Resize
+            )
     }
 
     /// Whether it takes as long as a container or a registry does: only the caller's own time bounds it.
@@ -221,8 +245,9 @@ impl Operation {
     /// have the same effect, but their second answer is a refusal that the caller would take for the
     /// outcome; so it is with networks, and with the removal of volumes. A second prune would tell
     /// nothing of what the first removed. A pull is: it goes on from the layers that are there, and ends
-    /// the same. `create`, `exec`, `kill`, `restart` and `import_image` act again, and so does
-    /// `create_volume` without a name; with one, it may be repeated.
+    /// the same. `create`, `exec`, `start_exec`, `kill`, `restart` and `import_image` act again, and so does
+    /// `create_volume` without a name; with one, it may be repeated. An `attach` that ended may have ended a
+    /// program's input.
     ///
     /// ```
     /// use catamaran::Operation;
@@ -249,6 +274,9 @@ impl Operation {
             | Self::Stats
             | Self::Top
             | Self::Changes
+            | Self::InspectExec
+            | Self::ResizeExec
+            | Self::Resize
             | Self::InspectNetwork
             | Self::ListNetworks
             | Self::InspectVolume
@@ -265,6 +293,8 @@ impl Operation {
             | Self::Unpause
             | Self::Rename
             | Self::Exec
+            | Self::StartExec
+            | Self::Attach
             | Self::Remove
             | Self::CreateNetwork
             | Self::ConnectNetwork
@@ -289,6 +319,11 @@ impl fmt::Display for Operation {
             Self::InspectImage => f.write_str("inspect image"),
             Self::TagImage => f.write_str("tag image"),
             Self::RemoveImage => f.write_str("remove image"),
+            Self::StartExec => f.write_str("start exec"),
+            Self::InspectExec => f.write_str("inspect exec"),
+            Self::ResizeExec => f.write_str("resize exec's terminal"),
+            Self::Attach => f.write_str("attach to"),
+            Self::Resize => f.write_str("resize terminal of"),
             Self::CreateNetwork => f.write_str("create network"),
             Self::InspectNetwork => f.write_str("inspect network"),
             Self::ListNetworks => f.write_str("list networks"),

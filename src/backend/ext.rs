@@ -7,12 +7,13 @@ use tokio::time::Instant;
 
 use super::guard::{Cleanup, ContainerGuard};
 use super::leftover::Leftover;
-use super::{CallContext, ContainerBackend};
+use super::{CallContext, ContainerBackend, exit_code};
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{
-    ContainerDetails, ContainerRef, ContainerSpec, ContainerState, EnsureOptions, HealthStatus,
-    HealthyOptions, ImageDetails, ImageRef, LogsOptions, RunOptions, RunOutput, WaitOptions,
+    ContainerDetails, ContainerRef, ContainerSpec, ContainerState, EnsureOptions, ExecId, ExecTag,
+    HealthStatus, HealthyOptions, ImageDetails, ImageRef, LogsOptions, RunOptions, RunOutput,
+    WaitOptions,
 };
 use crate::operation::Operation;
 
@@ -150,6 +151,67 @@ pub trait ContainerBackendExt: ContainerBackend {
         options: &EnsureOptions,
     ) -> Result<ImageDetails> {
         super::ensure::ensure(self, image, options).await
+    }
+
+    /// Waits for a command's end, and gives back its exit code. For a [session](ContainerBackend::start_exec)
+    /// whose output has ended, that is at most a moment.
+    ///
+    /// The waiting has no deadline but that of the [`CallContext`]; each look has its own time.
+    ///
+    /// # Errors
+    /// As [`inspect_exec`](ContainerBackend::inspect_exec); `Timeout` at the caller's own deadline.
+    ///
+    /// # Cancel safety
+    /// Safe: only the waiting ends.
+    ///
+    /// ```no_run
+    /// use catamaran::model::{ContainerRef, ExecOptions};
+    /// use catamaran::{ContainerBackend, ContainerBackendExt};
+    ///
+    /// # async fn example(backend: &dyn ContainerBackend, id: &ContainerRef) -> catamaran::Result<()> {
+    /// let session = backend.start_exec(id, &ExecOptions::new(["make"])).await?;
+    /// let output = session.output.output(1 << 20).await?;
+    /// println!("{}: {} bytes", backend.wait_exec(&session.id).await?, output.stdout.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    async fn wait_exec(&self, exec: &ExecId) -> Result<i64> {
+        let context = self.context();
+        let deadline = Deadline::new(context.timeout, context.deadline);
+        let hurried = self.with_context(CallContext::new().with_deadline(deadline.moment()));
+        let waited = deadline.bound(exit_code(|| hurried.inspect_exec(exec)));
+        waited.await.and_then(|waited| waited).map_err(|error| {
+            error
+                .with_operation(Operation::InspectExec)
+                .with_subject(exec.to_string())
+        })
+    }
+
+    /// Ends a command that was started by [`start_exec`](ContainerBackend::start_exec), with the processes
+    /// that it has made, and says whether there were any: in the way, and with the limits, of
+    /// [`exec`](ContainerBackend::exec)'s timeout. Its output ends then, and its exit code is told as ever.
+    ///
+    /// Where it has just been started its program may not have begun, and isn't found yet.
+    ///
+    /// # Errors
+    /// As [`exec`](ContainerBackend::exec); `Container` where it couldn't be ended.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, the command may or may not have been ended. Calling it again is safe.
+    ///
+    /// ```no_run
+    /// use catamaran::model::{ContainerRef, ExecOptions};
+    /// use catamaran::{ContainerBackend, ContainerBackendExt};
+    ///
+    /// # async fn example(backend: &dyn ContainerBackend, id: &ContainerRef) -> catamaran::Result<()> {
+    /// let session = backend.start_exec(id, &ExecOptions::new(["cat"])).await?;
+    /// backend.end_exec(id, &session.tag).await?;
+    /// assert_eq!(backend.wait_exec(&session.id).await?, 137);
+    /// # Ok(())
+    /// # }
+    /// ```
+    async fn end_exec(&self, container: &ContainerRef, tag: &ExecTag) -> Result<bool> {
+        super::exec::end(self, container, tag).await
     }
 
     /// Waits until a container's health check says that it is healthy, and shows it as it is then.

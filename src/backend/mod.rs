@@ -2,6 +2,7 @@
 
 mod context;
 mod ensure;
+mod exec;
 mod ext;
 mod flight;
 mod guard;
@@ -15,19 +16,21 @@ use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::model::{
-    ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats,
-    ContainerSummary, Created, CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo,
-    EngineVersion, ExecOptions, ExecOutput, FileChange, ImageArchive, ImageDetails,
-    ImagePruneReport, ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions,
-    ListImagesOptions, ListNetworksOptions, ListOptions, ListVolumesOptions, LogStream,
-    LogsOptions, NetworkDetails, NetworkRef, NetworkSpec, NetworkSummary, Ping, ProcessTable,
-    PruneImagesOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullOptions,
-    PullStream, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions,
-    StartOutcome, StopOptions, StopOutcome, TopOptions, UpdateOptions, VolumeDetails, VolumeList,
-    VolumeName, VolumeSpec, WaitOptions, WaitOutcome,
+    AttachOptions, Attached, ConnectOptions, ContainerDetails, ContainerName, ContainerRef,
+    ContainerSpec, ContainerStats, ContainerSummary, Created, CreatedNetwork, DisconnectOptions,
+    DiskUsage, EngineInfo, EngineVersion, ExecDetails, ExecId, ExecOptions, ExecOutput,
+    ExecSession, FileChange, ImageArchive, ImageDetails, ImagePruneReport, ImageRef, ImageRemoval,
+    ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions,
+    ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
+    NetworkSummary, Ping, ProcessTable, PruneImagesOptions, PruneNetworksOptions, PruneReport,
+    PruneVolumesOptions, PullOptions, PullStream, RemoveImageOptions, RemoveOptions,
+    RemoveVolumeOptions, RestartOptions, StartOutcome, StopOptions, StopOutcome, TerminalSize,
+    TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitOptions,
+    WaitOutcome,
 };
 
 pub use context::CallContext;
+pub(crate) use exec::exit_code;
 pub use ext::ContainerBackendExt;
 pub use guard::ContainerGuard;
 pub use identity::BackendId;
@@ -384,17 +387,128 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// Safe: nothing changes.
     async fn changes(&self, container: &ContainerRef) -> Result<Vec<FileChange>>;
 
-    /// Runs a command in a running container, and gives back its output and exit code.
+    /// Runs a command in a running container, gives it what it is to read, and gives back its output and
+    /// exit code.
+    ///
+    /// # Timeout
+    /// No API of an engine ends an exec. Where [`timeout`](ExecOptions::timeout) is set, the command's
+    /// environment carries a variable that nobody else's does, [`CATAMARAN_EXEC`](crate::model::ExecTag). When
+    /// its time is over, a second command, a small shell script run as the same user, sends `SIGKILL` to every
+    /// process whose environment in `/proc` holds it, children included, until it finds none. The answer
+    /// then is what was written so far, the engine's own exit code (137), and
+    /// [`timed_out`](ExecOutput::timed_out). The timeout comes on top of the call's usual time. Its limits:
+    ///
+    /// * The image needs a `/bin/sh`, and the container `/proc`, room for one more process, and not to be
+    ///   paused.
+    /// * A process escapes that runs as another user, or with another environment than it was given.
     ///
     /// # Errors
     /// `NotFound`; `Conflict` where the container doesn't run or is paused (Podman: 500). A program that
-    /// can't be started is an exit code of 126 or 127 on most engines. After the command has begun,
-    /// a failure's effect is `Unknown`.
+    /// can't be started is an exit code of 126 or 127 on most engines. `Timeout` where it ran longer than its
+    /// timeout and couldn't be ended. After the command has begun, a failure's effect is `Unknown`.
     ///
     /// # Cancel safety
-    /// Dropped before the answer, the command may have been started, and goes on running: no API ends
-    /// an exec.
+    /// Dropped before the answer, the command may have been started, and goes on running, beyond its
+    /// timeout too.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use catamaran::ContainerBackend;
+    /// use catamaran::model::{ContainerRef, ExecOptions};
+    ///
+    /// # async fn example(backend: &dyn ContainerBackend, id: &ContainerRef) -> catamaran::Result<()> {
+    /// let options = ExecOptions::new(["sh", "-s"])
+    ///     .with_stdin("echo begun; sleep 600")
+    ///     .with_timeout(Duration::from_secs(2));
+    /// let ran = backend.exec(id, &options).await?;
+    /// assert!(ran.timed_out && &ran.stdout[..] == b"begun\n");
+    /// # Ok(())
+    /// # }
+    /// ```
     async fn exec(&self, container: &ContainerRef, options: &ExecOptions) -> Result<ExecOutput>;
+
+    /// Starts a command in a running container, to be written to and read while it runs. The call's time
+    /// covers the start; the session lasts as long as it is held.
+    ///
+    /// Its exit code is told by [`inspect_exec`](Self::inspect_exec), or
+    /// [`wait_exec`](ContainerBackendExt::wait_exec). [`Input`](crate::model::Input) says what is to be known
+    /// of its end; [`end_exec`](ContainerBackendExt::end_exec) ends the command.
+    ///
+    /// # Errors
+    /// `InvalidInput` for field `exec.stdin` or `exec.timeout`, which are [`exec`](Self::exec)'s alone; as
+    /// [`exec`](Self::exec). The output yields errors as those of [`logs`](Self::logs).
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, the command may have been started. Its input is ended then: one that reads
+    /// to its end ends too.
+    async fn start_exec(
+        &self,
+        container: &ContainerRef,
+        options: &ExecOptions,
+    ) -> Result<ExecSession>;
+
+    /// Asks whether a command runs, and how it ended. Engines forget it a few minutes after its end, and with
+    /// its container.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` where its container doesn't run any more (Docker 20.10).
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    async fn inspect_exec(&self, exec: &ExecId) -> Result<ExecDetails>;
+
+    /// Gives a command's terminal another size; its program is told by `SIGWINCH`.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict`, `Refused` or `Engine` where it doesn't run.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, it may have either size. Calling it again is safe.
+    async fn resize_exec(&self, exec: &ExecId, size: TerminalSize) -> Result<()>;
+
+    /// Attaches to a container's own program, running or to be started, to write to and read it. The
+    /// call's time covers the beginning; the attachment lasts as long as it is held.
+    ///
+    /// Attached before its [`start`](Self::start), nothing of its output is missed. For its input the
+    /// container must be made [`with_stdin`](ContainerSpec::with_stdin), and for the program to see an end of
+    /// it [`with_stdin_once`](ContainerSpec::with_stdin_once). On a terminal, `^P` followed by `^Q` detaches.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` where it is paused. The output yields errors as those of [`logs`](Self::logs).
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, the engine may have attached, and its end may end the input of a container
+    /// made [`with_stdin_once`](ContainerSpec::with_stdin_once).
+    ///
+    /// ```no_run
+    /// use catamaran::ContainerBackend;
+    /// use catamaran::model::{AttachOptions, ContainerSpec, ImageRef};
+    /// use tokio::io::AsyncWriteExt;
+    ///
+    /// # async fn example(backend: &dyn ContainerBackend) -> Result<(), Box<dyn std::error::Error>> {
+    /// let spec = ContainerSpec::untrusted(ImageRef::new("busybox")?)
+    ///     .with_command(["wc", "-c"])
+    ///     .with_stdin(true)
+    ///     .with_stdin_once(true);
+    /// let id = backend.create(&spec).await?.id;
+    /// let mut attached = backend.attach(&id, &AttachOptions::default()).await?;
+    /// backend.start(&id).await?;
+    /// attached.input.write_all(b"four").await?;
+    /// attached.input.shutdown().await?;
+    /// assert_eq!(&attached.output.output(100).await?.stdout[..], b"4\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    async fn attach(&self, container: &ContainerRef, options: &AttachOptions) -> Result<Attached>;
+
+    /// Gives a container's terminal another size; its program is told by `SIGWINCH`.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` or `Engine` where it doesn't run.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, it may have either size. Calling it again is safe.
+    async fn resize(&self, container: &ContainerRef, size: TerminalSize) -> Result<()>;
 
     /// Removes a container.
     ///

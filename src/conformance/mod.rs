@@ -32,6 +32,7 @@ mod objects;
 mod pulls;
 mod refusals;
 mod scratch;
+mod sessions;
 mod signals;
 mod system;
 mod volumes;
@@ -82,6 +83,13 @@ macro_rules! __conformance_checks {
         exec::execs_at_once_keep_apart [Exec],
         exec::exec_of_a_missing_program [Exec],
         exec::exec_needs_a_running_container [Exec],
+        sessions::exec_stdin_is_exact [Exec],
+        sessions::exec_in_a_terminal [Exec],
+        sessions::session_talks [StartExec, InspectExec],
+        sessions::session_echoes_exactly [StartExec],
+        sessions::dropped_sessions_go_on [StartExec, InspectExec],
+        sessions::session_is_resized [StartExec, ResizeExec],
+        sessions::absent_exec_is_not_found [InspectExec, ResizeExec],
         logs::logs_once [Logs],
         logs::logs_of_what_never_ran [Logs],
         logs::logs_are_exact [Logs],

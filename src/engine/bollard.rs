@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 
 pub(crate) use bollard::models;
 
-use super::carrier::{Answer, Carrier, Envelope, OpenAnswer, Permit, Status, broken};
+use super::carrier::{Answer, Carrier, Envelope, Handover, OpenAnswer, Permit, Status, broken};
 use super::transport::{Link, Transport};
 use super::wire::{self, Body, Call, Command, Head};
 use crate::config::Config;
@@ -53,28 +53,34 @@ pub struct BollardCarrier {
     transport: Arc<Transport<BollardBody>>,
 }
 
+/// A call as bollard's connections take it.
+fn request(call: Call, envelope: Envelope) -> Result<Request<BollardBody>> {
+    let content_type = HeaderValue::from_static(call.body.content_type());
+    let body = match call.body {
+        Body::Empty => body_full(Bytes::new()),
+        Body::Json(json) => body_full(json),
+        Body::Tar(ImageArchive::Bytes(bytes)) => body_full(bytes),
+        Body::Tar(ImageArchive::Stream(pieces)) => body_try_stream(pieces),
+    };
+    let mut request = Request::builder()
+        .method(call.method)
+        .uri(wire::versioned(&call.path, envelope.version))
+        .header(header::CONTENT_TYPE, content_type)
+        .body(body)
+        .map_err(|error| Error::invalid("path", "is no URL").with_source(error))?;
+    if let Some(auth) = call.registry_auth {
+        request.headers_mut().insert(wire::REGISTRY_AUTH, auth);
+    }
+    Ok(request)
+}
+
 impl BollardCarrier {
     async fn send(
         &self,
         call: Call,
         envelope: Envelope,
     ) -> Result<(Head, Incoming, Link<BollardBody>)> {
-        let content_type = HeaderValue::from_static(call.body.content_type());
-        let body = match call.body {
-            Body::Empty => body_full(Bytes::new()),
-            Body::Json(json) => body_full(json),
-            Body::Tar(ImageArchive::Bytes(bytes)) => body_full(bytes),
-            Body::Tar(ImageArchive::Stream(pieces)) => body_try_stream(pieces),
-        };
-        let mut request = Request::builder()
-            .method(call.method)
-            .uri(wire::versioned(&call.path, envelope.version))
-            .header(header::CONTENT_TYPE, content_type)
-            .body(body)
-            .map_err(|error| Error::invalid("path", "is no URL").with_source(error))?;
-        if let Some(auth) = call.registry_auth {
-            request.headers_mut().insert(wire::REGISTRY_AUTH, auth);
-        }
+        let request = request(call, envelope)?;
         let (response, link) = self.transport.send(request, envelope.deadline).await?;
         let (head, body) = response.into_parts();
         Ok((head.into(), body, link))
@@ -179,6 +185,23 @@ impl Carrier for BollardCarrier {
         let (head, body, _) = self.send(call, envelope).await?;
         let body = pieces(body).boxed();
         Ok(OpenAnswer { head, body })
+    }
+
+    async fn take_over(&self, call: Call, envelope: Envelope) -> Result<Handover> {
+        let mut request = request(call, envelope)?;
+        for (name, value) in wire::TAKE_OVER {
+            let value = HeaderValue::from_static(value);
+            request.headers_mut().insert(name, value);
+        }
+        let deadline = envelope.deadline;
+        match self.transport.take_over(request, deadline).await? {
+            Ok(taken) => Ok(Handover::Taken(Box::new(taken))),
+            Err(response) => {
+                let (head, body) = response.into_parts();
+                let (head, body) = (head.into(), pieces(body).boxed());
+                Ok(Handover::Answered(OpenAnswer { head, body }))
+            }
+        }
     }
 
     async fn command(

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{BoxStream, Stream};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::wire::{self, Call, Command, Head};
 use crate::config::Config;
@@ -76,6 +77,18 @@ pub struct OpenAnswer {
     pub(crate) body: BoxStream<'static, Result<Bytes>>,
 }
 
+/// A connection that was handed over: its bytes are the program's, both ways.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Duplex for T {}
+
+/// How a call that asks for the connection itself was answered.
+pub enum Handover {
+    Taken(Box<dyn Duplex>),
+    /// By an answer as any other.
+    Answered(OpenAnswer),
+}
+
 /// How a command was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
@@ -102,6 +115,9 @@ pub trait Carrier: Send + Sync + 'static {
 
     /// Sends a call whose answer is a stream. The deadline covers the head.
     async fn open(&self, call: Call, envelope: Envelope) -> Result<OpenAnswer>;
+
+    /// Sends a call that asks for the connection itself, which isn't kept. The deadline covers the head.
+    async fn take_over(&self, call: Call, envelope: Envelope) -> Result<Handover>;
 
     /// Sends a command; a refusal is an error.
     async fn command(

@@ -1,12 +1,26 @@
-//! Commands in a running container: registered, started, read, and asked for their exit code.
+//! Commands in a running container: registered, started, written to, read, asked for their exit code, and
+//! ended where they take too long.
 
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::time::Duration;
+
+use futures::StreamExt;
+use tokio::io::AsyncWriteExt;
 
 use super::Engine;
 use super::carrier::{Carrier, Envelope};
 use super::wire::{self, Framing};
-use crate::error::{Effect, Result};
-use crate::model::{ContainerRef, ExecId, ExecOptions, ExecOutput, LogStream};
+use crate::backend::{CallContext, ContainerBackend, ContainerBackendExt, exit_code};
+use crate::endpoint::ApiVersion;
+use crate::error::{Effect, Error, ErrorKind, Result};
+use crate::model::{
+    ContainerRef, ExecId, ExecOptions, ExecOutput, ExecSession, ExecTag, Input, LogStream,
+};
+use crate::operation::Operation;
+
+/// From this version on a terminal has its size from the beginning.
+const CONSOLE_SIZE: ApiVersion = ApiVersion::new(1, 42);
 
 impl<C: Carrier> Engine<C> {
     pub(super) async fn run_exec(
@@ -14,53 +28,182 @@ impl<C: Carrier> Engine<C> {
         container: &ContainerRef,
         options: &ExecOptions,
     ) -> Result<ExecOutput> {
-        let deadline = self.deadline(Duration::ZERO);
-        let call = wire::exec_create(container, options)?;
+        let deadline = self.deadline(options.patience());
+        let timeout = options.timeout.map(|time| (time, ExecTag::new(options)));
+        let tag = timeout.as_ref().map(|(_, tag)| tag);
+        let stdin = options.stdin.is_some();
+        let call = wire::exec_create(container, options, tag, stdin)?;
         let envelope = self.envelope(deadline).await?;
         // A registered exec does nothing by itself: up to its start, nothing has happened.
         let exec = wire::exec_id(&self.ask(call, envelope).await?.body)?;
-        let opened = deadline
-            .bound(self.open(wire::exec_start(&exec)?, envelope))
-            .await??;
-        let chunks = LogStream::new(wire::log_chunks(opened.body, Framing::Multiplexed));
-        let ran = deadline
-            .bound(self.collect(&exec, chunks, options.max_output, envelope))
-            .await;
-        ran.and_then(|ran| ran).map_err(|error| {
-            error
-                .with_effect(Effect::Unknown)
-                .with_advice("the command may be running still: no API ends an exec")
+        let (input, chunks) = self.begin(&exec, options, stdin, envelope).await?;
+        let mut ran = pin!(self.finish(&exec, options, input, chunks, envelope));
+        let ended = async {
+            let Some((time, tag)) = &timeout else {
+                return ran.await;
+            };
+            match tokio::time::timeout(*time, &mut ran).await {
+                Ok(ran) => ran,
+                Err(_) => self.end(container, tag, *time, ran, envelope).await,
+            }
+        };
+        let ended = deadline.bound(ended).await.and_then(|ended| ended);
+        ended.map_err(|error| {
+            let error = error.with_effect(Effect::Unknown);
+            if error.advice().is_some() {
+                return error;
+            }
+            error.with_advice("the command may be running still: no API ends an exec")
         })
     }
 
-    async fn collect(
+    pub(super) async fn open_exec(
+        &self,
+        container: &ContainerRef,
+        options: &ExecOptions,
+    ) -> Result<ExecSession> {
+        options.validate_session()?;
+        let tag = ExecTag::new(options);
+        let call = wire::exec_create(container, options, Some(&tag), true)?;
+        let envelope = self.envelope(self.deadline(Duration::ZERO)).await?;
+        let exec = wire::exec_id(&self.ask(call, envelope).await?.body)?;
+        let (input, chunks) = self.begin(&exec, options, true, envelope).await?;
+        let output = self.named(chunks, Operation::StartExec, container);
+        Ok(ExecSession::new(exec, tag, input, output))
+    }
+
+    /// Starts what was registered.
+    async fn begin(
         &self,
         exec: &ExecId,
+        options: &ExecOptions,
+        stdin: bool,
+        envelope: Envelope,
+    ) -> Result<(Input, LogStream)> {
+        let call = wire::exec_start(exec, options)?;
+        let deadline = envelope.deadline;
+        let (input, output) = if stdin {
+            deadline.bound(self.take_over(call, envelope)).await??
+        } else {
+            let opened = deadline.bound(self.open(call, envelope)).await??;
+            (Input::closed(), opened.body)
+        };
+        self.size(exec, options, envelope).await?;
+        let framing = if options.tty {
+            Framing::Raw
+        } else {
+            Framing::Multiplexed
+        };
+        let chunks = wire::log_chunks(output, framing);
+        Ok((input, LogStream::new(chunks)))
+    }
+
+    /// Gives a terminal its size where the engine doesn't do so itself: at the soonest, since an engine
+    /// resizes nothing that doesn't run yet.
+    async fn size(&self, exec: &ExecId, options: &ExecOptions, envelope: Envelope) -> Result<()> {
+        let Some(size) = options.terminal_size else {
+            return Ok(());
+        };
+        if envelope.version.is_none_or(|spoken| spoken >= CONSOLE_SIZE) {
+            return Ok(());
+        }
+        let Err(error) = self.ask(wire::exec_resize(exec, size), envelope).await else {
+            return Ok(());
+        };
+        // One that has ended already has no use for it.
+        match wire::exec_details(&self.ask(wire::exec_inspect(exec), envelope).await?.body) {
+            Ok(details) if !details.running => Ok(()),
+            _ => Err(error.with_effect(Effect::Unknown)),
+        }
+    }
+
+    /// Writes the input, reads the output, and asks for the exit code. The output may end a moment before
+    /// the engine knows that.
+    async fn finish(
+        &self,
+        exec: &ExecId,
+        options: &ExecOptions,
+        input: Input,
         chunks: LogStream,
-        bound: usize,
         envelope: Envelope,
     ) -> Result<ExecOutput> {
-        let output = chunks.output(bound).await?;
-        let exit_code = self.exit_code(exec, envelope).await?;
+        let mut output = pin!(chunks.output(options.max_output));
+        let output = tokio::select! {
+            biased;
+            output = &mut output => output?,
+            () = feed(input, options) => output.await?,
+        };
+        let exit_code = exit_code(|| async {
+            let answer = self.ask(wire::exec_inspect(exec), envelope).await?;
+            wire::exec_details(&answer.body)
+        });
         Ok(ExecOutput {
-            exit_code,
-            stdout: output.stdout,
-            stderr: output.stderr,
             truncated: output.truncated,
+            ..ExecOutput::new(exit_code.await?, output.stdout, output.stderr)
         })
     }
 
-    /// The output may end a moment before the engine knows the exit code; the caller's deadline bounds
-    /// the waiting.
-    async fn exit_code(&self, exec: &ExecId, envelope: Envelope) -> Result<i64> {
-        let mut pause = Duration::from_millis(1);
-        loop {
-            let answer = self.ask(wire::exec_inspect(exec), envelope).await?;
-            if let Some(code) = wire::exec_exit_code(&answer.body)? {
-                return Ok(code);
+    /// Ends what has run for its time, and waits for what that leaves to be read.
+    async fn end(
+        &self,
+        container: &ContainerRef,
+        tag: &ExecTag,
+        time: Duration,
+        mut ran: Pin<&mut impl Future<Output = Result<ExecOutput>>>,
+        envelope: Envelope,
+    ) -> Result<ExecOutput> {
+        let deadline = envelope.deadline.moment();
+        let hurried = self.with_context(CallContext::new().with_deadline(deadline));
+        let mut cause = None;
+        // Where nothing is found it has just ended, or its program hasn't quite begun.
+        for patience in [50, 200, 1000] {
+            match hurried.end_exec(container, tag).await {
+                Ok(true) => {
+                    let output = ran.await?;
+                    return Ok(ExecOutput {
+                        timed_out: true,
+                        ..output
+                    });
+                }
+                Ok(false) => cause = None,
+                Err(error) => cause = Some(error),
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(100));
+            let patience = Duration::from_millis(patience);
+            if let Ok(ran) = tokio::time::timeout(patience, &mut ran).await {
+                return ran;
+            }
+            if cause.is_some() {
+                break;
+            }
         }
+        let message = format!("the command ran longer than {time:?} and couldn't be ended");
+        let error = Error::new(ErrorKind::Timeout, message).with_advice(
+            "it may be running still; to end commands, the image needs /bin/sh, and the container /proc, a free \
+             process and not to be paused: else stop or kill the container",
+        );
+        Err(match cause {
+            Some(cause) => error.with_source(cause),
+            None => error,
+        })
+    }
+
+    /// Puts into the errors of a stream what it is about.
+    pub(super) fn named(
+        &self,
+        chunks: LogStream,
+        operation: Operation,
+        container: &ContainerRef,
+    ) -> LogStream {
+        let (engine, container) = (self.clone(), container.clone());
+        LogStream::new(chunks.map(move |chunk| engine.name(chunk, operation, &container)))
+    }
+}
+
+/// Writes all that a command is to read. One that takes no more has ended, or cares for no more: what
+/// becomes of it, its output tells.
+async fn feed(mut input: Input, options: &ExecOptions) {
+    if let Some(stdin) = &options.stdin {
+        let _ = input.write_all(stdin).await;
+        let _ = input.shutdown().await;
     }
 }

@@ -13,7 +13,7 @@ use crate::model::{ContainerRef, LogChunk, LogStream, LogsOptions};
 use crate::operation::Operation;
 
 impl<C: Carrier> Engine<C> {
-    async fn framing(
+    pub(super) async fn framing(
         &self,
         container: &ContainerRef,
         content_type: Option<&str>,

@@ -1,5 +1,6 @@
 //! The two engines: one implementation of the trait over two clients.
 
+mod attach;
 pub(crate) mod bollard;
 mod carrier;
 mod exec;
@@ -8,6 +9,7 @@ mod operations;
 mod pull;
 mod shiplift;
 mod socket;
+mod takeover;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
@@ -268,14 +270,16 @@ impl<C: Carrier> Engine<C> {
         if opened.head.is_success() {
             return Ok(opened);
         }
-        let body = envelope
-            .deadline
-            .bound(wire::whole(opened.body, opened.head.body_bound()))
-            .await;
-        Err(opened
-            .head
-            .into_error(&body.and_then(|body| body).unwrap_or_default()))
+        Err(refused(opened, envelope).await)
     }
+}
+
+/// Reads a refusal.
+async fn refused(answer: OpenAnswer, envelope: Envelope) -> Error {
+    let body = wire::whole(answer.body, answer.head.body_bound());
+    let body = envelope.deadline.bound(body).await;
+    let body = body.and_then(|body| body).unwrap_or_default();
+    answer.head.into_error(&body)
 }
 
 fn success(answer: Answer) -> Result<Answer> {

@@ -13,16 +13,17 @@ use crate::backend::{BackendId, CallContext, ContainerBackend};
 use crate::endpoint::ApiVersion;
 use crate::error::{ErrorKind, Result};
 use crate::model::{
-    ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats,
-    ContainerSummary, Created, CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo,
-    EngineVersion, ExecOptions, ExecOutput, FileChange, ImageArchive, ImageDetails,
-    ImagePruneReport, ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions,
-    ListImagesOptions, ListNetworksOptions, ListOptions, ListVolumesOptions, LogStream,
-    LogsOptions, NetworkDetails, NetworkRef, NetworkSpec, NetworkSummary, Ping, ProcessTable,
-    PruneImagesOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullOptions,
-    PullStream, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions,
-    StartOutcome, StopOptions, StopOutcome, TopOptions, UpdateOptions, VolumeDetails, VolumeList,
-    VolumeName, VolumeSpec, WaitOptions, WaitOutcome,
+    AttachOptions, Attached, ConnectOptions, ContainerDetails, ContainerName, ContainerRef,
+    ContainerSpec, ContainerStats, ContainerSummary, Created, CreatedNetwork, DisconnectOptions,
+    DiskUsage, EngineInfo, EngineVersion, ExecDetails, ExecId, ExecOptions, ExecOutput,
+    ExecSession, FileChange, ImageArchive, ImageDetails, ImagePruneReport, ImageRef, ImageRemoval,
+    ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions,
+    ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
+    NetworkSummary, Ping, ProcessTable, PruneImagesOptions, PruneNetworksOptions, PruneReport,
+    PruneVolumesOptions, PullOptions, PullStream, RemoveImageOptions, RemoveOptions,
+    RemoveVolumeOptions, RestartOptions, StartOutcome, StopOptions, StopOutcome, TerminalSize,
+    TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitOptions,
+    WaitOutcome,
 };
 use crate::operation::Operation;
 
@@ -385,6 +386,38 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
             Operation::Exec,
             container,
         )
+    }
+
+    async fn start_exec(
+        &self,
+        container: &ContainerRef,
+        options: &ExecOptions,
+    ) -> Result<ExecSession> {
+        let started = self.open_exec(container, options).await;
+        self.name(started, Operation::StartExec, container)
+    }
+
+    async fn inspect_exec(&self, exec: &ExecId) -> Result<ExecDetails> {
+        let call = |_| Ok(wire::exec_inspect(exec));
+        self.question(Operation::InspectExec, exec, call, wire::exec_details)
+            .await
+    }
+
+    async fn resize_exec(&self, exec: &ExecId, size: TerminalSize) -> Result<()> {
+        let call = |_| Ok(wire::exec_resize(exec, size));
+        self.question(Operation::ResizeExec, exec, call, |_| Ok(()))
+            .await
+    }
+
+    async fn attach(&self, container: &ContainerRef, options: &AttachOptions) -> Result<Attached> {
+        let attached = self.attach_to(container, options).await;
+        self.name(attached, Operation::Attach, container)
+    }
+
+    async fn resize(&self, container: &ContainerRef, size: TerminalSize) -> Result<()> {
+        let call = |_| Ok(wire::resize(container, size));
+        self.question(Operation::Resize, container, call, |_| Ok(()))
+            .await
     }
 
     async fn remove(&self, container: &ContainerRef, options: &RemoveOptions) -> Result<()> {

@@ -5,7 +5,10 @@
 //! closure, so that the thread that waits also drives the connection. Streams outlive their call and
 //! hold no thread: they live on one small runtime of their own.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,10 +16,12 @@ use futures::stream::{Stream, StreamExt};
 use hyper014::client::HttpConnector;
 use hyper014::{Client, Request, Response};
 use shiplift::transport::Transport;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::carrier::{
-    Answer, Carrier, Envelope, OpenAnswer, Permit, Status, broken, no_answer, no_connection,
+    Answer, Carrier, Envelope, Handover, OpenAnswer, Permit, Status, broken, no_answer,
+    no_connection,
 };
 #[cfg(feature = "tls")]
 use super::tls::openssl::Connector as Tls;
@@ -149,7 +154,7 @@ fn http(config: &Config) -> HttpConnector {
     connector
 }
 
-async fn send(road: &Road, call: Call, envelope: Envelope) -> Result<Response<hyper014::Body>> {
+fn request(road: &Road, call: Call, envelope: Envelope) -> Result<Request<hyper014::Body>> {
     let path = wire::versioned(&call.path, envelope.version);
     let uri = match &road.transport {
         Transport::Unix { path: socket, .. } => hyperlocal::Uri::new(socket, &path).into(),
@@ -176,6 +181,10 @@ async fn send(road: &Road, call: Call, envelope: Envelope) -> Result<Response<hy
         auth.set_sensitive(true);
         request.headers_mut().insert(wire::REGISTRY_AUTH, auth);
     }
+    Ok(request)
+}
+
+async fn send(road: &Road, request: Request<hyper014::Body>) -> Result<Response<hyper014::Body>> {
     let sent = match &road.transport {
         Transport::Unix { client, .. } => client.request(request).await,
         Transport::Tcp { client, .. } => client.request(request).await,
@@ -271,7 +280,7 @@ fn pieces(body: hyper014::Body) -> impl Stream<Item = Result<Bytes>> + Send + Un
 }
 
 async fn ask(road: &Road, call: Call, envelope: Envelope) -> Result<Answer> {
-    let response = send(road, call, envelope).await?;
+    let response = send(road, request(road, call, envelope)?).await?;
     // The lane bounds the whole exchange by its own clock.
     let unbounded = Deadline::new(None, None);
     Answer::read(head(&response), pieces(response.into_body()), unbounded).await
@@ -341,6 +350,58 @@ impl ShipliftCarrier {
     }
 }
 
+impl ShipliftCarrier {
+    /// Runs what begins a stream where streams live.
+    async fn on_streams<T, F>(&self, envelope: Envelope, begin: impl FnOnce(Road) -> F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let streams = self.shared.streams()?;
+        let begun = AbortOnDrop(streams.runtime()?.spawn(begin(streams.road.clone())));
+        match envelope.deadline.bound(begun).await? {
+            Ok(begun) => begun,
+            Err(error) => {
+                Err(Error::new(ErrorKind::Cancelled, "the stream's task ended").with_source(error))
+            }
+        }
+    }
+}
+
+/// A connection that was handed over, with the runtime that it needs.
+struct Taken {
+    stream: hyper014::upgrade::Upgraded,
+    _shared: Arc<Shared>,
+}
+
+impl AsyncRead for Taken {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Taken {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
 #[async_trait]
 impl Carrier for ShipliftCarrier {
     const KIND: EngineKind = EngineKind::Blocking;
@@ -368,25 +429,42 @@ impl Carrier for ShipliftCarrier {
     }
 
     async fn open(&self, call: Call, envelope: Envelope) -> Result<OpenAnswer> {
-        let streams = self.shared.streams()?;
-        let road = streams.road.clone();
-        let runtime = streams.runtime()?;
-        let opened = AbortOnDrop(runtime.spawn(async move {
-            let response = send(&road, call, envelope).await?;
-            Ok::<_, Error>((head(&response), response.into_body()))
-        }));
-        let (head, body) = match envelope.deadline.bound(opened).await? {
-            Ok(opened) => opened?,
-            Err(error) => {
-                return Err(
-                    Error::new(ErrorKind::Cancelled, "the stream's task ended").with_source(error)
-                );
-            }
+        let opened = |road: Road| async move {
+            let response = send(&road, request(&road, call, envelope)?).await?;
+            Ok((head(&response), response.into_body()))
         };
+        let (head, body) = self.on_streams(envelope, opened).await?;
         // Its runtime lives as long as the stream: hyper takes the end of one for the end of the answer.
         let shared = Arc::clone(&self.shared);
         let body = pieces(body).inspect(move |_| _ = &shared).boxed();
         Ok(OpenAnswer { head, body })
+    }
+
+    async fn take_over(&self, call: Call, envelope: Envelope) -> Result<Handover> {
+        let taken = |road: Road| async move {
+            let mut request = request(&road, call, envelope)?;
+            for (name, value) in wire::TAKE_OVER {
+                let value = hyper014::header::HeaderValue::from_static(value);
+                request.headers_mut().insert(name, value);
+            }
+            let response = send(&road, request).await?;
+            if response.status() == hyper014::StatusCode::SWITCHING_PROTOCOLS {
+                let taken = hyper014::upgrade::on(response).await.map_err(no_answer)?;
+                return Ok(Ok(taken));
+            }
+            Ok(Err((head(&response), response.into_body())))
+        };
+        let shared = Arc::clone(&self.shared);
+        Ok(match self.on_streams(envelope, taken).await? {
+            Ok(stream) => Handover::Taken(Box::new(Taken {
+                stream,
+                _shared: shared,
+            })),
+            Err((head, body)) => Handover::Answered(OpenAnswer {
+                head,
+                body: pieces(body).inspect(move |_| _ = &shared).boxed(),
+            }),
+        })
     }
 
     async fn command(
@@ -416,13 +494,10 @@ impl<T> Drop for AbortOnDrop<T> {
     }
 }
 
-impl<T> std::future::Future for AbortOnDrop<T> {
+impl<T> Future for AbortOnDrop<T> {
     type Output = std::result::Result<T, tokio::task::JoinError>;
 
-    fn poll(
-        mut self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Self::Output> {
-        std::pin::Pin::new(&mut self.0).poll(cx)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx)
     }
 }

@@ -10,10 +10,11 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::client::conn::http1::{Connection, SendRequest, handshake};
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::runtime::{Handle, Id};
 use tokio::time::Instant;
@@ -24,6 +25,12 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, Result};
 use crate::lock::lock;
+
+/// What an engine makes of it is nothing.
+const HOST: HeaderValue = HeaderValue::from_static("localhost");
+
+/// What drives a connection.
+type Driver<B> = Connection<TokioIo<Socket>, B>;
 
 pub(super) struct Transport<B> {
     road: Road,
@@ -99,8 +106,7 @@ where
         mut request: Request<B>,
         deadline: Deadline,
     ) -> Result<(Response<Incoming>, Link<B>)> {
-        let host = HeaderValue::from_static("localhost");
-        request.headers_mut().insert(header::HOST, host);
+        request.headers_mut().insert(header::HOST, HOST);
         loop {
             let kept = self.kept(deadline).await?;
             let fresh = kept.is_none();
@@ -153,6 +159,23 @@ where
     }
 
     async fn connect(&self, deadline: Deadline) -> Result<Link<B>> {
+        let (link, connection) = self.open(deadline).await?;
+        let idle = Arc::downgrade(&self.idle);
+        let period = self.idle.timeout;
+        tokio::spawn(async move {
+            let mut connection = pin!(connection);
+            // How it ends shows where it is used. Each also looks after the idle ones, whoever is left.
+            while tokio::time::timeout(period, &mut connection).await.is_err() {
+                if let Some(idle) = idle.upgrade() {
+                    idle.prune();
+                }
+            }
+        });
+        Ok(link)
+    }
+
+    /// A new connection, and what drives it.
+    async fn open(&self, deadline: Deadline) -> Result<(Link<B>, Driver<B>)> {
         let gate = Gate::default();
         let open = async {
             let connected = tokio::time::timeout(self.connect_timeout, self.road.connect());
@@ -165,23 +188,38 @@ where
         let opened = deadline.bound(open).await;
         let (requests, connection) =
             opened.map_err(|error| error.with_effect(Effect::NotSent))??;
-        let idle = Arc::downgrade(&self.idle);
-        let period = self.idle.timeout;
-        tokio::spawn(async move {
-            let mut connection = pin!(connection);
-            // How it ends shows where it is used. Each also looks after the idle ones, whoever is left.
-            while tokio::time::timeout(period, &mut connection).await.is_err() {
-                if let Some(idle) = idle.upgrade() {
-                    idle.prune();
-                }
-            }
-        });
-        Ok(Link {
+        let link = Link {
             requests,
             gate,
             driver: Handle::current().id(),
             idle_since: Instant::now(),
-        })
+        };
+        Ok((link, connection))
+    }
+
+    /// Sends a request that asks for its connection, a new one, and gives it back where the engine hands it
+    /// over; else the answer.
+    pub(super) async fn take_over(
+        &self,
+        mut request: Request<B>,
+        deadline: Deadline,
+    ) -> Result<std::result::Result<TokioIo<Upgraded>, Response<Incoming>>> {
+        request.headers_mut().insert(header::HOST, HOST);
+        let (mut link, connection) = self.open(deadline).await?;
+        tokio::spawn(connection.with_upgrades());
+        let exchange = async {
+            let response = link.requests.send_request(request).await?;
+            Ok(if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                Ok(TokioIo::new(hyper::upgrade::on(response).await?))
+            } else {
+                Err(response)
+            })
+        };
+        match deadline.bound(exchange).await {
+            Ok(Ok(answered)) => Ok(answered),
+            Ok(Err(cause)) => Err(self.no_answer(cause, link)),
+            Err(timeout) => Err(timeout.with_effect(link.give_up())),
+        }
     }
 }
 

@@ -9,16 +9,17 @@ use super::{Call, HybridBackend};
 use crate::backend::{BackendId, CallContext, ContainerBackend};
 use crate::error::Result;
 use crate::model::{
-    ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerStats,
-    ContainerSummary, Created, CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo,
-    EngineVersion, ExecOptions, ExecOutput, FileChange, ImageArchive, ImageDetails,
-    ImagePruneReport, ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions,
-    ListImagesOptions, ListNetworksOptions, ListOptions, ListVolumesOptions, LogStream,
-    LogsOptions, NetworkDetails, NetworkRef, NetworkSpec, NetworkSummary, Ping, ProcessTable,
-    PruneImagesOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullOptions,
-    PullStream, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions,
-    StartOutcome, StopOptions, StopOutcome, TopOptions, UpdateOptions, VolumeDetails, VolumeList,
-    VolumeName, VolumeSpec, WaitCondition, WaitOptions, WaitOutcome,
+    AttachOptions, Attached, ConnectOptions, ContainerDetails, ContainerName, ContainerRef,
+    ContainerSpec, ContainerStats, ContainerSummary, Created, CreatedNetwork, DisconnectOptions,
+    DiskUsage, EngineInfo, EngineVersion, ExecDetails, ExecId, ExecOptions, ExecOutput,
+    ExecSession, FileChange, ImageArchive, ImageDetails, ImagePruneReport, ImageRef, ImageRemoval,
+    ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions,
+    ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
+    NetworkSummary, Ping, ProcessTable, PruneImagesOptions, PruneNetworksOptions, PruneReport,
+    PruneVolumesOptions, PullOptions, PullStream, RemoveImageOptions, RemoveOptions,
+    RemoveVolumeOptions, RestartOptions, StartOutcome, StopOptions, StopOutcome, TerminalSize,
+    TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitCondition,
+    WaitOptions, WaitOutcome,
 };
 use crate::operation::Operation as Op;
 
@@ -214,7 +215,34 @@ impl ContainerBackend for HybridBackend {
     }
 
     async fn exec(&self, container: &ContainerRef, options: &ExecOptions) -> Result<ExecOutput> {
-        self.run(Op::Exec, ask!(exec(container, options))).await
+        let call = taking(Op::Exec, options.patience());
+        self.run(call, ask!(exec(container, options))).await
+    }
+
+    async fn start_exec(
+        &self,
+        container: &ContainerRef,
+        options: &ExecOptions,
+    ) -> Result<ExecSession> {
+        self.run(Op::StartExec, ask!(start_exec(container, options)))
+            .await
+    }
+
+    async fn inspect_exec(&self, exec: &ExecId) -> Result<ExecDetails> {
+        self.run(Op::InspectExec, ask!(inspect_exec(exec))).await
+    }
+
+    async fn resize_exec(&self, exec: &ExecId, size: TerminalSize) -> Result<()> {
+        self.run(Op::ResizeExec, ask!(resize_exec(exec, size)))
+            .await
+    }
+
+    async fn attach(&self, container: &ContainerRef, options: &AttachOptions) -> Result<Attached> {
+        self.run(Op::Attach, ask!(attach(container, options))).await
+    }
+
+    async fn resize(&self, container: &ContainerRef, size: TerminalSize) -> Result<()> {
+        self.run(Op::Resize, ask!(resize(container, size))).await
     }
 
     async fn remove(&self, container: &ContainerRef, options: &RemoveOptions) -> Result<()> {

@@ -1,13 +1,14 @@
 //! Commands run in a container that already runs.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::EnvVars;
 use super::mount::absolute;
 use super::security::word;
 use super::spec::arguments;
+use super::{EnvVars, TerminalSize};
 use crate::error::{Error, Result};
 
 /// A command to be run in a running container.
@@ -29,8 +30,23 @@ pub struct ExecOptions {
     pub user: Option<String>,
     /// The working directory; `None` is the container's.
     pub working_dir: Option<String>,
+    /// Whether it has a terminal: its output is one stream then, in which lines end with `\r\n`.
+    pub tty: bool,
+    /// The terminal's size. Engines before API 1.42 set it only once the command runs.
+    pub terminal_size: Option<TerminalSize>,
+    /// All that it reads, after which its input ends; `None` is nothing to read. A command that ends
+    /// without reading it is no error. On a terminal nothing tells the end but a `^D` (byte 4).
+    ///
+    /// For [`exec`](crate::ContainerBackend::exec) alone: a
+    /// [session](crate::ContainerBackend::start_exec) is written to as it goes.
+    pub stdin: Option<Bytes>,
+    /// How long it may run, beyond which its processes are killed. The call's usual time comes on top.
+    ///
+    /// For [`exec`](crate::ContainerBackend::exec) alone, which says how: a session is ended by
+    /// [`end_exec`](crate::ContainerBackendExt::end_exec).
+    pub timeout: Option<Duration>,
     /// How many bytes of output are kept, both streams together; 16 MiB by default. What goes beyond is
-    /// read and dropped, and [`ExecOutput::truncated`] says so.
+    /// read and dropped, and [`ExecOutput::truncated`] says so. A session's output is not bounded.
     pub max_output: usize,
 }
 
@@ -43,6 +59,10 @@ impl ExecOptions {
             env: EnvVars::default(),
             user: None,
             working_dir: None,
+            tty: false,
+            terminal_size: None,
+            stdin: None,
+            timeout: None,
             max_output: 16 << 20,
         }
     }
@@ -68,9 +88,44 @@ impl ExecOptions {
         self
     }
 
+    /// Sets all that it reads.
+    #[must_use]
+    pub fn with_stdin(mut self, stdin: impl Into<Bytes>) -> Self {
+        self.stdin = Some(stdin.into());
+        self
+    }
+
     setters! {
+        /// Sets whether it has a terminal.
+        with_tty(tty: bool);
+        /// Sets the terminal's size.
+        with_terminal_size(terminal_size: Option<TerminalSize>);
+        /// Sets how long it may run.
+        with_timeout(timeout: Option<Duration>);
         /// Sets how many bytes of output are kept.
         with_max_output(max_output: usize);
+    }
+
+    /// How long the command may take beyond the usual time of a call.
+    pub(crate) fn patience(&self) -> Duration {
+        self.timeout.unwrap_or_default()
+    }
+
+    /// As [`validate`](Self::validate), for a session.
+    pub(crate) fn validate_session(&self) -> Result<()> {
+        if self.stdin.is_some() {
+            return Err(Error::invalid(
+                "exec.stdin",
+                "a session is written to by its own input",
+            ));
+        }
+        if self.timeout.is_some() {
+            return Err(Error::invalid(
+                "exec.timeout",
+                "a session has no time of its own: end it by its tag",
+            ));
+        }
+        self.validate()
     }
 
     pub(crate) fn validate(&self) -> Result<()> {
@@ -83,6 +138,15 @@ impl ExecOptions {
         }
         if let Some(path) = &self.working_dir {
             absolute("exec.working_dir", path)?;
+        }
+        if self.terminal_size.is_some() && !self.tty {
+            return Err(Error::invalid(
+                "exec.terminal_size",
+                "there is no terminal without tty",
+            ));
+        }
+        if self.timeout == Some(Duration::ZERO) {
+            return Err(Error::invalid("exec.timeout", "is no time at all"));
         }
         self.env.validate()
     }
@@ -99,6 +163,10 @@ impl fmt::Debug for ExecOptions {
             .field("env", &self.env)
             .field("user", &self.user)
             .field("working_dir", &self.working_dir)
+            .field("tty", &self.tty)
+            .field("terminal_size", &self.terminal_size)
+            .field("stdin", &self.stdin.as_ref().map(Bytes::len))
+            .field("timeout", &self.timeout)
             .field("max_output", &self.max_output)
             .finish()
     }
@@ -116,6 +184,9 @@ pub struct ExecOutput {
     pub stderr: Bytes,
     /// Whether output beyond [`ExecOptions::max_output`] was dropped.
     pub truncated: bool,
+    /// Whether it ran longer than [`ExecOptions::timeout`] and was killed for it. The exit code is that of
+    /// the killed program then, 137 on most engines.
+    pub timed_out: bool,
 }
 
 impl ExecOutput {
@@ -127,12 +198,13 @@ impl ExecOutput {
             stdout,
             stderr,
             truncated: false,
+            timed_out: false,
         }
     }
 
-    /// Whether the exit code is 0.
+    /// Whether it ended by itself, with exit code 0.
     #[must_use]
     pub fn success(&self) -> bool {
-        self.exit_code == 0
+        self.exit_code == 0 && !self.timed_out
     }
 }

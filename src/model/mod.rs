@@ -106,6 +106,7 @@ mod registry_auth;
 mod resources;
 mod run;
 mod security;
+mod session;
 mod signal;
 mod spec;
 mod state;
@@ -143,6 +144,9 @@ pub use registry_auth::RegistryAuth;
 pub use resources::{DeviceCount, DeviceRequest, MemorySwap, Resources, RestartPolicy, Ulimit};
 pub use run::{RunOptions, RunOutput};
 pub use security::{NetworkMode, SeccompProfile, SecurityProfile, Tmpfs};
+pub use session::{
+    AttachOptions, Attached, ExecDetails, ExecSession, ExecTag, Input, TerminalSize,
+};
 pub use signal::Signal;
 pub use spec::{ContainerSpec, EnvVars};
 pub use state::{ContainerState, Health, HealthStatus, StateDetails};

@@ -95,6 +95,15 @@ pub struct ContainerSpec {
     /// Whether the container has a terminal; its output is one stream then.
     #[serde(default)]
     pub tty: bool,
+    /// Whether its program has an input, to which an [attachment](crate::ContainerBackend::attach) writes;
+    /// without, it reads to the end at once.
+    #[serde(default)]
+    pub stdin: bool,
+    /// Whether that input ends with the first attachment's: by its
+    /// [shutdown](crate::model::Input) or its end. Without, only the program's end closes it, and an
+    /// attachment whose input is shut down is over.
+    #[serde(default)]
+    pub stdin_once: bool,
     /// What it may use.
     #[serde(default)]
     pub resources: Resources,
@@ -147,6 +156,8 @@ impl ContainerSpec {
             working_dir: None,
             hostname: None,
             tty: false,
+            stdin: false,
+            stdin_once: false,
             resources: Resources::default(),
             security: SecurityProfile::default(),
             mounts: Vec::new(),
@@ -255,6 +266,10 @@ impl ContainerSpec {
         with_name(name: Option<ContainerName>);
         /// Sets whether the container has a terminal.
         with_tty(tty: bool);
+        /// Sets whether its program has an input.
+        with_stdin(stdin: bool);
+        /// Sets whether that input ends with the first attachment's.
+        with_stdin_once(stdin_once: bool);
         /// Sets what it may use.
         with_resources(resources: Resources);
         /// Sets what it may do.
@@ -300,6 +315,12 @@ impl ContainerSpec {
                     "letters, digits, '-' and '.', 64 at most",
                 ));
             }
+        }
+        if self.stdin_once && !self.stdin {
+            return Err(Error::invalid(
+                "stdin_once",
+                "there is no input to end without stdin",
+            ));
         }
         self.platform.iter().try_for_each(|text| platform(text))?;
         if self
@@ -406,6 +427,7 @@ mod tests {
             ("labels", spec().with_label("a", long).expect("a key")),
             ("working_dir", spec().with_working_dir("relative")),
             ("hostname", spec().with_hostname("a b")),
+            ("stdin_once", spec().with_stdin_once(true)),
             ("platform", spec().with_platform("linux/../x")),
             ("mounts.target", spec().with_mount(Mount::bind("/a", "b"))),
             ("ports", spec().with_port(PortMapping::tcp(0))),

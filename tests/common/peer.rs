@@ -14,6 +14,7 @@ use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -38,6 +39,19 @@ pub struct Answer {
     pub pieces: Vec<Bytes>,
     /// The last piece goes when this is told.
     pub held: Option<Arc<Notify>>,
+    /// What a connection that is handed over, by status 101, is for.
+    pub program: Option<Program>,
+}
+
+/// A program at the other end of a connection that was handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// Reads its input to the end, then writes the pieces of the answer, and ends.
+    Reads,
+    /// Writes them, and ends without having read anything.
+    ReadsNothing,
+    /// Writes back what it reads, and ends with its input.
+    Echoes,
 }
 
 impl Answer {
@@ -47,6 +61,7 @@ impl Answer {
             headers: Vec::new(),
             pieces: Vec::new(),
             held: None,
+            program: None,
         }
     }
 
@@ -65,6 +80,14 @@ impl Answer {
         self
     }
 
+    /// Hands the connection over to a program.
+    pub fn handing_over(mut self, program: Program) -> Self {
+        self.status = 101;
+        self.program = Some(program);
+        self.with_header("connection", "Upgrade")
+            .with_header("upgrade", "tcp")
+    }
+
     pub fn with_pieces(mut self, pieces: Vec<Bytes>) -> Self {
         self.pieces = pieces;
         self
@@ -77,6 +100,8 @@ pub type Script = Arc<dyn Fn(usize, &Recorded) -> Answer + Send + Sync>;
 struct Shared {
     script: Script,
     recorded: Vec<Recorded>,
+    /// What programs have read.
+    inputs: Vec<Bytes>,
 }
 
 /// The server; it ends when it is dropped.
@@ -94,6 +119,7 @@ impl Peer {
         let shared = Arc::new(Mutex::new(Shared {
             script: Arc::new(|_, _| Answer::new(500)),
             recorded: Vec::new(),
+            inputs: Vec::new(),
         }));
         let server = tokio::spawn(serve(listener, Arc::clone(&shared))).abort_handle();
         Self {
@@ -112,6 +138,13 @@ impl Peer {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         shared.script = script;
         shared.recorded.clear();
+        shared.inputs.clear();
+    }
+
+    /// What programs have read to its end since then.
+    pub fn inputs(&self) -> Vec<Bytes> {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.inputs.clone()
     }
 
     /// What came since then.
@@ -141,6 +174,7 @@ async fn serve(listener: UnixListener, shared: Arc<Mutex<Shared>>) {
             // A client that goes away is no failure of the peer.
             let _ = http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
+                .with_upgrades()
                 .await;
         });
     }
@@ -148,8 +182,9 @@ async fn serve(listener: UnixListener, shared: Arc<Mutex<Shared>>) {
 
 async fn answer(
     shared: Arc<Mutex<Shared>>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<Response<UnsyncBoxBody<Bytes, Infallible>>, hyper::Error> {
+    let taken = hyper::upgrade::on(&mut request);
     let (head, body) = request.into_parts();
     // Only what came whole is recorded.
     let body = body.collect().await?.to_bytes();
@@ -170,6 +205,11 @@ async fn answer(
     for (name, value) in answer.headers {
         response = response.header(name, value);
     }
+    if let Some(program) = answer.program {
+        tokio::spawn(run(program, taken, answer.pieces, shared));
+        let nothing = Full::default().boxed_unsync();
+        return Ok(response.body(nothing).expect("a sound answer"));
+    }
     let body = if answer.pieces.len() > 1 {
         let last = answer.pieces.len() - 1;
         let held = answer.held;
@@ -188,4 +228,34 @@ async fn answer(
         Full::new(answer.pieces.concat().into()).boxed_unsync()
     };
     Ok(response.body(body).expect("a sound answer"))
+}
+
+async fn run(
+    program: Program,
+    taken: hyper::upgrade::OnUpgrade,
+    pieces: Vec<Bytes>,
+    shared: Arc<Mutex<Shared>>,
+) {
+    // A client that goes away is no failure of the peer.
+    let Ok(taken) = taken.await else { return };
+    let (mut input, mut output) = tokio::io::split(TokioIo::new(taken));
+    match program {
+        Program::Echoes => {
+            let _ = tokio::io::copy(&mut input, &mut output).await;
+        }
+        Program::Reads => {
+            let mut read = Vec::new();
+            if input.read_to_end(&mut read).await.is_ok() {
+                let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                shared.inputs.push(read.into());
+            }
+        }
+        Program::ReadsNothing => {}
+    }
+    for piece in pieces {
+        if output.write_all(&piece).await.is_err() {
+            return;
+        }
+    }
+    let _ = output.shutdown().await;
 }

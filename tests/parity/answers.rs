@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::common::peer::{Answer, Recorded};
+use crate::common::peer::{Answer, Program, Recorded};
 
 pub const MULTIPLEXED: &str = "application/vnd.docker.multiplexed-stream";
 
@@ -69,6 +69,8 @@ pub fn sound(request: &Recorded) -> (u16, Body) {
             one(200, json!({"StatusCode": 137, "Error": {"Message": "oom"}}))
         }
         ("POST", ["containers", _, "exec"]) => one(201, json!({ "Id": "b".repeat(64) })),
+        ("POST", ["exec" | "containers", _, "resize"]) => (200, Body::Nothing),
+        ("POST", ["containers", _, "attach"]) => (200, Body::Output),
         ("GET", ["exec", _, "json"]) => one(200, json!({"Running": false, "ExitCode": 3})),
         ("GET", ["networks"]) => one(200, json!([network()])),
         ("GET", ["networks", _]) => one(200, network()),
@@ -100,9 +102,16 @@ pub fn plain(request: &Recorded) -> Answer {
     match body {
         Body::Nothing => answer,
         Body::Json(messages) => answer.with_body(lines(&messages)),
-        Body::Output => answer
-            .with_header("content-type", MULTIPLEXED)
-            .with_body([frame(1, b"out\n"), frame(2, b"err\n")].concat()),
+        Body::Output => {
+            let answer = answer
+                .with_header("content-type", MULTIPLEXED)
+                .with_body([frame(1, b"out\n"), frame(2, b"err\n")].concat());
+            if request.headers.contains_key("upgrade") {
+                answer.handing_over(Program::Reads)
+            } else {
+                answer
+            }
+        }
     }
 }
 

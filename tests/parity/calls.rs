@@ -4,22 +4,24 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use catamaran::model::{
-    ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec, ContainerState,
-    ContainerStats, ContainerSummary, Created, CreatedNetwork, DisconnectOptions, DiskUsage,
-    EngineInfo, EngineVersion, ExecOptions, ExecOutput, FileChange, ImageArchive, ImageDetails,
-    ImagePruneReport, ImageRef, ImageRemoval, ImageSummary, ImportOptions, KillOptions, LabelKey,
-    ListImagesOptions, ListNetworksOptions, ListOptions, ListVolumesOptions, LogChunk, LogSource,
-    LogsOptions, NetworkDetails, NetworkRef, NetworkSpec, NetworkSummary, Ping, ProcessTable,
-    PruneImagesOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullEvent,
-    PullOptions, RegistryAuth, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions,
-    RestartOptions, StartOutcome, StopOptions, StopOutcome, TopOptions, UpdateOptions,
-    VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitCondition, WaitOptions, WaitOutcome,
+    AttachOptions, ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec,
+    ContainerState, ContainerStats, ContainerSummary, Created, CreatedNetwork, DisconnectOptions,
+    DiskUsage, EngineInfo, EngineVersion, ExecDetails, ExecId, ExecOptions, ExecOutput, FileChange,
+    ImageArchive, ImageDetails, ImagePruneReport, ImageRef, ImageRemoval, ImageSummary,
+    ImportOptions, Input, KillOptions, LabelKey, ListImagesOptions, ListNetworksOptions,
+    ListOptions, ListVolumesOptions, LogChunk, LogSource, LogStream, LogsOptions, NetworkDetails,
+    NetworkRef, NetworkSpec, NetworkSummary, Ping, ProcessTable, PruneImagesOptions,
+    PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullEvent, PullOptions, RegistryAuth,
+    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, StartOutcome,
+    StopOptions, StopOutcome, TerminalSize, TopOptions, UpdateOptions, VolumeDetails, VolumeList,
+    VolumeName, VolumeSpec, WaitCondition, WaitOptions, WaitOutcome,
 };
 use catamaran::{ContainerBackend, Effect, Error, ErrorKind, Operation};
 use futures::{StreamExt, TryStreamExt};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
+use tokio::io::AsyncWriteExt;
 
 use crate::{objects, spec, words};
 
@@ -55,6 +57,12 @@ pub enum Call {
     Top(ContainerRef, TopOptions),
     Changes(ContainerRef),
     Exec(ContainerRef, ExecOptions),
+    /// With what is written to it.
+    StartExec(ContainerRef, ExecOptions, Bytes),
+    InspectExec(ExecId),
+    ResizeExec(ExecId, TerminalSize),
+    Attach(ContainerRef, AttachOptions, Bytes),
+    Resize(ContainerRef, TerminalSize),
     Remove(ContainerRef, RemoveOptions),
     CreateNetwork(NetworkSpec),
     InspectNetwork(NetworkRef),
@@ -115,6 +123,7 @@ pub enum Reply {
     Processes(ProcessTable),
     Changed(Vec<FileChange>),
     Ran(ExecOutput),
+    Exec(ExecDetails),
     Network(CreatedNetwork),
     NetworkDetails(Box<NetworkDetails>),
     Networks(Vec<NetworkSummary>),
@@ -192,6 +201,19 @@ impl Call {
             Self::Top(id, options) => Reply::Processes(on.top(id, options).await?),
             Self::Changes(id) => Reply::Changed(on.changes(id).await?),
             Self::Exec(id, options) => Reply::Ran(on.exec(id, options).await?),
+            Self::StartExec(id, options, input) => {
+                let session = on.start_exec(id, options).await?;
+                write(session.input, input).await;
+                collect(session.output).await
+            }
+            Self::InspectExec(id) => Reply::Exec(on.inspect_exec(id).await?),
+            Self::ResizeExec(id, size) => done(on.resize_exec(id, *size).await?),
+            Self::Attach(id, options, input) => {
+                let attached = on.attach(id, options).await?;
+                write(attached.input, input).await;
+                collect(attached.output).await
+            }
+            Self::Resize(id, size) => done(on.resize(id, *size).await?),
             Self::Remove(id, options) => done(on.remove(id, options).await?),
             Self::CreateNetwork(spec) => Reply::Network(on.create_network(spec).await?),
             Self::InspectNetwork(id) => {
@@ -224,7 +246,16 @@ async fn read(
     container: &ContainerRef,
     options: &LogsOptions,
 ) -> Result<Reply, Failure> {
-    let mut stream = on.logs(container, options).await?;
+    Ok(collect(on.logs(container, options).await?).await)
+}
+
+/// A program that has ended takes no more, which is no failure.
+async fn write(mut input: Input, bytes: &[u8]) {
+    let _ = input.write_all(bytes).await;
+    let _ = input.shutdown().await;
+}
+
+async fn collect(mut stream: LogStream) -> Reply {
     let mut chunks = Vec::<LogChunk>::new();
     let mut failure = None;
     while let Some(item) = stream.next().await {
@@ -239,7 +270,7 @@ async fn read(
             (Err(error), _) => failure = Some(error.into()),
         }
     }
-    Ok(Reply::Log(chunks, failure))
+    Reply::Log(chunks, failure)
 }
 
 pub fn filters() -> impl Strategy<Value = BTreeMap<LabelKey, Option<String>>> {
@@ -372,13 +403,57 @@ fn exec() -> impl Strategy<Value = ExecOptions> {
         option::of(words::text()),
         option::of(prop_oneof![4 => words::path(), 1 => words::text()]),
         0..64usize,
+        (
+            any::<bool>(),
+            option::weighted(0.2, terminal()),
+            option::of(input()),
+            // Never over within the test.
+            option::of(3600..1_000_000_u64),
+        ),
     )
-        .prop_map(|(command, env, user, working_dir, bound)| {
+        .prop_map(|(command, env, user, working_dir, bound, more)| {
             let mut options = ExecOptions::new(command).with_max_output(bound);
             (options.env, options.user) = (env, user);
             options.working_dir = working_dir;
+            (options.tty, options.terminal_size, options.stdin) = (more.0, more.1, more.2);
+            options.timeout = more.3.map(std::time::Duration::from_secs);
             options
         })
+}
+
+/// Mostly without what is refused.
+fn session() -> impl Strategy<Value = ExecOptions> {
+    (exec(), prop::bool::weighted(0.9)).prop_map(|(mut options, sound)| {
+        if sound {
+            (options.stdin, options.timeout) = (None, None);
+            options.tty |= options.terminal_size.is_some();
+        }
+        options
+    })
+}
+
+fn input() -> impl Strategy<Value = Bytes> {
+    vec(any::<u8>(), 0..600).prop_map(Bytes::from)
+}
+
+fn terminal() -> impl Strategy<Value = TerminalSize> {
+    (1..=u16::MAX, 1..=u16::MAX)
+        .prop_map(|(columns, rows)| TerminalSize::new(columns, rows).expect("a size"))
+}
+
+fn exec_id() -> impl Strategy<Value = ExecId> {
+    "[0-9a-f]{12,64}".prop_map(|id| ExecId::new(id).expect("an id"))
+}
+
+fn attach() -> impl Strategy<Value = AttachOptions> {
+    let flag = any::<bool>;
+    (flag(), flag(), flag(), flag()).prop_map(|(stdin, stdout, stderr, logs)| {
+        AttachOptions::default()
+            .with_stdin(stdin)
+            .with_stdout(stdout)
+            .with_stderr(stderr)
+            .with_logs(logs)
+    })
 }
 
 fn wait() -> impl Strategy<Value = WaitOptions> {
@@ -449,6 +524,19 @@ pub fn call(operation: Operation) -> BoxedStrategy<Call> {
             .boxed(),
         O::Changes => id().prop_map(Call::Changes).boxed(),
         O::Exec => (id(), exec()).prop_map(|(id, o)| Call::Exec(id, o)).boxed(),
+        O::StartExec => (id(), session(), input())
+            .prop_map(|(id, o, input)| Call::StartExec(id, o, input))
+            .boxed(),
+        O::InspectExec => exec_id().prop_map(Call::InspectExec).boxed(),
+        O::ResizeExec => (exec_id(), terminal())
+            .prop_map(|(id, size)| Call::ResizeExec(id, size))
+            .boxed(),
+        O::Attach => (id(), attach(), input())
+            .prop_map(|(id, o, input)| Call::Attach(id, o, input))
+            .boxed(),
+        O::Resize => (id(), terminal())
+            .prop_map(|(id, size)| Call::Resize(id, size))
+            .boxed(),
         O::Remove => (id(), flag(), flag())
             .prop_map(|(id, force, volumes)| {
                 let options = RemoveOptions::default().with_force(force);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use catamaran::model::{LogSource, StartOutcome, StopOutcome, VolumeList};
+use catamaran::model::{ExecOptions, LogSource, StartOutcome, StopOutcome, VolumeList};
 use catamaran::{ApiVersion, Effect, ErrorKind, Operation};
 use proptest::collection::vec;
 use proptest::option;
@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::answers::{self, Body, MULTIPLEXED, frame};
 use crate::calls::{self, Call, Reply};
 use crate::changes::{self, Change};
-use crate::common::peer::{Answer, Recorded, Script};
+use crate::common::peer::{Answer, Program, Recorded, Script};
 use crate::{Fixture, any_call, cases, plainly};
 
 fn fixture() -> Fixture {
@@ -137,7 +137,12 @@ fn output() -> impl Strategy<Value = Vec<u8>> {
 #[test]
 fn every_output_reads_the_same() {
     let fixture = fixture();
-    let call = prop_oneof![calls::call(Operation::Logs), calls::call(Operation::Exec)];
+    let call = prop_oneof![
+        calls::call(Operation::Logs),
+        calls::call(Operation::Exec),
+        calls::call(Operation::StartExec),
+        calls::call(Operation::Attach),
+    ];
     let kinds = [
         None,
         Some(MULTIPLEXED),
@@ -154,8 +159,13 @@ fn every_output_reads_the_same() {
         let whole = delivery.is_whole().then(|| output.clone());
         let output = Bytes::from(output);
         let script = Arc::new(move |_: usize, request: &Recorded| {
-            if request.path.ends_with("/logs") || request.path.ends_with("/start") {
-                let answer = delivery.deliver(Answer::new(200), output.clone());
+            let reads = ["/logs", "/start", "/attach"];
+            if reads.iter().any(|end| request.path.ends_with(end)) {
+                let mut answer = delivery.deliver(Answer::new(200), output.clone());
+                if request.headers.contains_key("upgrade") {
+                    answer.headers.clear();
+                    answer = answer.handing_over(Program::Reads);
+                }
                 return match content_type {
                     Some(kind) => answer.with_header("content-type", kind),
                     None => answer,
@@ -190,6 +200,7 @@ fn every_refusal_is_the_same_error() {
         Call::Inspect(container()),
         Call::Start(container()),
         Call::Logs(container(), Default::default()),
+        Call::StartExec(container(), ExecOptions::new(["cat"]), Bytes::new()),
     ];
     for status in 400..600u16 {
         let kind = match status {

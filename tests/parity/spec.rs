@@ -254,7 +254,7 @@ pub fn spec() -> impl Strategy<Value = ContainerSpec> {
         option::of(words::texts()),
         env(),
         option::of(words::path()),
-        any::<bool>(),
+        (any::<bool>(), any::<bool>(), any::<bool>()),
     );
     let identity = (
         words::image(),
@@ -284,7 +284,9 @@ pub fn spec() -> impl Strategy<Value = ContainerSpec> {
         (spec.name, spec.labels) = (identity.1, identity.2);
         (spec.hostname, spec.platform) = (identity.3, identity.4);
         (spec.command, spec.entrypoint, spec.env) = (process.0, process.1, process.2);
-        (spec.working_dir, spec.tty) = (process.3, process.4);
+        let (tty, stdin, once) = process.4;
+        (spec.working_dir, spec.tty) = (process.3, tty);
+        (spec.stdin, spec.stdin_once) = (stdin, stdin && once);
         (spec.resources, spec.security) = (environs.0, environs.1);
         (spec.mounts, spec.ports, spec.devices) = (environs.2, environs.3, environs.4);
         (spec.health_check, spec.log, spec.restart_policy) = (life.0, life.1, life.2);

@@ -11,7 +11,7 @@ use crate::endpoint::ApiVersion;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{
     CgroupVersion, ContainerRef, ContainerState, ContainerSummary, Created, EngineInfo,
-    EngineProduct, EngineVersion, ExecId, ImageRef, ImageSummary, Ping, WaitOutcome, unix,
+    EngineProduct, EngineVersion, ImageRef, ImageSummary, Ping, WaitOutcome, unix,
 };
 
 /// Reads JSON; what it says of a failure names no content, since content may be secret.
@@ -318,32 +318,7 @@ pub(crate) fn wait_outcome(body: &[u8]) -> Result<WaitOutcome> {
     })
 }
 
-pub(crate) fn exec_id(body: &[u8]) -> Result<ExecId> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Answer {
-        id: String,
-    }
-    ExecId::new(json::<Answer>(body)?.id).map_err(bad_id)
-}
-
-/// The exit code of an exec that has ended; `None` while it runs or before it began. `null` is not 0.
-pub(crate) fn exec_exit_code(body: &[u8]) -> Result<Option<i64>> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Answer {
-        running: bool,
-        exit_code: Option<i64>,
-    }
-    let answer: Answer = json(body)?;
-    Ok(if answer.running {
-        None
-    } else {
-        answer.exit_code
-    })
-}
-
-/// Whether a container has a terminal, which decides how its log is framed.
+/// Whether a container has a terminal, which decides how its output is framed.
 pub(crate) fn tty(body: &[u8]) -> Result<bool> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]

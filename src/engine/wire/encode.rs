@@ -9,11 +9,10 @@ use crate::endpoint::ApiVersion;
 use crate::engine::bollard::models;
 use crate::error::{Error, Result};
 use crate::model::{
-    ContainerRef, ContainerSpec, DeviceCount, DeviceRequest, DriverOptions, EnvVars, ExecId,
-    ExecOptions, HealthCheck, HealthTest, ImageArchive, ImageRef, ImportOptions, LabelKey,
-    ListImagesOptions, ListOptions, LogsOptions, MemorySwap, Mount, MountKind, PortMapping,
-    RemoveImageOptions, Resources, RestartPolicy, SeccompProfile, SecurityProfile, UpdateOptions,
-    WaitOptions, format_unix,
+    ContainerRef, ContainerSpec, DeviceCount, DeviceRequest, DriverOptions, EnvVars, HealthCheck,
+    HealthTest, ImageArchive, ImageRef, ImportOptions, LabelKey, ListImagesOptions, ListOptions,
+    LogsOptions, MemorySwap, Mount, MountKind, PortMapping, RemoveImageOptions, Resources,
+    RestartPolicy, SeccompProfile, SecurityProfile, UpdateOptions, WaitOptions, format_unix,
 };
 
 /// The one path that is asked without a version: it is how the version is learnt.
@@ -114,31 +113,6 @@ pub(crate) fn stats(container: &ContainerRef) -> Call {
     Call::get(path.with("stream", false).with("one-shot", true).finish())
 }
 
-pub(crate) fn exec_create(container: &ContainerRef, options: &ExecOptions) -> Result<Call> {
-    options.validate()?;
-    Call::post(format!("/containers/{container}/exec")).with_json(&models::ExecConfig {
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
-        cmd: Some(options.command.clone()),
-        env: env(&options.env),
-        user: options.user.clone(),
-        working_dir: options.working_dir.clone(),
-        ..Default::default()
-    })
-}
-
-pub(crate) fn exec_start(exec: &ExecId) -> Result<Call> {
-    Call::post(format!("/exec/{exec}/start")).with_json(&models::ExecStartConfig {
-        detach: Some(false),
-        tty: Some(false),
-        ..Default::default()
-    })
-}
-
-pub(crate) fn exec_inspect(exec: &ExecId) -> Call {
-    Call::get(format!("/exec/{exec}/json"))
-}
-
 pub(crate) fn create(spec: &ContainerSpec, version: ApiVersion) -> Result<Call> {
     spec.validate()?;
     if let Some(check) = &spec.health_check
@@ -163,6 +137,8 @@ pub(crate) fn create(spec: &ContainerSpec, version: ApiVersion) -> Result<Call> 
         hostname: spec.hostname.clone(),
         user: spec.security.user.clone(),
         tty: spec.tty.then_some(true),
+        open_stdin: spec.stdin.then_some(true),
+        stdin_once: spec.stdin_once.then_some(true),
         exposed_ports: non_empty(&spec.ports.iter().map(port_key).collect::<Vec<_>>()),
         healthcheck: spec.health_check.as_ref().map(health_check),
         stop_signal: spec.stop_signal.as_ref().map(ToString::to_string),
@@ -252,7 +228,7 @@ fn non_empty<T: Clone>(items: &[T]) -> Option<Vec<T>> {
     (!items.is_empty()).then(|| items.to_vec())
 }
 
-fn env(env: &EnvVars) -> Option<Vec<String>> {
+pub(super) fn env(env: &EnvVars) -> Option<Vec<String>> {
     let pairs: Vec<_> = env
         .iter()
         .map(|(key, value)| format!("{key}={value}"))

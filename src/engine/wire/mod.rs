@@ -6,6 +6,7 @@
 mod command;
 mod decode;
 mod encode;
+mod exec;
 mod image;
 mod inspect;
 mod lines;
@@ -24,6 +25,7 @@ use http::{HeaderMap, HeaderValue, Method};
 pub use command::Command;
 pub(crate) use decode::*;
 pub(crate) use encode::*;
+pub(crate) use exec::*;
 pub(crate) use image::*;
 pub(crate) use inspect::details;
 pub(crate) use networks::*;
@@ -80,6 +82,9 @@ pub struct Call {
     /// The value of `X-Registry-Auth`, marked as a secret.
     pub(crate) registry_auth: Option<HeaderValue>,
 }
+
+/// What asks the engine to hand its connection over; it answers 101.
+pub(crate) const TAKE_OVER: [(&str, &str); 2] = [("connection", "Upgrade"), ("upgrade", "tcp")];
 
 /// The header of a registry's credentials.
 pub(crate) const REGISTRY_AUTH: &str = "x-registry-auth";
