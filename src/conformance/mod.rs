@@ -20,6 +20,7 @@
 //! # }
 //! ```
 
+mod attach;
 mod check;
 mod exec;
 mod images;
@@ -35,6 +36,7 @@ mod scratch;
 mod sessions;
 mod signals;
 mod system;
+mod timeouts;
 mod volumes;
 
 pub use check::{Check, Outcome, check, report, run_all};
@@ -90,6 +92,14 @@ macro_rules! __conformance_checks {
         sessions::dropped_sessions_go_on [StartExec, InspectExec],
         sessions::session_is_resized [StartExec, ResizeExec],
         sessions::absent_exec_is_not_found [InspectExec, ResizeExec],
+        timeouts::exec_timeout_ends_it_all [Exec],
+        timeouts::exec_in_time_is_as_ever [Exec],
+        timeouts::exec_timeout_that_ends_nothing [Exec],
+        timeouts::sessions_are_ended [StartExec, InspectExec],
+        attach::attached_program_reads_to_the_end [Attach],
+        attach::attachments_come_and_go [Attach],
+        attach::attached_terminal_is_resized [Attach, Resize],
+        attach::attachment_takes_streams_apart [Attach],
         logs::logs_once [Logs],
         logs::logs_of_what_never_ran [Logs],
         logs::logs_are_exact [Logs],
@@ -140,9 +150,9 @@ macro_rules! __conformance_checks {
         volumes::prune_spares_volumes_with_a_name [PruneVolumes],
         volumes::absent_volume_is_not_found [InspectVolume, RemoveVolume],
         refusals::absent_container_is_not_found
-            [Start, Stop, Restart, Kill, Pause, Unpause, Rename, Update, Inspect, Wait, Logs, Stats, Top, Changes, Exec, Remove],
+            [Start, Stop, Restart, Kill, Pause, Unpause, Rename, Update, Inspect, Wait, Logs, Stats, Top, Changes, Exec, StartExec, Attach, Resize, Remove],
         refusals::bad_specs_are_refused_by_field [Create],
-        refusals::bad_options_are_refused_by_field [Exec, Logs, Update],
+        refusals::bad_options_are_refused_by_field [Exec, StartExec, Attach, Logs, Update],
         refusals::bad_networks_and_volumes_are_refused_by_field [CreateNetwork, ConnectNetwork, CreateVolume],
     } };
 }

@@ -1,15 +1,16 @@
 //! What is refused: containers that aren't there, and input that can't be right.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use super::objects::{network_name, volume_name};
 use super::scratch::{assert_refused, idle, unique_name};
 use crate::backend::ContainerBackend;
 use crate::error::{Effect, Error, ErrorKind};
 use crate::model::{
-    Cidr, ConnectOptions, ContainerRef, ContainerSpec, ExecOptions, HealthCheck, ImageRef,
-    LogsOptions, Mount, NetworkSpec, RemoveOptions, Resources, Subnet, Tmpfs, Ulimit,
-    UpdateOptions, VolumeSpec,
+    AttachOptions, Cidr, ConnectOptions, ContainerRef, ContainerSpec, ExecOptions, HealthCheck,
+    ImageRef, LogsOptions, Mount, NetworkSpec, RemoveOptions, Resources, Subnet, TerminalSize,
+    Tmpfs, Ulimit, UpdateOptions, VolumeSpec,
 };
 use crate::operation::Operation;
 
@@ -22,7 +23,8 @@ pub async fn absent_container_is_not_found(backend: &dyn ContainerBackend, _imag
     let pids = Resources::default().with_pids(8u32);
     let limits = UpdateOptions::default().with_resources(pids);
     let command = ExecOptions::new(["true"]);
-    let outcomes: [(Operation, Option<Error>); 16] = [
+    let size = TerminalSize::new(80, 24).expect("a size");
+    let outcomes: [(Operation, Option<Error>); 19] = [
         (Operation::Start, backend.start(&nobody).await.err()),
         (
             Operation::Stop,
@@ -62,6 +64,15 @@ pub async fn absent_container_is_not_found(backend: &dyn ContainerBackend, _imag
         ),
         (Operation::Changes, backend.changes(&nobody).await.err()),
         (Operation::Exec, backend.exec(&nobody, &command).await.err()),
+        (
+            Operation::StartExec,
+            backend.start_exec(&nobody, &command).await.err(),
+        ),
+        (
+            Operation::Attach,
+            backend.attach(&nobody, &Default::default()).await.err(),
+        ),
+        (Operation::Resize, backend.resize(&nobody, size).await.err()),
         (
             Operation::Remove,
             backend.remove(&nobody, &RemoveOptions::force()).await.err(),
@@ -146,6 +157,18 @@ pub async fn bad_options_are_refused_by_field(backend: &dyn ContainerBackend, _i
         let ran = backend.exec(&nobody, &options).await;
         assert_invalid(ran.err(), Operation::Exec, field);
     }
+    let run = || ExecOptions::new(["true"]);
+    for (field, options) in [
+        ("exec.stdin", run().with_stdin("x")),
+        ("exec.timeout", run().with_timeout(Duration::from_secs(1))),
+    ] {
+        let started = backend.start_exec(&nobody, &options).await;
+        assert_invalid(started.err(), Operation::StartExec, field);
+    }
+    let nothing = AttachOptions::default().with_stdin(false);
+    let nothing = nothing.with_stdout(false).with_stderr(false);
+    let attached = backend.attach(&nobody, &nothing).await;
+    assert_invalid(attached.err(), Operation::Attach, "attach");
     let nothing = LogsOptions::default().with_stdout(false).with_stderr(false);
     let log = backend.logs(&nobody, &nothing).await;
     assert_invalid(log.err(), Operation::Logs, "logs");

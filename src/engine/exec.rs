@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::Engine;
 use super::carrier::{Carrier, Envelope};
+use super::takeover::Shutdown;
 use super::wire::{self, Framing};
 use crate::backend::{CallContext, ContainerBackend, ContainerBackendExt, exit_code};
 use crate::endpoint::ApiVersion;
@@ -82,18 +83,19 @@ impl<C: Carrier> Engine<C> {
     ) -> Result<(Input, LogStream)> {
         let call = wire::exec_start(exec, options)?;
         let deadline = envelope.deadline;
+        let (framing, shutdown) = if options.tty {
+            (Framing::Raw, Shutdown::IsKept)
+        } else {
+            (Framing::Multiplexed, Shutdown::EndsInput)
+        };
         let (input, output) = if stdin {
-            deadline.bound(self.take_over(call, envelope)).await??
+            let taken = deadline.bound(self.take_over(call, shutdown, envelope));
+            taken.await??
         } else {
             let opened = deadline.bound(self.open(call, envelope)).await??;
             (Input::closed(), opened.body)
         };
         self.size(exec, options, envelope).await?;
-        let framing = if options.tty {
-            Framing::Raw
-        } else {
-            Framing::Multiplexed
-        };
         let chunks = wire::log_chunks(output, framing);
         Ok((input, LogStream::new(chunks)))
     }

@@ -13,7 +13,7 @@ use crate::model::{ContainerRef, LogChunk, LogStream, LogsOptions};
 use crate::operation::Operation;
 
 impl<C: Carrier> Engine<C> {
-    pub(super) async fn framing(
+    async fn framing(
         &self,
         container: &ContainerRef,
         content_type: Option<&str>,
@@ -23,12 +23,8 @@ impl<C: Carrier> Engine<C> {
         if content_type == Some("application/vnd.docker.multiplexed-stream") {
             return Ok(Framing::Multiplexed);
         }
-        let tty = wire::tty(&self.ask(wire::inspect(container), envelope).await?.body)?;
-        Ok(if tty {
-            Framing::Raw
-        } else {
-            Framing::Multiplexed
-        })
+        let inspected = self.ask(wire::inspect(container), envelope).await?;
+        Ok(wire::streams_of(&inspected.body)?.framing())
     }
 
     pub(super) async fn read_logs(

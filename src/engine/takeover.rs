@@ -1,11 +1,13 @@
 //! Connections that the engine hands over: a program's input and output.
 
-use std::io::ErrorKind as Io;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::future;
 use futures::stream::{BoxStream, Stream, StreamExt};
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::ReaderStream;
 
 use super::Engine;
@@ -20,11 +22,26 @@ const PIECE: usize = 32 << 10;
 /// What leads to a program, and what comes from it.
 pub(super) type Ends = (Input, BoxStream<'static, Result<Bytes>>);
 
+/// What a shutdown of a program's input does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shutdown {
+    /// The program reads to the end.
+    EndsInput,
+    /// Nothing beyond this side. The engine would take it for the end of the whole session, output included:
+    /// so it does with a terminal, and with an input that outlives its attachments.
+    IsKept,
+}
+
 impl<C: Carrier> Engine<C> {
     /// Sends a call that takes its connection over.
-    pub(super) async fn take_over(&self, call: Call, envelope: Envelope) -> Result<Ends> {
+    pub(super) async fn take_over(
+        &self,
+        call: Call,
+        shutdown: Shutdown,
+        envelope: Envelope,
+    ) -> Result<Ends> {
         match self.shared.carrier.take_over(call, envelope).await? {
-            Handover::Taken(duplex) => Ok(ends(duplex)),
+            Handover::Taken(duplex) => Ok(ends(duplex, shutdown)),
             Handover::Answered(answer) if answer.head.is_success() => Err(Error::new(
                 ErrorKind::Decode,
                 format!(
@@ -39,9 +56,34 @@ impl<C: Carrier> Engine<C> {
     }
 }
 
-fn ends(duplex: Box<dyn Duplex>) -> Ends {
-    let (output, input) = tokio::io::split(duplex);
-    (Input::new(input), pieces(output).boxed())
+fn ends(duplex: Box<dyn Duplex>, shutdown: Shutdown) -> Ends {
+    let (output, writer) = tokio::io::split(duplex);
+    let input = match shutdown {
+        Shutdown::EndsInput => Input::new(writer),
+        Shutdown::IsKept => Input::new(Unended(writer)),
+    };
+    (input, pieces(output).boxed())
+}
+
+/// A writer whose shutdown isn't passed on.
+struct Unended<W>(W);
+
+impl<W: AsyncWrite + Unpin> AsyncWrite for Unended<W> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(cx)
+    }
 }
 
 /// A program may end before it has read all that was written to it. Then the engine closes a connection on which
@@ -50,7 +92,7 @@ fn pieces(output: impl AsyncRead) -> impl Stream<Item = Result<Bytes>> {
     ReaderStream::with_capacity(output, PIECE).filter_map(|piece| {
         future::ready(match piece {
             Ok(piece) => Some(Ok(piece)),
-            Err(error) if error.kind() == Io::ConnectionReset => None,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => None,
             Err(error) => Some(Err(broken(error))),
         })
     })

@@ -60,7 +60,8 @@ impl TerminalSize {
 /// * **The end of input.** A shutdown ([`shutdown`](tokio::io::AsyncWriteExt::shutdown)) ends it: the
 ///   program reads to its end, and its output still comes. Dropping it does the same where that takes no
 ///   waiting, which over TLS isn't sure: prefer the shutdown. A program on a terminal isn't told: there,
-///   write `^D` (byte 4) on a line of its own.
+///   write `^D` (byte 4) on a line of its own. Nor is that of a container made without
+///   [`stdin_once`](super::ContainerSpec::stdin_once).
 /// * **Read the output meanwhile.** A program whose output nobody reads stops reading its input at some
 ///   point, and so does a write.
 /// * **A program that has ended** takes no more: a write fails with

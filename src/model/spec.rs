@@ -100,8 +100,7 @@ pub struct ContainerSpec {
     #[serde(default)]
     pub stdin: bool,
     /// Whether that input ends with the first attachment's: by its
-    /// [shutdown](crate::model::Input) or its end. Without, only the program's end closes it, and an
-    /// attachment whose input is shut down is over.
+    /// [shutdown](crate::model::Input) or its end. Without, nothing but the program's end closes it.
     #[serde(default)]
     pub stdin_once: bool,
     /// What it may use.

@@ -6,9 +6,9 @@ mod specs;
 mod untouched;
 
 use catamaran::model::{
-    Cidr, ContainerName, ContainerRef, ExecId, ImageRef, LabelKey, ListImagesOptions,
-    ListNetworksOptions, ListVolumesOptions, LogsOptions, NetworkMode, NetworkRef,
-    PruneImagesOptions, PruneNetworksOptions, PruneVolumesOptions, Signal, TopOptions,
+    AttachOptions, Cidr, ContainerName, ContainerRef, ExecId, ImageRef, LabelKey,
+    ListImagesOptions, ListNetworksOptions, ListVolumesOptions, LogsOptions, NetworkMode,
+    NetworkRef, PruneImagesOptions, PruneNetworksOptions, PruneVolumesOptions, Signal, TopOptions,
     UpdateOptions, VolumeName,
 };
 use catamaran::{ContainerBackend, Effect, Error, ErrorKind};
@@ -145,7 +145,17 @@ async fn what_the_call_refuses_never_reaches_the_engine() {
         untouched
             .refuses(field, async |engine| engine.exec(id, options).await)
             .await;
+        untouched
+            .refuses(field, async |engine| engine.start_exec(id, options).await)
+            .await;
     }
+    let nowhere = &AttachOptions::default()
+        .with_stdin(false)
+        .with_stdout(false)
+        .with_stderr(false);
+    untouched
+        .refuses("attach", async |engine| engine.attach(id, nowhere).await)
+        .await;
     for (field, limits) in bad_limits() {
         let options = &UpdateOptions::default().with_resources(limits);
         untouched

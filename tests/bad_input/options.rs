@@ -1,10 +1,12 @@
 //! Options that can't be right, by the field at fault.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use catamaran::model::{
     Cidr, ConnectOptions, ContainerState, ExecOptions, ImageRef, ImportOptions, LabelKey,
-    ListOptions, NetworkRef, NetworkSpec, PullOptions, RegistryAuth, Subnet, VolumeSpec,
+    ListOptions, NetworkRef, NetworkSpec, PullOptions, RegistryAuth, Subnet, TerminalSize,
+    VolumeSpec,
 };
 
 use crate::huge;
@@ -25,6 +27,11 @@ pub fn bad_execs() -> Vec<(&'static str, ExecOptions)> {
         ("exec.user", run().with_user(huge())),
         ("exec.working_dir", run().with_working_dir("tmp")),
         ("exec.working_dir", run().with_working_dir("/tmp\0")),
+        ("exec.timeout", run().with_timeout(Duration::ZERO)),
+        (
+            "exec.terminal_size",
+            run().with_terminal_size(TerminalSize::new(80, 24).expect("a size")),
+        ),
     ];
     bad.extend(
         bad_env()

@@ -91,6 +91,7 @@ pub fn bad_specs() -> Vec<(&'static str, ContainerSpec)> {
             "working_dir",
             spec().with_working_dir(format!("/{}", huge())),
         ),
+        ("stdin_once", spec().with_stdin_once(true)),
         ("hostname", spec().with_hostname("")),
         ("hostname", spec().with_hostname("a b")),
         ("hostname", spec().with_hostname("a\n")),

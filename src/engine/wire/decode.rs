@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::nullable::nullable;
+use super::streams::Framing;
 use super::{Head, brief};
 use crate::endpoint::ApiVersion;
 use crate::error::{Effect, Error, ErrorKind, Result};
@@ -318,20 +319,35 @@ pub(crate) fn wait_outcome(body: &[u8]) -> Result<WaitOutcome> {
     })
 }
 
-/// Whether a container has a terminal, which decides how its output is framed.
-pub(crate) fn tty(body: &[u8]) -> Result<bool> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Config {
-        #[serde(default, deserialize_with = "nullable")]
-        tty: bool,
+/// How a container's own program is spoken to.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Streams {
+    /// Whether it has a terminal, which decides how its output is framed.
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) tty: bool,
+    /// Whether its input ends with the first attachment's.
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) stdin_once: bool,
+}
+
+impl Streams {
+    pub(crate) fn framing(&self) -> Framing {
+        if self.tty {
+            Framing::Raw
+        } else {
+            Framing::Multiplexed
+        }
     }
+}
+
+pub(crate) fn streams_of(body: &[u8]) -> Result<Streams> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Details {
-        config: Config,
+        config: Streams,
     }
-    Ok(json::<Details>(body)?.config.tty)
+    Ok(json::<Details>(body)?.config)
 }
 
 /// The newest API version that both sides speak.
