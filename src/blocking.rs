@@ -46,7 +46,7 @@ use crate::model::{
 use streams::Items;
 
 pub use sessions::{Attached, Input, Session};
-pub use streams::{Logs, Pull};
+pub use streams::{Logs, Meter, Pull, Stats};
 
 /// A [`ContainerBackend`] whose calls block the calling thread. Cheap to clone; may be shared between
 /// threads, whose calls run at the same time.
@@ -338,6 +338,35 @@ impl Backend {
             input: Input::new(attached.input, &self.driver),
             output: Logs(Items::new(attached.output, &self.driver)),
         })
+    }
+
+    /// Takes samples of what a container uses, one about each second: an iterator whose `next` blocks.
+    ///
+    /// # Errors
+    /// As [`ContainerBackend::stats_stream`], and within an async runtime.
+    ///
+    /// ```no_run
+    /// # use catamaran::blocking::Backend;
+    /// # use catamaran::model::ContainerRef;
+    /// # fn example(backend: &Backend, id: &ContainerRef) -> catamaran::Result<()> {
+    /// for sample in backend.stats_stream(id)?.take(10) {
+    ///     println!("{:?}", sample?.memory);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stats_stream(&self, container: &ContainerRef) -> Result<Stats> {
+        let stream = self.driver.block_on(self.inner.stats_stream(container))??;
+        Ok(Stats(Items::new(stream, &self.driver)))
+    }
+
+    /// Measures what a container uses between one sample and the next. Nothing is sent yet.
+    #[must_use]
+    pub fn usage_meter(&self, container: &ContainerRef) -> Meter {
+        Meter {
+            meter: self.inner.usage_meter(container),
+            driver: Arc::clone(&self.driver),
+        }
     }
 
     /// Pulls an image: an iterator over its progress whose `next` blocks.

@@ -50,7 +50,9 @@ mod operation;
 mod quote;
 mod registry;
 
-pub use backend::{BackendId, CallContext, ContainerBackend, ContainerBackendExt, ContainerGuard};
+pub use backend::{
+    BackendId, CallContext, ContainerBackend, ContainerBackendExt, ContainerGuard, UsageMeter,
+};
 pub use config::{Config, ConfigBuilder, Mode};
 pub use endpoint::{ApiVersion, Endpoint, Environment, TlsConfig};
 pub use engine::{AsyncEngine, BlockingEngine, Engine};

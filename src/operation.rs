@@ -62,6 +62,8 @@ pub enum Operation {
     Logs,
     /// `GET /containers/{id}/stats`
     Stats,
+    /// `GET /containers/{id}/stats?stream=true`
+    StatsStream,
     /// `GET /containers/{id}/top`
     Top,
     /// `GET /containers/{id}/changes`
@@ -135,6 +137,7 @@ impl Operation {
         Self::Wait,
         Self::Logs,
         Self::Stats,
+        Self::StatsStream,
         Self::Top,
         Self::Changes,
         Self::Exec,
@@ -192,6 +195,7 @@ impl Operation {
             Self::Wait => "wait",
             Self::Logs => "logs",
             Self::Stats => "stats",
+            Self::StatsStream => "stats_stream",
             Self::Top => "top",
             Self::Changes => "changes",
             Self::Exec => "exec",
@@ -272,6 +276,7 @@ impl Operation {
             | Self::Wait
             | Self::Logs
             | Self::Stats
+            | Self::StatsStream
             | Self::Top
             | Self::Changes
             | Self::InspectExec
@@ -324,6 +329,7 @@ impl fmt::Display for Operation {
             Self::ResizeExec => f.write_str("resize exec's terminal"),
             Self::Attach => f.write_str("attach to"),
             Self::Resize => f.write_str("resize terminal of"),
+            Self::StatsStream => f.write_str("stream stats"),
             Self::CreateNetwork => f.write_str("create network"),
             Self::InspectNetwork => f.write_str("inspect network"),
             Self::ListNetworks => f.write_str("list networks"),

@@ -47,6 +47,26 @@ fn containers_live_without_a_runtime() {
 }
 
 #[test]
+fn use_is_measured_without_a_runtime() {
+    for backend in backends() {
+        let guard = backend
+            .scoped(&spec(&unique("facade-stats"), "while :; do :; done"))
+            .expect("a container");
+        backend.start(&guard).expect("a start");
+        let mut meter = backend.usage_meter(&guard);
+        assert_eq!(meter.sample().expect("a sample").cpu_percent, None);
+        // One second of them, by the engine's pace.
+        let samples = backend.stats_stream(&guard).expect("a stream");
+        for sample in samples.take(2) {
+            assert!(sample.expect("a sample").cpu.is_some());
+        }
+        let percent = meter.sample().expect("a sample").cpu_percent;
+        assert!(percent > Some(0.0), "{percent:?}");
+        backend.close(guard).expect("a removal");
+    }
+}
+
+#[test]
 fn a_failed_run_is_gone_when_it_returns() {
     for backend in backends() {
         let name = unique("facade-run");

@@ -149,6 +149,18 @@ async fn a_silent_path_leaves_time_for_what_may_be_repeated() {
 }
 
 #[tokio::test]
+async fn a_silent_path_leaves_time_for_a_stream_of_samples() {
+    let silent = Silent::new();
+    let hybrid = hybrid_over(silent.endpoint()).with_operation_timeout(Duration::from_secs(3));
+    let error = hybrid.stats_stream(&nobody()).await.expect_err("nobody");
+    assert_eq!(
+        (error.kind(), error.engine()),
+        (ErrorKind::NotFound, Some(EngineKind::Blocking)),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn what_may_have_happened_is_not_done_again() {
     let silent = Silent::new();
     let last = Arc::new(LastCall::default());

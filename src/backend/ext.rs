@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::guard::{Cleanup, ContainerGuard};
 use super::leftover::Leftover;
+use super::meter::UsageMeter;
 use super::{CallContext, ContainerBackend, exit_code};
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Result};
@@ -212,6 +213,27 @@ pub trait ContainerBackendExt: ContainerBackend {
     /// ```
     async fn end_exec(&self, container: &ContainerRef, tag: &ExecTag) -> Result<bool> {
         super::exec::end(self, container, tag).await
+    }
+
+    /// Measures what a container uses between one sample and the next, by [`stats`](ContainerBackend::stats):
+    /// no call waits for a second sample, as the engine's own percentage would. Nothing is sent yet.
+    ///
+    /// ```no_run
+    /// use catamaran::model::ContainerRef;
+    /// use catamaran::{ContainerBackend, ContainerBackendExt};
+    ///
+    /// # async fn example(backend: &dyn ContainerBackend, id: &ContainerRef) -> catamaran::Result<()> {
+    /// let mut meter = backend.usage_meter(id);
+    /// let mut tick = tokio::time::interval(std::time::Duration::from_secs(5));
+    /// loop {
+    ///     tick.tick().await;
+    ///     let usage = meter.sample().await?;
+    ///     println!("{:?} % of one CPU, {:?}", usage.cpu_percent, usage.stats.memory);
+    /// }
+    /// # }
+    /// ```
+    fn usage_meter(&self, container: &ContainerRef) -> UsageMeter {
+        UsageMeter::new(self.with_context(CallContext::new()), container.clone())
     }
 
     /// Waits until a container's health check says that it is healthy, and shows it as it is then.

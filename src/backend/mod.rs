@@ -9,6 +9,7 @@ mod guard;
 mod identity;
 pub(crate) mod janitor;
 mod leftover;
+mod meter;
 
 use std::sync::Arc;
 
@@ -24,9 +25,9 @@ use crate::model::{
     ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
     NetworkSummary, Ping, ProcessTable, PruneImagesOptions, PruneNetworksOptions, PruneReport,
     PruneVolumesOptions, PullOptions, PullStream, RemoveImageOptions, RemoveOptions,
-    RemoveVolumeOptions, RestartOptions, StartOutcome, StopOptions, StopOutcome, TerminalSize,
-    TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitOptions,
-    WaitOutcome,
+    RemoveVolumeOptions, RestartOptions, StartOutcome, StatsStream, StopOptions, StopOutcome,
+    TerminalSize, TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec,
+    WaitOptions, WaitOutcome,
 };
 
 pub use context::CallContext;
@@ -34,6 +35,7 @@ pub(crate) use exec::exit_code;
 pub use ext::ContainerBackendExt;
 pub use guard::ContainerGuard;
 pub use identity::BackendId;
+pub use meter::UsageMeter;
 
 /// A container engine.
 ///
@@ -367,6 +369,38 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// # Cancel safety
     /// Safe: nothing changes.
     async fn stats(&self, container: &ContainerRef) -> Result<ContainerStats>;
+
+    /// Takes samples of what a container uses, one about each second, for as long as the engine goes on.
+    /// The call's deadline covers the beginning; the stream itself has none.
+    ///
+    /// Docker goes on until the container is removed, which ends the stream without an error: while it
+    /// doesn't run the samples are empty, and once it was started again they are those of the new run.
+    /// Podman ends the stream with the container's process. A reader that is slow has old samples to read
+    /// first, as many as the connection holds.
+    ///
+    /// # Errors
+    /// `NotFound`; the stream yields an error of kind `Transport`, `Decode` or `TooLarge` where it breaks off
+    /// or holds what is no sample, and ends after any error.
+    ///
+    /// # Cancel safety
+    /// Safe: dropping the future or the stream ends the taking.
+    ///
+    /// ```no_run
+    /// use catamaran::ContainerBackend;
+    /// use catamaran::model::ContainerRef;
+    /// use futures::TryStreamExt;
+    ///
+    /// # async fn example(backend: &dyn ContainerBackend, id: &ContainerRef) -> catamaran::Result<()> {
+    /// let mut samples = backend.stats_stream(id).await?;
+    /// let mut last = samples.try_next().await?;
+    /// while let (Some(before), Some(now)) = (last, samples.try_next().await?) {
+    ///     println!("{:?} % of one CPU", now.cpu_percent_since(&before));
+    ///     last = Some(now);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    async fn stats_stream(&self, container: &ContainerRef) -> Result<StatsStream>;
 
     /// Shows the processes of a running container. Docker asks the `ps` of its own host.
     ///

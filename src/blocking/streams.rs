@@ -1,4 +1,4 @@
-//! Streams as iterators whose `next` blocks.
+//! What goes on after its call: streams as iterators whose `next` blocks, and the meter.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,8 +6,11 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt};
 
 use super::Driver;
+use crate::backend::UsageMeter;
 use crate::error::Result;
-use crate::model::{LogChunk, LogOutput, LogStream, PullEvent, PullStream};
+use crate::model::{
+    ContainerStats, LogChunk, LogOutput, LogStream, PullEvent, PullStream, StatsStream, Usage,
+};
 
 /// A stream and what drives it.
 pub(super) struct Items<S> {
@@ -93,5 +96,44 @@ impl Iterator for Pull {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.0.next()
+    }
+}
+
+/// What a container uses, sample by sample; dropping it ends the taking.
+pub struct Stats(pub(super) Items<StatsStream>);
+
+impl fmt::Debug for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stats")
+    }
+}
+
+impl Iterator for Stats {
+    type Item = Result<ContainerStats>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next()
+    }
+}
+
+/// A [`UsageMeter`] whose samples block.
+pub struct Meter {
+    pub(super) meter: UsageMeter,
+    pub(super) driver: Arc<Driver>,
+}
+
+impl Meter {
+    /// Takes a sample.
+    ///
+    /// # Errors
+    /// As [`UsageMeter::sample`], and within an async runtime.
+    pub fn sample(&mut self) -> Result<Usage> {
+        self.driver.block_on(self.meter.sample())?
+    }
+}
+
+impl fmt::Debug for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.meter.fmt(f)
     }
 }

@@ -230,22 +230,3 @@ pub async fn update_of_what_is_fixed(backend: &dyn ContainerBackend, image: &Ima
     })
     .await;
 }
-
-/// One sample shows what a running container uses, against the limit in force.
-///
-/// # Panics
-/// Where it doesn't.
-pub async fn stats_once(backend: &dyn ContainerBackend, image: &ImageRef) {
-    with_running(backend, idle(image), |id| async move {
-        let stats = backend.stats(&id).await.expect("stats answers");
-        let memory = stats.memory.expect("memory is told");
-        assert!(memory.usage > 0, "it uses memory: {memory:?}");
-        assert_eq!(memory.limit, Some(256 * MIB), "the hardened limit");
-        let cpu = stats.cpu.expect("CPU time is told");
-        assert!(cpu.total > std::time::Duration::ZERO, "{cpu:?}");
-        assert!(stats.pids >= Some(1), "{:?} processes", stats.pids);
-        assert!(stats.read_at.is_some(), "a sample has its time");
-        assert_eq!(stats.network, None, "there is no network");
-    })
-    .await;
-}

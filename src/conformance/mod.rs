@@ -37,6 +37,7 @@ mod sessions;
 mod signals;
 mod system;
 mod timeouts;
+mod usage;
 mod volumes;
 
 pub use check::{Check, Outcome, check, report, run_all};
@@ -115,7 +116,9 @@ macro_rules! __conformance_checks {
         limits::mounted_memory_is_bounded [Create],
         limits::update [Update, Inspect],
         limits::update_of_what_is_fixed [Update],
-        limits::stats_once [Stats],
+        usage::stats_once [Stats],
+        usage::stats_stream_shows_the_load [StatsStream],
+        usage::stats_end_with_their_container [StatsStream, Stats],
         exec::top_shows_the_processes [Top],
         exec::changes_are_told [Changes],
         images::image_exists [ImageExists],
@@ -150,7 +153,7 @@ macro_rules! __conformance_checks {
         volumes::prune_spares_volumes_with_a_name [PruneVolumes],
         volumes::absent_volume_is_not_found [InspectVolume, RemoveVolume],
         refusals::absent_container_is_not_found
-            [Start, Stop, Restart, Kill, Pause, Unpause, Rename, Update, Inspect, Wait, Logs, Stats, Top, Changes, Exec, StartExec, Attach, Resize, Remove],
+            [Start, Stop, Restart, Kill, Pause, Unpause, Rename, Update, Inspect, Wait, Logs, Stats, StatsStream, Top, Changes, Exec, StartExec, Attach, Resize, Remove],
         refusals::bad_specs_are_refused_by_field [Create],
         refusals::bad_options_are_refused_by_field [Exec, StartExec, Attach, Logs, Update],
         refusals::bad_networks_and_volumes_are_refused_by_field [CreateNetwork, ConnectNetwork, CreateVolume],

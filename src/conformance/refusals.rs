@@ -24,7 +24,7 @@ pub async fn absent_container_is_not_found(backend: &dyn ContainerBackend, _imag
     let limits = UpdateOptions::default().with_resources(pids);
     let command = ExecOptions::new(["true"]);
     let size = TerminalSize::new(80, 24).expect("a size");
-    let outcomes: [(Operation, Option<Error>); 19] = [
+    let outcomes: Vec<(Operation, Option<Error>)> = vec![
         (Operation::Start, backend.start(&nobody).await.err()),
         (
             Operation::Stop,
@@ -58,6 +58,10 @@ pub async fn absent_container_is_not_found(backend: &dyn ContainerBackend, _imag
             backend.logs(&nobody, &LogsOptions::default()).await.err(),
         ),
         (Operation::Stats, backend.stats(&nobody).await.err()),
+        (
+            Operation::StatsStream,
+            backend.stats_stream(&nobody).await.err(),
+        ),
         (
             Operation::Top,
             backend.top(&nobody, &Default::default()).await.err(),

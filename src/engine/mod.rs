@@ -9,6 +9,7 @@ mod operations;
 mod pull;
 mod shiplift;
 mod socket;
+mod stats;
 mod takeover;
 #[cfg(feature = "tls")]
 mod tls;

@@ -21,9 +21,9 @@ use crate::model::{
     ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
     NetworkSummary, Ping, ProcessTable, PruneImagesOptions, PruneNetworksOptions, PruneReport,
     PruneVolumesOptions, PullOptions, PullStream, RemoveImageOptions, RemoveOptions,
-    RemoveVolumeOptions, RestartOptions, StartOutcome, StopOptions, StopOutcome, TerminalSize,
-    TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitOptions,
-    WaitOutcome,
+    RemoveVolumeOptions, RestartOptions, StartOutcome, StatsStream, StopOptions, StopOutcome,
+    TerminalSize, TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec,
+    WaitOptions, WaitOutcome,
 };
 use crate::operation::Operation;
 
@@ -365,6 +365,14 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
             wire::container_stats,
         )
         .await
+    }
+
+    async fn stats_stream(&self, container: &ContainerRef) -> Result<StatsStream> {
+        self.name(
+            self.open_stats(container).await,
+            Operation::StatsStream,
+            container,
+        )
     }
 
     async fn top(&self, container: &ContainerRef, options: &TopOptions) -> Result<ProcessTable> {

@@ -17,9 +17,9 @@ use crate::model::{
     ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
     NetworkSummary, Ping, ProcessTable, PruneImagesOptions, PruneNetworksOptions, PruneReport,
     PruneVolumesOptions, PullOptions, PullStream, RemoveImageOptions, RemoveOptions,
-    RemoveVolumeOptions, RestartOptions, StartOutcome, StopOptions, StopOutcome, TerminalSize,
-    TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitCondition,
-    WaitOptions, WaitOutcome,
+    RemoveVolumeOptions, RestartOptions, StartOutcome, StatsStream, StopOptions, StopOutcome,
+    TerminalSize, TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec,
+    WaitCondition, WaitOptions, WaitOutcome,
 };
 use crate::operation::Operation as Op;
 
@@ -204,6 +204,11 @@ impl ContainerBackend for HybridBackend {
 
     async fn stats(&self, container: &ContainerRef) -> Result<ContainerStats> {
         self.run(Op::Stats, ask!(stats(container))).await
+    }
+
+    async fn stats_stream(&self, container: &ContainerRef) -> Result<StatsStream> {
+        self.run(Op::StatsStream, ask!(stats_stream(container)))
+            .await
     }
 
     async fn top(&self, container: &ContainerRef, options: &TopOptions) -> Result<ProcessTable> {

@@ -150,7 +150,7 @@ pub use session::{
 pub use signal::Signal;
 pub use spec::{ContainerSpec, EnvVars};
 pub use state::{ContainerState, Health, HealthStatus, StateDetails};
-pub use stats::{ContainerStats, CpuStats, IoTotals, MemoryStats};
+pub use stats::{ContainerStats, CpuStats, IoTotals, MemoryStats, StatsStream, Usage};
 pub use system::{CgroupVersion, EngineInfo, EngineProduct, EngineVersion, Ping};
 pub use volume::{ListVolumesOptions, RemoveVolumeOptions, VolumeDetails, VolumeList, VolumeSpec};
 

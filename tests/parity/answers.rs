@@ -53,6 +53,9 @@ pub fn sound(request: &Recorded) -> (u16, Body) {
         }
         ("GET", ["containers", "json"]) => one(200, containers()),
         ("GET", ["containers", _, "json"]) => one(200, details()),
+        ("GET", ["containers", _, "stats"]) if is_stream(request) => {
+            (200, Body::Json(vec![stats(), stats(), json!({})]))
+        }
         ("GET", ["containers", _, "stats"]) => one(200, stats()),
         ("GET", ["containers", _, "top"]) => one(
             200,
@@ -149,6 +152,11 @@ fn images() -> Value {
         },
         {"Id": "b".repeat(64), "RepoTags": null, "Labels": null},
     ])
+}
+
+fn is_stream(request: &Recorded) -> bool {
+    let query = request.query.as_deref().unwrap_or_default();
+    query.contains("stream=true")
 }
 
 fn is_pull(request: &Recorded) -> bool {

@@ -54,6 +54,7 @@ pub enum Call {
     Wait(ContainerRef, WaitOptions),
     Logs(ContainerRef, LogsOptions),
     Stats(ContainerRef),
+    StatsStream(ContainerRef),
     Top(ContainerRef, TopOptions),
     Changes(ContainerRef),
     Exec(ContainerRef, ExecOptions),
@@ -119,6 +120,7 @@ pub enum Reply {
     Waited(WaitOutcome),
     Log(Vec<LogChunk>, Option<Failure>),
     Stats(ContainerStats),
+    Samples(Vec<ContainerStats>),
     Space(DiskUsage),
     Processes(ProcessTable),
     Changed(Vec<FileChange>),
@@ -198,6 +200,10 @@ impl Call {
             Self::Wait(id, options) => Reply::Waited(on.wait(id, options).await?),
             Self::Logs(id, options) => read(on, id, options).await?,
             Self::Stats(id) => Reply::Stats(on.stats(id).await?),
+            Self::StatsStream(id) => {
+                let samples = on.stats_stream(id).await?;
+                Reply::Samples(samples.try_collect().await?)
+            }
             Self::Top(id, options) => Reply::Processes(on.top(id, options).await?),
             Self::Changes(id) => Reply::Changed(on.changes(id).await?),
             Self::Exec(id, options) => Reply::Ran(on.exec(id, options).await?),
@@ -519,6 +525,7 @@ pub fn call(operation: Operation) -> BoxedStrategy<Call> {
         O::Wait => (id(), wait()).prop_map(|(id, o)| Call::Wait(id, o)).boxed(),
         O::Logs => (id(), logs()).prop_map(|(id, o)| Call::Logs(id, o)).boxed(),
         O::Stats => id().prop_map(Call::Stats).boxed(),
+        O::StatsStream => id().prop_map(Call::StatsStream).boxed(),
         O::Top => (id(), option::of("[ -~]{0,20}"))
             .prop_map(|(id, args)| Call::Top(id, TopOptions::default().with_ps_args(args)))
             .boxed(),

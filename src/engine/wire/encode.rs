@@ -113,6 +113,11 @@ pub(crate) fn stats(container: &ContainerRef) -> Call {
     Call::get(path.with("stream", false).with("one-shot", true).finish())
 }
 
+pub(crate) fn stats_stream(container: &ContainerRef) -> Call {
+    let path = Query::new(format!("/containers/{container}/stats"));
+    Call::get(path.with("stream", true).finish())
+}
+
 pub(crate) fn create(spec: &ContainerSpec, version: ApiVersion) -> Result<Call> {
     spec.validate()?;
     if let Some(check) = &spec.health_check

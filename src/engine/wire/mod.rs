@@ -30,7 +30,7 @@ pub(crate) use image::*;
 pub(crate) use inspect::details;
 pub(crate) use networks::*;
 pub(crate) use pull::{pull_events, pull_refusal};
-pub(crate) use stats::stats as container_stats;
+pub(crate) use stats::{samples, stats as container_stats};
 pub(crate) use streams::{Framing, log_chunks, whole};
 pub(crate) use usage::*;
 pub(crate) use volumes::*;

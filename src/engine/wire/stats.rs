@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures::stream::{BoxStream, Stream};
 use serde::Deserialize;
 
 use super::json;
+use super::lines::Lines;
 use super::nullable::nullable;
 use crate::error::Result;
 use crate::model::{ContainerStats, CpuStats, IoTotals, MemoryStats, parse_rfc3339};
@@ -44,18 +47,15 @@ struct Cpu {
 
 #[derive(Deserialize)]
 struct Interface {
-    #[serde(default, deserialize_with = "nullable")]
-    rx_bytes: u64,
-    #[serde(default, deserialize_with = "nullable")]
-    tx_bytes: u64,
+    rx_bytes: Option<u64>,
+    tx_bytes: Option<u64>,
 }
 
 #[derive(Deserialize)]
 struct BlockEntry {
     #[serde(default, deserialize_with = "nullable")]
     op: String,
-    #[serde(default, deserialize_with = "nullable")]
-    value: u64,
+    value: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -81,8 +81,9 @@ struct Stats {
 
 pub(crate) fn stats(body: &[u8]) -> Result<ContainerStats> {
     let stats: Stats = json(body)?;
+    let read_at = parse_rfc3339(&stats.read);
     Ok(ContainerStats {
-        read_at: parse_rfc3339(&stats.read),
+        read_at,
         memory: stats.memory_stats.and_then(|memory| {
             // As `docker stats` has it: total_inactive_file on cgroup v1, inactive_file on v2.
             let Counters {
@@ -92,40 +93,68 @@ pub(crate) fn stats(body: &[u8]) -> Result<ContainerStats> {
             let cache = total_inactive_file.or(inactive_file).unwrap_or(0);
             let usage = memory.usage?;
             Some(MemoryStats {
-                usage: usage.saturating_sub(cache),
+                // The two are read one after the other, and may not go together.
+                usage: usage.checked_sub(cache).unwrap_or(usage),
                 limit: memory.limit,
             })
         }),
         cpu: stats.cpu_stats.and_then(|cpu| {
+            // Of what doesn't run Docker writes a sample of zeros, taken at no time.
+            let total = cpu.cpu_usage?.total_usage;
+            let total = total.filter(|total| *total > 0 || read_at.is_some())?;
             Some(CpuStats {
-                total: Duration::from_nanos(cpu.cpu_usage?.total_usage?),
+                total: Duration::from_nanos(total),
                 online_cpus: cpu.online_cpus,
                 throttled_periods: cpu.throttling_data.and_then(|data| data.throttled_periods),
             })
         }),
         pids: stats.pids_stats.and_then(|pids| pids.current),
-        network: stats.networks.map(|interfaces| IoTotals {
-            input: sum(interfaces.values().map(|interface| interface.rx_bytes)),
-            output: sum(interfaces.values().map(|interface| interface.tx_bytes)),
+        network: stats.networks.and_then(|interfaces| {
+            let of = |bytes: fn(&Interface) -> Option<u64>| sum(interfaces.values().map(bytes));
+            Some(IoTotals {
+                input: of(|interface| interface.rx_bytes)?,
+                output: of(|interface| interface.tx_bytes)?,
+            })
+            .filter(|_| !interfaces.is_empty())
         }),
         block: stats
             .blkio_stats
             .and_then(|block| block.io_service_bytes_recursive)
-            .map(|entries| {
+            .and_then(|entries| {
                 let of = |op: &str| {
+                    let entries = entries.iter();
                     sum(entries
-                        .iter()
-                        .filter(|e| e.op.eq_ignore_ascii_case(op))
-                        .map(|e| e.value))
+                        .filter(|entry| entry.op.eq_ignore_ascii_case(op))
+                        .map(|entry| entry.value))
                 };
-                IoTotals {
-                    input: of("read"),
-                    output: of("write"),
-                }
+                Some(IoTotals {
+                    input: of("read")?,
+                    output: of("write")?,
+                })
+                .filter(|_| !entries.is_empty())
             }),
     })
 }
 
-fn sum(values: impl Iterator<Item = u64>) -> u64 {
-    values.fold(0, u64::saturating_add)
+/// The sum, where each part of it is told.
+fn sum(mut values: impl Iterator<Item = Option<u64>>) -> Option<u64> {
+    values.try_fold(0, |sum: u64, value| Some(sum.saturating_add(value?)))
 }
+
+/// Takes a body apart into samples; it ends after the first error. At most one line is held.
+pub(crate) fn samples(
+    body: BoxStream<'static, Result<Bytes>>,
+) -> impl Stream<Item = Result<ContainerStats>> + Send + 'static {
+    futures::stream::unfold(Some(Lines::new(body)), |lines| async move {
+        let mut lines = lines?;
+        let sample = match lines.next().await.transpose()? {
+            Ok(line) => stats(&line),
+            Err(error) => Err(error),
+        };
+        let rest = sample.is_ok().then_some(lines);
+        Some((sample, rest))
+    })
+}
+
+#[cfg(test)]
+mod tests;
