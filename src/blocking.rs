@@ -37,11 +37,11 @@ use crate::model::{
     ExecTag, FileChange, HealthyOptions, ImageArchive, ImageDetails, ImagePruneReport, ImageRef,
     ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions,
     ListOptions, ListVolumesOptions, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
-    NetworkSummary, Ping, ProcessTable, PruneImagesOptions, PruneNetworksOptions, PruneReport,
-    PruneVolumesOptions, PullOptions, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions,
-    RestartOptions, RunOptions, RunOutput, StartOutcome, StopOptions, StopOutcome, TerminalSize,
-    TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitOptions,
-    WaitOutcome,
+    NetworkSummary, Ping, ProcessTable, PruneContainersOptions, PruneImagesOptions,
+    PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullOptions, RemoveImageOptions,
+    RemoveOptions, RemoveVolumeOptions, RestartOptions, RunOptions, RunOutput, StartOutcome,
+    StopOptions, StopOutcome, TerminalSize, TopOptions, UpdateOptions, VolumeDetails, VolumeList,
+    VolumeName, VolumeSpec, WaitOptions, WaitOutcome,
 };
 use streams::Items;
 
@@ -190,6 +190,8 @@ operations! {
     ContainerBackendExt::end_exec(container: &ContainerRef, tag: &ExecTag) -> bool;
     /// Removes a container.
     ContainerBackend::remove(container: &ContainerRef, options: &RemoveOptions) -> ();
+    /// Removes the containers that don't run.
+    ContainerBackend::prune_containers(options: &PruneContainersOptions) -> PruneReport;
     /// Makes a network.
     ContainerBackend::create_network(spec: &NetworkSpec) -> CreatedNetwork;
     /// Shows a network, and the containers on it that run.

@@ -82,6 +82,8 @@ pub enum Operation {
     Resize,
     /// `DELETE /containers/{id}`
     Remove,
+    /// `POST /containers/prune`
+    PruneContainers,
     /// `POST /networks/create`
     CreateNetwork,
     /// `GET /networks/{name}`
@@ -147,6 +149,7 @@ impl Operation {
         Self::Attach,
         Self::Resize,
         Self::Remove,
+        Self::PruneContainers,
         Self::CreateNetwork,
         Self::InspectNetwork,
         Self::ListNetworks,
@@ -205,6 +208,7 @@ impl Operation {
             Self::Attach => "attach",
             Self::Resize => "resize",
             Self::Remove => "remove",
+            Self::PruneContainers => "prune_containers",
             Self::CreateNetwork => "create_network",
             Self::InspectNetwork => "inspect_network",
             Self::ListNetworks => "list_networks",
@@ -301,6 +305,7 @@ impl Operation {
             | Self::StartExec
             | Self::Attach
             | Self::Remove
+            | Self::PruneContainers
             | Self::CreateNetwork
             | Self::ConnectNetwork
             | Self::DisconnectNetwork
@@ -330,6 +335,7 @@ impl fmt::Display for Operation {
             Self::Attach => f.write_str("attach to"),
             Self::Resize => f.write_str("resize terminal of"),
             Self::StatsStream => f.write_str("stream stats"),
+            Self::PruneContainers => f.write_str("prune containers"),
             Self::CreateNetwork => f.write_str("create network"),
             Self::InspectNetwork => f.write_str("inspect network"),
             Self::ListNetworks => f.write_str("list networks"),

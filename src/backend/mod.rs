@@ -23,11 +23,11 @@ use crate::model::{
     ExecSession, FileChange, ImageArchive, ImageDetails, ImagePruneReport, ImageRef, ImageRemoval,
     ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions,
     ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
-    NetworkSummary, Ping, ProcessTable, PruneImagesOptions, PruneNetworksOptions, PruneReport,
-    PruneVolumesOptions, PullOptions, PullStream, RemoveImageOptions, RemoveOptions,
-    RemoveVolumeOptions, RestartOptions, StartOutcome, StatsStream, StopOptions, StopOutcome,
-    TerminalSize, TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec,
-    WaitOptions, WaitOutcome,
+    NetworkSummary, Ping, ProcessTable, PruneContainersOptions, PruneImagesOptions,
+    PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullOptions, PullStream,
+    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, StartOutcome,
+    StatsStream, StopOptions, StopOutcome, TerminalSize, TopOptions, UpdateOptions, VolumeDetails,
+    VolumeList, VolumeName, VolumeSpec, WaitOptions, WaitOutcome,
 };
 
 pub use context::CallContext;
@@ -552,6 +552,16 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// # Cancel safety
     /// Dropped before the answer, the engine may go on removing it.
     async fn remove(&self, container: &ContainerRef, options: &RemoveOptions) -> Result<()>;
+
+    /// Removes the containers that don't run, whoever made them, with what they have written; their
+    /// volumes stay. Give it a label of your own.
+    ///
+    /// # Errors
+    /// `Conflict` while another prune is under way.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, the engine may go on removing, and nothing tells what it removed.
+    async fn prune_containers(&self, options: &PruneContainersOptions) -> Result<PruneReport>;
 
     /// Makes a network.
     ///

@@ -30,6 +30,7 @@ mod logs;
 mod names;
 mod networks;
 mod objects;
+mod prune;
 mod pulls;
 mod refusals;
 mod scratch;
@@ -65,6 +66,8 @@ macro_rules! __conformance_checks {
         life::restart_gives_a_new_process [Restart],
         life::health_is_told [Create, Inspect],
         life::remove_needs_force_for_what_runs [Remove],
+        prune::prune_takes_what_does_not_run_by_label [PruneContainers],
+        prune::prune_takes_what_is_old [PruneContainers],
         signals::kill_ends_it [Kill, Wait],
         signals::signal_reaches_the_program [Kill, Logs],
         signals::kill_a_dead_one_conflicts [Kill],

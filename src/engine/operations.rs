@@ -19,11 +19,11 @@ use crate::model::{
     ExecSession, FileChange, ImageArchive, ImageDetails, ImagePruneReport, ImageRef, ImageRemoval,
     ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions,
     ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
-    NetworkSummary, Ping, ProcessTable, PruneImagesOptions, PruneNetworksOptions, PruneReport,
-    PruneVolumesOptions, PullOptions, PullStream, RemoveImageOptions, RemoveOptions,
-    RemoveVolumeOptions, RestartOptions, StartOutcome, StatsStream, StopOptions, StopOutcome,
-    TerminalSize, TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec,
-    WaitOptions, WaitOutcome,
+    NetworkSummary, Ping, ProcessTable, PruneContainersOptions, PruneImagesOptions,
+    PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullOptions, PullStream,
+    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, StartOutcome,
+    StatsStream, StopOptions, StopOutcome, TerminalSize, TopOptions, UpdateOptions, VolumeDetails,
+    VolumeList, VolumeName, VolumeSpec, WaitOptions, WaitOutcome,
 };
 use crate::operation::Operation;
 
@@ -436,6 +436,18 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
         self.told(container, command, Duration::ZERO)
             .await
             .map(drop)
+    }
+
+    async fn prune_containers(&self, options: &PruneContainersOptions) -> Result<PruneReport> {
+        self.name(options.validate(), Operation::PruneContainers, "")?;
+        let call = |_| Ok(wire::prune_containers(options));
+        self.question(
+            Operation::PruneContainers,
+            "",
+            call,
+            wire::pruned_containers,
+        )
+        .await
     }
 
     async fn create_network(&self, spec: &NetworkSpec) -> Result<CreatedNetwork> {

@@ -15,11 +15,11 @@ use crate::model::{
     ExecSession, FileChange, ImageArchive, ImageDetails, ImagePruneReport, ImageRef, ImageRemoval,
     ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions,
     ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
-    NetworkSummary, Ping, ProcessTable, PruneImagesOptions, PruneNetworksOptions, PruneReport,
-    PruneVolumesOptions, PullOptions, PullStream, RemoveImageOptions, RemoveOptions,
-    RemoveVolumeOptions, RestartOptions, StartOutcome, StatsStream, StopOptions, StopOutcome,
-    TerminalSize, TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec,
-    WaitCondition, WaitOptions, WaitOutcome,
+    NetworkSummary, Ping, ProcessTable, PruneContainersOptions, PruneImagesOptions,
+    PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullOptions, PullStream,
+    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, StartOutcome,
+    StatsStream, StopOptions, StopOutcome, TerminalSize, TopOptions, UpdateOptions, VolumeDetails,
+    VolumeList, VolumeName, VolumeSpec, WaitCondition, WaitOptions, WaitOutcome,
 };
 use crate::operation::Operation as Op;
 
@@ -252,6 +252,11 @@ impl ContainerBackend for HybridBackend {
 
     async fn remove(&self, container: &ContainerRef, options: &RemoveOptions) -> Result<()> {
         self.run(Op::Remove, ask!(remove(container, options))).await
+    }
+
+    async fn prune_containers(&self, options: &PruneContainersOptions) -> Result<PruneReport> {
+        self.run(Op::PruneContainers, ask!(prune_containers(options)))
+            .await
     }
 
     async fn create_network(&self, spec: &NetworkSpec) -> Result<CreatedNetwork> {

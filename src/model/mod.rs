@@ -137,7 +137,7 @@ pub use network::{
     CreatedNetwork, NetworkDetails, NetworkMember, NetworkSpec, NetworkSummary, Subnet,
 };
 pub use network_options::{ConnectOptions, DisconnectOptions, ListNetworksOptions};
-pub use prune::{PruneNetworksOptions, PruneReport, PruneVolumesOptions};
+pub use prune::{PruneContainersOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions};
 pub use pull::{EnsureOptions, PullEvent, PullOptions, PullPolicy, PullStatus, PullStream};
 pub use reference::{ContainerName, ContainerRef, ExecId, LabelKey, NetworkRef, VolumeName};
 pub use registry_auth::RegistryAuth;

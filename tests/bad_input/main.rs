@@ -8,8 +8,8 @@ mod untouched;
 use catamaran::model::{
     AttachOptions, Cidr, ContainerName, ContainerRef, ExecId, ImageRef, LabelKey,
     ListImagesOptions, ListNetworksOptions, ListVolumesOptions, LogsOptions, NetworkMode,
-    NetworkRef, PruneImagesOptions, PruneNetworksOptions, PruneVolumesOptions, Signal, TopOptions,
-    UpdateOptions, VolumeName,
+    NetworkRef, PruneContainersOptions, PruneImagesOptions, PruneNetworksOptions,
+    PruneVolumesOptions, Signal, TopOptions, UpdateOptions, VolumeName,
 };
 use catamaran::{ContainerBackend, Effect, Error, ErrorKind};
 
@@ -205,6 +205,16 @@ async fn what_the_call_refuses_never_reaches_the_engine() {
         untouched
             .refuses("labels", async |engine| engine.prune_images(options).await)
             .await;
+    }
+    for value in [huge(), "a\0".to_owned()] {
+        let label = || LabelKey::new("a").expect("a key");
+        let prune = &PruneContainersOptions::default().with_label(label(), value.clone());
+        let spare = &PruneContainersOptions::default().without_label(label(), value);
+        for options in [prune, spare] {
+            let prune =
+                async |engine: &dyn ContainerBackend| engine.prune_containers(options).await;
+            untouched.refuses("labels", prune).await;
+        }
     }
     let nothing = &LogsOptions::default().with_stdout(false).with_stderr(false);
     untouched

@@ -65,6 +65,10 @@ pub fn sound(request: &Recorded) -> (u16, Body) {
             200,
             json!([{"Path": "/new", "Kind": 1}, {"Path": "/", "Kind": 0}]),
         ),
+        ("POST", ["containers", "prune"]) => one(
+            200,
+            json!({"ContainersDeleted": ["c0ffee"], "SpaceReclaimed": 5}),
+        ),
         ("GET", ["system", "df"]) => one(200, space()),
         ("GET", ["containers", _, "logs"]) | ("POST", ["exec", _, "start"]) => (200, Body::Output),
         ("POST", ["containers", _, "update"]) => one(200, json!({"Warnings": ["no swap"]})),

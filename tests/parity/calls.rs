@@ -10,11 +10,12 @@ use catamaran::model::{
     ImageArchive, ImageDetails, ImagePruneReport, ImageRef, ImageRemoval, ImageSummary,
     ImportOptions, Input, KillOptions, LabelKey, ListImagesOptions, ListNetworksOptions,
     ListOptions, ListVolumesOptions, LogChunk, LogSource, LogStream, LogsOptions, NetworkDetails,
-    NetworkRef, NetworkSpec, NetworkSummary, Ping, ProcessTable, PruneImagesOptions,
-    PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullEvent, PullOptions, RegistryAuth,
-    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, StartOutcome,
-    StopOptions, StopOutcome, TerminalSize, TopOptions, UpdateOptions, VolumeDetails, VolumeList,
-    VolumeName, VolumeSpec, WaitCondition, WaitOptions, WaitOutcome,
+    NetworkRef, NetworkSpec, NetworkSummary, Ping, ProcessTable, PruneContainersOptions,
+    PruneImagesOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullEvent,
+    PullOptions, RegistryAuth, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions,
+    RestartOptions, StartOutcome, StopOptions, StopOutcome, TerminalSize, TopOptions,
+    UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitCondition, WaitOptions,
+    WaitOutcome,
 };
 use catamaran::{ContainerBackend, Effect, Error, ErrorKind, Operation};
 use futures::{StreamExt, TryStreamExt};
@@ -65,6 +66,7 @@ pub enum Call {
     Attach(ContainerRef, AttachOptions, Bytes),
     Resize(ContainerRef, TerminalSize),
     Remove(ContainerRef, RemoveOptions),
+    PruneContainers(PruneContainersOptions),
     CreateNetwork(NetworkSpec),
     InspectNetwork(NetworkRef),
     ListNetworks(ListNetworksOptions),
@@ -221,6 +223,7 @@ impl Call {
             }
             Self::Resize(id, size) => done(on.resize(id, *size).await?),
             Self::Remove(id, options) => done(on.remove(id, options).await?),
+            Self::PruneContainers(options) => Reply::Pruned(on.prune_containers(options).await?),
             Self::CreateNetwork(spec) => Reply::Network(on.create_network(spec).await?),
             Self::InspectNetwork(id) => {
                 Reply::NetworkDetails(Box::new(on.inspect_network(id).await?))
@@ -548,6 +551,13 @@ pub fn call(operation: Operation) -> BoxedStrategy<Call> {
             .prop_map(|(id, force, volumes)| {
                 let options = RemoveOptions::default().with_force(force);
                 Call::Remove(id, options.with_volumes(volumes))
+            })
+            .boxed(),
+        O::PruneContainers => (filters(), filters(), option::of(words::moment()))
+            .prop_map(|(labels, without, until)| {
+                let mut options = PruneContainersOptions::default().with_until(until);
+                (options.labels, options.without_labels) = (labels, without);
+                Call::PruneContainers(options)
             })
             .boxed(),
         other => objects::call(other),

@@ -12,7 +12,7 @@ use crate::endpoint::ApiVersion;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{
     CgroupVersion, ContainerRef, ContainerState, ContainerSummary, Created, EngineInfo,
-    EngineProduct, EngineVersion, ImageRef, ImageSummary, Ping, WaitOutcome, unix,
+    EngineProduct, EngineVersion, ImageRef, ImageSummary, Ping, PruneReport, WaitOutcome, unix,
 };
 
 /// Reads JSON; what it says of a failure names no content, since content may be secret.
@@ -251,6 +251,22 @@ pub(crate) fn warnings(body: &[u8]) -> Result<Vec<String>> {
         return Ok(Vec::new());
     }
     Ok(json::<Answer>(body)?.warnings)
+}
+
+pub(crate) fn pruned_containers(body: &[u8]) -> Result<PruneReport> {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        #[serde(default, deserialize_with = "nullable")]
+        containers_deleted: Vec<String>,
+        #[serde(default, deserialize_with = "nullable")]
+        space_reclaimed: u64,
+    }
+    let answer = json::<Option<Answer>>(body)?.unwrap_or_default();
+    Ok(PruneReport {
+        removed: answer.containers_deleted,
+        reclaimed: answer.space_reclaimed,
+    })
 }
 
 pub(crate) fn summaries(body: &[u8]) -> Result<Vec<ContainerSummary>> {

@@ -11,8 +11,9 @@ use crate::error::{Error, Result};
 use crate::model::{
     ContainerRef, ContainerSpec, DeviceCount, DeviceRequest, DriverOptions, EnvVars, HealthCheck,
     HealthTest, ImageArchive, ImageRef, ImportOptions, LabelKey, ListImagesOptions, ListOptions,
-    LogsOptions, MemorySwap, Mount, MountKind, PortMapping, RemoveImageOptions, Resources,
-    RestartPolicy, SeccompProfile, SecurityProfile, UpdateOptions, WaitOptions, format_unix,
+    LogsOptions, MemorySwap, Mount, MountKind, PortMapping, PruneContainersOptions,
+    RemoveImageOptions, Resources, RestartPolicy, SeccompProfile, SecurityProfile, UpdateOptions,
+    WaitOptions, format_unix,
 };
 
 /// The one path that is asked without a version: it is how the version is learnt.
@@ -88,6 +89,15 @@ pub(crate) fn list(options: &ListOptions) -> Call {
 /// A name as the regular expression that Docker takes, after what may stand before it.
 pub(super) fn literal(before: &str, name: &str) -> String {
     format!("^{before}{}$", name.replace('.', r"\."))
+}
+
+pub(crate) fn prune_containers(options: &PruneContainersOptions) -> Call {
+    let filters = Filters::default()
+        .with_labels("label", &options.labels)
+        .with_labels("label!", &options.without_labels)
+        .with("until", options.until.map(format_unix));
+    let path = Query::new("/containers/prune").with_filters(&filters);
+    Call::post(path.finish())
 }
 
 pub(crate) fn wait(container: &ContainerRef, options: &WaitOptions) -> Call {
