@@ -9,9 +9,14 @@ use crate::quote::one_line;
 /// The certificates of a TLS connection: whom to trust, and who we are.
 ///
 /// The engine's certificate and name are always verified; there is no switch for it. Only paths are kept, so
-/// that nothing secret is in `Debug` or a log. An engine reads the files when it is made, with the feature
-/// `tls`: once they have been renewed, make a new one. It refuses a key that others than its owner may
-/// read.
+/// that nothing secret is in `Debug` or a log.
+///
+/// With the feature `tls`, an engine reads the files when it is made, and refuses a key that others than its
+/// owner may read. They may be renewed at any time, in any way: written over, moved into place, or through a
+/// link, as Kubernetes does it. Each new connection is made with the files as they are, and after the idle
+/// timeout at the latest nothing is begun on those that were made before. A set that can't be used, such as a new
+/// certificate whose key is still to come, is told in the log once and tried again by the next connection;
+/// until then the last good one serves. The platform's authorities are read again only with files of one's own.
 ///
 /// ```
 /// use catamaran::TlsConfig;

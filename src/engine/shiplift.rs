@@ -40,9 +40,7 @@ pub struct ShipliftCarrier {
 }
 
 struct Shared {
-    config: Config,
-    #[cfg(feature = "tls")]
-    tls: Option<Tls>,
+    roads: Arc<Roads>,
     lanes: Mutex<Vec<Lane>>,
     streams: OnceLock<Lane>,
 }
@@ -50,13 +48,24 @@ struct Shared {
 /// A runtime with a client of its own, whose connections it drives: a lane, or the place of streams.
 struct Lane {
     runtime: Option<tokio::runtime::Runtime>,
-    road: Road,
+    road: Place,
 }
 
 /// shiplift's transport, and what its failures mean.
 #[derive(Clone)]
 struct Road {
     transport: Transport,
+    /// With the generation of the certificates that its connections are made with.
+    #[cfg(feature = "tls")]
+    tls: Option<(Tls, u64)>,
+}
+
+/// Where a road is kept, which is made when it is first wanted.
+type Place = Arc<Mutex<Option<Road>>>;
+
+/// What roads are made of.
+struct Roads {
+    config: Config,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
 }
@@ -79,13 +88,13 @@ impl Lane {
     }
 }
 
-impl Shared {
-    fn transport(&self) -> Result<Transport> {
+impl Roads {
+    fn road(&self) -> Result<Road> {
         let mut builder = Client::builder();
         builder.pool_idle_timeout(self.config.idle_timeout());
         let endpoint = self.config.endpoint();
         let authority = endpoint.authority().unwrap_or_default();
-        Ok(match endpoint {
+        let transport = match endpoint {
             Endpoint::Unix { path } => Transport::Unix {
                 client: builder.build(hyperlocal::UnixConnector),
                 path: path.to_string_lossy().into_owned(),
@@ -97,17 +106,63 @@ impl Shared {
             Endpoint::Tls { .. } => {
                 #[cfg(feature = "tls")]
                 if let Some(tls) = &self.tls {
-                    return Ok(Transport::EncryptedTcp {
-                        client: builder.build(tls.http()),
-                        host: format!("https://{authority}"),
+                    let latest = tls.look();
+                    return Ok(Road {
+                        transport: Transport::EncryptedTcp {
+                            client: builder.build(latest.value.clone()),
+                            host: format!("https://{authority}"),
+                        },
+                        tls: Some((tls.clone(), latest.generation)),
                     });
                 }
                 // Refused when the engine is made: no plaintext is ever sent there.
                 return Err(super::left_out(endpoint));
             }
+        };
+        Ok(Road {
+            transport,
+            #[cfg(feature = "tls")]
+            tls: None,
         })
     }
 
+    /// The road of that place, made anew where the certificates have been; what is under way on the old one
+    /// goes on. It looks at their files, and so may block.
+    fn latest(&self, place: &Mutex<Option<Road>>) -> Result<Road> {
+        let mut place = lock(place);
+        match &*place {
+            Some(road) if road.is_latest() => Ok(road.clone()),
+            _ => Ok(place.insert(self.road()?).clone()),
+        }
+    }
+
+    /// As [`latest`](Self::latest), on a thread that mustn't block.
+    async fn latest_aside(self: Arc<Self>, place: Place) -> Result<Road> {
+        match self.config.endpoint() {
+            Endpoint::Tls { .. } => tokio::task::spawn_blocking(move || self.latest(&place))
+                .await
+                .map_err(stopping)?,
+            _ => self.latest(&place),
+        }
+    }
+}
+
+impl Road {
+    #[cfg_attr(not(feature = "tls"), expect(clippy::unused_self))]
+    fn is_latest(&self) -> bool {
+        #[cfg(feature = "tls")]
+        if let Some((tls, generation)) = &self.tls {
+            return tls.look().generation == *generation;
+        }
+        true
+    }
+}
+
+fn stopping(ended: tokio::task::JoinError) -> Error {
+    Error::new(ErrorKind::Cancelled, "the host's runtime is shutting down").with_source(ended)
+}
+
+impl Shared {
     fn check_out(&self) -> Result<Lane> {
         if let Some(lane) = lock(&self.lanes).pop() {
             return Ok(lane);
@@ -121,11 +176,7 @@ impl Shared {
         })?;
         Ok(Lane {
             runtime: Some(runtime),
-            road: Road {
-                transport: self.transport()?,
-                #[cfg(feature = "tls")]
-                tls: self.tls.clone(),
-            },
+            road: Place::default(),
         })
     }
 
@@ -205,7 +256,8 @@ fn url(host: &str, path: &str) -> Result<hyper014::Uri> {
 
 async fn failed(road: &Road, error: hyper014::Error) -> Error {
     #[cfg(feature = "tls")]
-    if let (Some(tls), Transport::EncryptedTcp { client, host }) = (&road.tls, &road.transport) {
+    if let (Some((tls, _)), Transport::EncryptedTcp { client, host }) = (&road.tls, &road.transport)
+    {
         return refused(tls, client, host, error).await;
     }
     #[cfg(not(feature = "tls"))]
@@ -329,21 +381,18 @@ impl ShipliftCarrier {
             }
             began.store(true, std::sync::atomic::Ordering::Release);
             let lane = shared.check_out()?;
+            let road = shared.roads.latest(&lane.road)?;
             // Measured on the caller's clock, which a test may have paused; the lane has a clock of its own.
             let left = envelope.deadline.left();
             let answer = lane
                 .runtime()?
-                .block_on(in_lane(&lane.road, call, envelope, gone, left));
+                .block_on(in_lane(&road, call, envelope, gone, left));
             shared.put_back(lane);
             answer
         });
         match envelope.deadline.bound(join).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => Err(Error::new(
-                ErrorKind::Cancelled,
-                "the host's runtime is shutting down",
-            )
-            .with_source(error)),
+            Ok(Err(ended)) => Err(stopping(ended)),
             Err(timeout) if begun.load(std::sync::atomic::Ordering::Acquire) => Err(timeout),
             Err(timeout) => Err(timeout.with_effect(Effect::NotSent)),
         }
@@ -352,13 +401,21 @@ impl ShipliftCarrier {
 
 impl ShipliftCarrier {
     /// Runs what begins a stream where streams live.
-    async fn on_streams<T, F>(&self, envelope: Envelope, begin: impl FnOnce(Road) -> F) -> Result<T>
+    async fn on_streams<T, F>(
+        &self,
+        envelope: Envelope,
+        begin: impl FnOnce(Road) -> F + Send + 'static,
+    ) -> Result<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
         let streams = self.shared.streams()?;
-        let begun = AbortOnDrop(streams.runtime()?.spawn(begin(streams.road.clone())));
+        let (roads, road) = (Arc::clone(&self.shared.roads), Arc::clone(&streams.road));
+        let begun = AbortOnDrop(streams.runtime()?.spawn(async move {
+            let road = roads.latest_aside(road).await?;
+            begin(road).await
+        }));
         match envelope.deadline.bound(begun).await? {
             Ok(begun) => begun,
             Err(error) => {
@@ -413,9 +470,11 @@ impl Carrier for ShipliftCarrier {
             _ => None,
         };
         let shared = Shared {
-            config: config.clone(),
-            #[cfg(feature = "tls")]
-            tls,
+            roads: Arc::new(Roads {
+                config: config.clone(),
+                #[cfg(feature = "tls")]
+                tls,
+            }),
             lanes: Mutex::default(),
             streams: OnceLock::new(),
         };
@@ -429,7 +488,7 @@ impl Carrier for ShipliftCarrier {
     }
 
     async fn open(&self, call: Call, envelope: Envelope) -> Result<OpenAnswer> {
-        let opened = |road: Road| async move {
+        let opened = move |road: Road| async move {
             let response = send(&road, request(&road, call, envelope)?).await?;
             Ok((head(&response), response.into_body()))
         };
@@ -441,7 +500,7 @@ impl Carrier for ShipliftCarrier {
     }
 
     async fn take_over(&self, call: Call, envelope: Envelope) -> Result<Handover> {
-        let taken = |road: Road| async move {
+        let taken = move |road: Road| async move {
             let mut request = request(&road, call, envelope)?;
             for (name, value) in wire::TAKE_OVER {
                 let value = hyper014::header::HeaderValue::from_static(value);

@@ -42,21 +42,40 @@ impl Road {
         }
     }
 
-    pub(super) async fn connect(&self) -> Result<Stream> {
-        match self {
-            Self::Unix(path) => UnixStream::connect(path)
-                .await
-                .map(Stream::Unix)
-                .map_err(no_connection),
-            Self::Tcp(address) => tcp(address).await.map(Stream::Tcp).map_err(no_connection),
+    /// A connection, and the generation of the certificates that it was made with.
+    pub(super) async fn connect(&self) -> Result<(Stream, u64)> {
+        let stream = match self {
+            Self::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
+            Self::Tcp(address) => tcp(address).await.map(Stream::Tcp),
             #[cfg(feature = "tls")]
             Self::Tls(address, connector) => {
+                let with = connector.look().await.map_err(no_connection)?;
                 let stream = tcp(address).await.map_err(no_connection)?;
-                let stream = connector.connect(stream).await;
-                stream
-                    .map(|stream| Stream::Tls(Box::new(stream)))
-                    .map_err(|cause| connector.no_connection(cause))
+                let stream = connector.connect(&with, stream).await;
+                return stream
+                    .map(|stream| (Stream::Tls(Box::new(stream)), with.generation))
+                    .map_err(|cause| connector.no_connection(cause));
             }
+        };
+        stream.map(|stream| (stream, 0)).map_err(no_connection)
+    }
+
+    /// The latest generation of certificates, as far as anybody has looked.
+    pub(super) fn generation(&self) -> u64 {
+        match self {
+            Self::Unix(_) | Self::Tcp(_) => 0,
+            #[cfg(feature = "tls")]
+            Self::Tls(_, connector) => connector.generation(),
+        }
+    }
+
+    /// Looks whether there are new certificates.
+    #[cfg_attr(not(feature = "tls"), expect(clippy::unused_async))]
+    pub(super) async fn look(&self) {
+        #[cfg(feature = "tls")]
+        if let Self::Tls(_, connector) = self {
+            // What goes wrong in it goes wrong when a connection is made, and is told then.
+            drop(connector.look().await);
         }
     }
 

@@ -33,9 +33,8 @@ const HOST: HeaderValue = HeaderValue::from_static("localhost");
 type Driver<B> = Connection<TokioIo<Socket>, B>;
 
 pub(super) struct Transport<B> {
-    road: Road,
     connect_timeout: Duration,
-    idle: Arc<Idle<B>>,
+    pool: Arc<Pool<B>>,
 }
 
 /// A connection, for one request after the other. Dropped, it ends with its current answer.
@@ -43,6 +42,8 @@ pub(super) struct Link<B> {
     requests: SendRequest<B>,
     gate: Gate,
     driver: Id,
+    /// Of the certificates that it was made with.
+    generation: u64,
     idle_since: Instant,
 }
 
@@ -57,13 +58,14 @@ impl<B> Link<B> {
     }
 }
 
-/// The connections that nobody uses, the latest used last.
-struct Idle<B> {
+/// The way to the engine, and the connections that nobody uses, the latest used last.
+struct Pool<B> {
+    road: Road,
     timeout: Duration,
     links: Mutex<Vec<Link<B>>>,
 }
 
-impl<B> Idle<B> {
+impl<B> Pool<B> {
     fn links(&self) -> MutexGuard<'_, Vec<Link<B>>> {
         lock(&self.links)
     }
@@ -75,10 +77,12 @@ impl<B> Idle<B> {
         Some(links.remove(latest))
     }
 
-    /// Drops those that nobody has used for long.
+    /// Drops those that nobody has used for long, and those of certificates that were renewed since.
     fn prune(&self) {
-        self.links()
-            .retain(|link| link.idle_since.elapsed() < self.timeout);
+        let generation = self.road.generation();
+        self.links().retain(|link| {
+            link.generation == generation && link.idle_since.elapsed() < self.timeout
+        });
     }
 }
 
@@ -90,9 +94,9 @@ where
 {
     pub(super) fn new(config: &Config) -> Result<Self> {
         Ok(Self {
-            road: Road::new(config.endpoint())?,
             connect_timeout: config.connect_timeout(),
-            idle: Arc::new(Idle {
+            pool: Arc::new(Pool {
+                road: Road::new(config.endpoint())?,
                 timeout: config.idle_timeout(),
                 links: Mutex::default(),
             }),
@@ -128,7 +132,7 @@ where
     }
 
     fn no_answer(&self, cause: hyper::Error, link: Link<B>) -> Error {
-        match self.road.refused(&link.gate, cause) {
+        match self.pool.road.refused(&link.gate, cause) {
             // The engine took the connection for none of its own, and read nothing.
             Ok(refused) => refused.with_effect(Effect::NotSent),
             Err(cause) => no_answer(cause).with_effect(link.give_up()),
@@ -139,14 +143,14 @@ where
     pub(super) fn keep(&self, mut link: Link<B>) {
         link.gate.reopen();
         link.idle_since = Instant::now();
-        self.idle.links().push(link);
+        self.pool.links().push(link);
     }
 
     /// A kept connection that is open still.
     async fn kept(&self, deadline: Deadline) -> Result<Option<Link<B>>> {
-        self.idle.prune();
+        self.pool.prune();
         loop {
-            let Some(mut link) = self.idle.take(Handle::current().id()) else {
+            let Some(mut link) = self.pool.take(Handle::current().id()) else {
                 return Ok(None);
             };
             // Nobody reads its last answer any more: it is ready at once, or closed.
@@ -160,14 +164,23 @@ where
 
     async fn connect(&self, deadline: Deadline) -> Result<Link<B>> {
         let (link, connection) = self.open(deadline).await?;
-        let idle = Arc::downgrade(&self.idle);
-        let period = self.idle.timeout;
+        let pool = Arc::downgrade(&self.pool);
+        let period = self.pool.timeout;
         tokio::spawn(async move {
             let mut connection = pin!(connection);
-            // How it ends shows where it is used. Each also looks after the idle ones, whoever is left.
-            while tokio::time::timeout(period, &mut connection).await.is_err() {
-                if let Some(idle) = idle.upgrade() {
-                    idle.prune();
+            // How it ends shows where it is used. Each also looks after the idle ones, whoever is left, and
+            // after the certificates, which no new connection does while those that are kept suffice.
+            let look_after = || async {
+                tokio::time::sleep(period).await;
+                if let Some(pool) = pool.upgrade() {
+                    pool.prune();
+                    pool.road.look().await;
+                }
+            };
+            loop {
+                tokio::select! {
+                    _ = &mut connection => break,
+                    () = look_after() => {}
                 }
             }
         });
@@ -178,20 +191,23 @@ where
     async fn open(&self, deadline: Deadline) -> Result<(Link<B>, Driver<B>)> {
         let gate = Gate::default();
         let open = async {
-            let connected = tokio::time::timeout(self.connect_timeout, self.road.connect());
-            let stream = connected
+            let connected = tokio::time::timeout(self.connect_timeout, self.pool.road.connect());
+            let (stream, generation) = connected
                 .await
                 .map_err(|_| no_connection(io::Error::from(io::ErrorKind::TimedOut)))??;
             let socket = Socket::new(stream, gate.clone());
-            handshake(TokioIo::new(socket)).await.map_err(no_connection)
+            let made = handshake(TokioIo::new(socket)).await;
+            let (requests, connection) = made.map_err(no_connection)?;
+            Ok::<_, Error>((requests, connection, generation))
         };
         let opened = deadline.bound(open).await;
-        let (requests, connection) =
+        let (requests, connection, generation) =
             opened.map_err(|error| error.with_effect(Effect::NotSent))??;
         let link = Link {
             requests,
             gate,
             driver: Handle::current().id(),
+            generation,
             idle_since: Instant::now(),
         };
         Ok((link, connection))

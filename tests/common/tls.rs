@@ -4,8 +4,8 @@ use std::fs::{self, Permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use catamaran::{Endpoint, TlsConfig};
 use rcgen::{
@@ -106,16 +106,20 @@ impl Authority {
 
     /// The three files as Docker names them, for a client.
     pub fn client_directory(&self) -> tempfile::TempDir {
-        let client = self.issue("client", &[]);
         let directory = tempfile::tempdir().expect("a directory");
-        for (from, to) in [
-            (&self.ca(), "ca.pem"),
-            (&client.cert, "cert.pem"),
-            (&client.key, "key.pem"),
-        ] {
+        for (from, to) in self.client_files(&self.issue("client", &[])) {
             fs::copy(from, directory.path().join(to)).expect("a file");
         }
         directory
+    }
+
+    /// What a client needs, and how Docker names it.
+    pub fn client_files(&self, client: &Issued) -> [(PathBuf, &'static str); 3] {
+        [
+            (self.ca(), "ca.pem"),
+            (client.cert.clone(), "cert.pem"),
+            (client.key.clone(), "key.pem"),
+        ]
     }
 
     /// What a client takes that trusts this authority and bears its certificate.
@@ -136,8 +140,15 @@ fn write_key(path: &Path, pem: &str) {
 /// dropped.
 pub struct TlsPeer {
     address: SocketAddr,
-    accepted: Arc<AtomicUsize>,
+    front: Arc<Front>,
     server: AbortHandle,
+}
+
+struct Front {
+    acceptor: Mutex<TlsAcceptor>,
+    engine: PathBuf,
+    accepted: AtomicUsize,
+    seen: Mutex<Vec<CertificateDer<'static>>>,
 }
 
 impl TlsPeer {
@@ -154,16 +165,29 @@ impl TlsPeer {
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let accepted = Arc::new(AtomicUsize::new(0));
-        let acceptor = acceptor(versions, server, clients);
-        let engine = engine.path().expect("a unix socket").to_owned();
-        let serve = serve(listener, acceptor, engine, Arc::clone(&accepted));
-        let server = tokio::spawn(serve).abort_handle();
+        let front = Arc::new(Front {
+            acceptor: Mutex::new(acceptor(versions, server, clients)),
+            engine: engine.path().expect("a unix socket").to_owned(),
+            accepted: AtomicUsize::new(0),
+            seen: Mutex::default(),
+        });
+        let server = tokio::spawn(serve(listener, Arc::clone(&front))).abort_handle();
         Self {
             address,
-            accepted,
+            front,
             server,
         }
+    }
+
+    /// Is this server for clients of this authority from the next connection on.
+    pub fn renew(&self, server: &Issued, clients: &Authority) {
+        *self.front.acceptor.lock().expect("an acceptor") =
+            acceptor(&BOTH_VERSIONS, server, clients);
+    }
+
+    /// The clients' certificates, one for each connection that was taken.
+    pub fn seen(&self) -> Vec<CertificateDer<'static>> {
+        self.front.seen.lock().expect("certificates").clone()
     }
 
     pub fn endpoint(&self, tls: TlsConfig) -> Endpoint {
@@ -176,7 +200,7 @@ impl TlsPeer {
 
     /// How many connections there were.
     pub fn accepted(&self) -> usize {
-        self.accepted.load(Ordering::SeqCst)
+        self.front.accepted.load(Ordering::SeqCst)
     }
 }
 
@@ -211,21 +235,20 @@ fn acceptor(
     Arc::new(config).into()
 }
 
-async fn serve(
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    engine: PathBuf,
-    accepted: Arc<AtomicUsize>,
-) {
+async fn serve(listener: TcpListener, front: Arc<Front>) {
     // Connections end with the accepting task.
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        accepted.fetch_add(1, Ordering::SeqCst);
-        let (acceptor, engine) = (acceptor.clone(), engine.clone());
+        front.accepted.fetch_add(1, Ordering::SeqCst);
+        let front = Arc::clone(&front);
+        let acceptor = front.acceptor.lock().expect("an acceptor").clone();
         connections.spawn(async move {
             stream.set_nodelay(true)?;
             let mut client = acceptor.accept(stream).await?;
-            let mut engine = UnixStream::connect(engine).await?;
+            let chain = client.get_ref().1.peer_certificates().unwrap_or_default();
+            let own = chain.iter().take(1).map(|own| own.clone().into_owned());
+            front.seen.lock().expect("certificates").extend(own);
+            let mut engine = UnixStream::connect(&front.engine).await?;
             tokio::io::copy_bidirectional(&mut client, &mut engine).await
         });
     }

@@ -1,11 +1,12 @@
 //! TLS under both engines: the same files, the same trust, and the same words where it fails.
 //!
-//! The files are read once for each engine. Which authorities are trusted, and whose key is presented, is
+//! The files are read when an engine is made, and again once they have changed. Which authorities are trusted, and whose key is presented, is
 //! decided here; [`rustls`] and [`openssl`] only put it into the terms of their library.
 
 mod fault;
 mod files;
 pub(super) mod openssl;
+mod renewal;
 pub(super) mod rustls;
 
 use std::error::Error as StdError;
@@ -13,6 +14,7 @@ use std::io;
 
 use fault::{Fault, Parties};
 use files::Files;
+use renewal::{Made, Renewed};
 
 /// The cause of that type, however deep. An I/O error hides its own from `source`.
 fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {

@@ -18,14 +18,14 @@ use openssl::x509::verify::{X509CheckFlags, X509VerifyFlags};
 
 use super::files::{self, Identity, wrong};
 use super::rustls::mismatch;
-use super::{Fault, Files, Parties, find};
+use super::{Fault, Files, Made, Parties, Renewed, find};
 use crate::endpoint::TlsConfig;
 use crate::error::{Error, Result};
 
-/// The connector to one engine, whose copies share their sessions, and what its failures mean.
+/// Makes connectors to one engine, whose copies share their sessions, and says what their failures mean.
 #[derive(Clone)]
 pub(in crate::engine) struct Connector {
-    connector: HttpsConnector<HttpConnector>,
+    renewed: Arc<Renewed<HttpsConnector<HttpConnector>>>,
     parties: Arc<Parties>,
     verdict: Arc<AtomicI32>,
 }
@@ -36,21 +36,28 @@ impl Connector {
         host: &str,
         tls: &TlsConfig,
     ) -> Result<Self> {
-        let builder = builder(Files::read(tls)?, tls)?;
         http.enforce_http(false);
-        let mut connector = HttpsConnector::with_connector(http, builder).map_err(no_setup)?;
         let verdict = Arc::new(AtomicI32::new(0));
-        let (last, host_name) = (Arc::clone(&verdict), host.to_owned());
-        connector.set_callback(move |connection, _| expect(connection, &host_name, &last));
+        let (last, host_name, named) = (Arc::clone(&verdict), host.to_owned(), tls.clone());
+        let renewed = Renewed::new(tls, move |files| {
+            // Whole, and not its certificates alone: a session that the old ones began would go on as them.
+            let builder = builder(files, &named)?;
+            let mut connector =
+                HttpsConnector::with_connector(http.clone(), builder).map_err(no_setup)?;
+            let (last, host_name) = (Arc::clone(&last), host_name.clone());
+            connector.set_callback(move |connection, _| expect(connection, &host_name, &last));
+            Ok(connector)
+        })?;
         Ok(Self {
-            connector,
+            renewed: Arc::new(renewed),
             parties: Arc::new(Parties::new(host, tls)),
             verdict,
         })
     }
 
-    pub(in crate::engine) fn http(&self) -> HttpsConnector<HttpConnector> {
-        self.connector.clone()
+    /// What new connections are made with. It looks at the files, and so may block.
+    pub(in crate::engine) fn look(&self) -> Arc<Made<HttpsConnector<HttpConnector>>> {
+        self.renewed.look()
     }
 
     /// The error of a connection that couldn't be made.

@@ -14,64 +14,49 @@ use tokio_rustls::rustls::{
 
 use super::super::carrier::Cause;
 use super::files::{self, Identity, wrong};
-use super::{Fault, Files, Parties, find};
+use super::{Fault, Files, Made, Parties, Renewed, find};
 use crate::endpoint::TlsConfig;
 use crate::error::{Error, Result};
 
 /// Makes connections to one engine, and remembers their sessions.
 pub(in crate::engine) struct Connector {
-    connector: TlsConnector,
+    renewed: Arc<Renewed<TlsConnector>>,
     name: ServerName<'static>,
     parties: Parties,
 }
 
 impl Connector {
     pub(in crate::engine) fn new(host: &str, tls: &TlsConfig) -> Result<Self> {
-        let Files {
-            authorities,
-            identity,
-        } = Files::read(tls)?;
-        let mut roots = RootCertStore::empty();
-        // A platform has some that no parser takes.
-        let (taken, _) = roots.add_parsable_certificates(authorities);
-        if let (0, Some(path)) = (taken, tls.ca()) {
-            return Err(files::fault(path, "holds no certificate of an authority"));
-        }
-        // Named, since a program may hold several providers, and rustls then chooses none.
-        let provider = Arc::new(crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| wrong("TLS can't be set up".into()).with_source(error))?
-            .with_root_certificates(roots);
-        let config =
-            match identity {
-                None => builder.with_no_client_auth(),
-                Some(Identity { chain, key }) => builder
-                    .with_client_auth_cert(chain, key)
-                    .map_err(|error| match (error, tls.cert()) {
-                        // As `openssl x509 -req` makes them without an extension file.
-                        (RustlsError::InvalidCertificate(_), Some(cert)) => files::fault(
-                            cert,
-                            "can't be used by rustls, which takes X.509 version 3",
-                        ),
-                        _ => mismatch(tls),
-                    })?,
-            };
         let name = ServerName::try_from(host.to_owned()).map_err(|error| {
             wrong("TLS needs a host name or an address".into()).with_source(error)
         })?;
+        let named = tls.clone();
+        let renewed = Renewed::new(tls, move |files| connector(files, &named))?;
         Ok(Self {
-            connector: Arc::new(config).into(),
+            renewed: Arc::new(renewed),
             name,
             parties: Parties::new(host, tls),
         })
     }
 
+    /// What a new connection is made with. Files are no matter for a thread that mustn't block.
+    pub(in crate::engine) async fn look(&self) -> io::Result<Arc<Made<TlsConnector>>> {
+        let renewed = Arc::clone(&self.renewed);
+        let looked = tokio::task::spawn_blocking(move || renewed.look());
+        looked.await.map_err(io::Error::other)
+    }
+
+    /// Of the certificates that were seen last.
+    pub(in crate::engine) fn generation(&self) -> u64 {
+        self.renewed.generation()
+    }
+
     pub(in crate::engine) async fn connect(
         &self,
+        with: &Made<TlsConnector>,
         stream: TcpStream,
     ) -> io::Result<TlsStream<TcpStream>> {
-        self.connector.connect(self.name.clone(), stream).await
+        with.value.connect(self.name.clone(), stream).await
     }
 
     /// The error of a connection that couldn't be made.
@@ -113,6 +98,36 @@ impl Connector {
             _ => Fault::Other,
         }
     }
+}
+
+fn connector(files: Files, tls: &TlsConfig) -> Result<TlsConnector> {
+    let mut roots = RootCertStore::empty();
+    // A platform has some that no parser takes.
+    let (taken, _) = roots.add_parsable_certificates(files.authorities);
+    if let (0, Some(path)) = (taken, tls.ca()) {
+        return Err(files::fault(path, "holds no certificate of an authority"));
+    }
+    // Named, since a program may hold several providers, and rustls then chooses none.
+    let provider = Arc::new(crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| wrong("TLS can't be set up".into()).with_source(error))?
+        .with_root_certificates(roots);
+    let config = match files.identity {
+        None => builder.with_no_client_auth(),
+        Some(Identity { chain, key }) => {
+            builder.with_client_auth_cert(chain, key).map_err(|error| {
+                match (error, tls.cert()) {
+                    // As `openssl x509 -req` makes them without an extension file.
+                    (RustlsError::InvalidCertificate(_), Some(cert)) => {
+                        files::fault(cert, "can't be used by rustls, which takes X.509 version 3")
+                    }
+                    _ => mismatch(tls),
+                }
+            })?
+        }
+    };
+    Ok(Arc::new(config).into())
 }
 
 /// An alert with which the engine ended a connection.
