@@ -10,19 +10,25 @@ use std::path::Path;
 use std::sync::Arc;
 
 use catamaran::conformance::Check;
-use catamaran::model::{ContainerRef, ExecOptions, ListOptions, RemoveOptions};
-use catamaran::{
-    AsyncEngine, BlockingEngine, Config, ContainerBackend, Effect, Endpoint, Environment, Error,
-    ErrorKind, HybridBackend, TlsConfig, conformance_tests,
+use catamaran::model::{
+    ContainerRef, ContainerSpec, ExecOptions, ImageRef, ListOptions, RemoveOptions,
 };
+use catamaran::{
+    AsyncEngine, BlockingEngine, Config, ContainerBackend, ContainerBackendExt, Effect, Endpoint,
+    Environment, Error, ErrorKind, HybridBackend, TlsConfig, conformance_tests,
+};
+use common::dockerd::Dockerd;
 use common::peer::{Answer, Peer};
-use common::tls::{Authority, BOTH_VERSIONS, TlsPeer};
+use common::tls::{Authority, BOTH_VERSIONS, Issued, TlsPeer};
 
 conformance_tests!(async_over_tls, |check| over_tls(check, |config| {
     Arc::new(AsyncEngine::new(config).expect("an engine"))
 }));
 conformance_tests!(blocking_over_tls, |check| over_tls(check, |config| {
     Arc::new(BlockingEngine::new(config).expect("an engine"))
+}));
+conformance_tests!(hybrid_over_tls, |check| over_tls(check, |config| {
+    Arc::new(HybridBackend::new(config).expect("both engines"))
 }));
 
 /// A check on the real engine, behind a peer of its own.
@@ -121,12 +127,11 @@ async fn calls_share_a_connection() {
     }
 }
 
-/// What the engine's start of a container ends in, through each engine: the same of both, and nothing of it
-/// came to the engine.
-async fn refused(peer: &TlsPeer, behind: &Peer, tls: TlsConfig) -> Error {
+/// What the start of a container ends in, through each engine: the same of both.
+async fn refused(endpoint: &Endpoint) -> Error {
     let container = ContainerRef::new("x").expect("a name");
     let mut errors = Vec::new();
-    for backend in engines(&peer.endpoint(tls)) {
+    for backend in engines(endpoint) {
         let backend = backend.expect("an engine");
         let error = backend.start(&container).await.expect_err("a refusal");
         assert_eq!(
@@ -136,7 +141,6 @@ async fn refused(peer: &TlsPeer, behind: &Peer, tls: TlsConfig) -> Error {
         );
         errors.push(error);
     }
-    assert!(behind.recorded().is_empty());
     let [first, second] = &errors[..] else {
         panic!("two engines");
     };
@@ -191,11 +195,58 @@ async fn each_failure_says_what_it_is_through_either_engine() {
     for (server, client, said, advised) in cases {
         for version in BOTH_VERSIONS {
             let peer = TlsPeer::speaking(&[version], server, &authority, &behind.endpoint()).await;
-            let error = refused(&peer, &behind, client.clone()).await;
+            let error = refused(&peer.endpoint(client.clone())).await;
+            assert!(behind.recorded().is_empty());
             assert!(error.message().contains(said), "{error:#}");
             let advice = error.advice().expect("advice");
             assert!(advice.contains(advised), "{error:#}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_real_dockerd_takes_our_certificate_and_no_other() {
+    let authority = Authority::new("ours");
+    let server = authority.issue("server", HERE);
+    let dockerd = match Dockerd::start(&server, &authority) {
+        Ok(dockerd) => dockerd,
+        // As everywhere, what can't run on CI has failed.
+        Err(why) if std::env::var_os("CI").is_some() => panic!("{why}"),
+        Err(why) => return eprintln!("not tried: {why}"),
+    };
+    let ours = authority.client();
+    let config = Config::builder().endpoint(dockerd.endpoint(ours.clone()));
+    let config = config.build().expect("a configuration");
+    let image = ImageRef::new("catamaran/busybox:test").expect("a reference");
+    for (name, backend) in backends(&config) {
+        common::import(&*backend, &image).await;
+        let spec = ContainerSpec::untrusted(image.clone()).with_command(["echo", name]);
+        let ran = backend.run(&spec).await.expect("a run");
+        assert_eq!(ran.stdout, format!("{name}\n"));
+    }
+
+    let bearing = |issued: Issued| {
+        TlsConfig::new()
+            .with_ca(authority.ca())
+            .with_identity(issued.cert, issued.key)
+    };
+    let anonymous = TlsConfig::new().with_ca(authority.ca());
+    let stranger = Authority::new("theirs");
+    let misled = ours.clone().with_ca(stranger.ca());
+    for (tls, said) in [
+        (anonymous, "wants a client certificate"),
+        (
+            bearing(stranger.issue("strange", &[])),
+            "refuses the client certificate",
+        ),
+        (
+            bearing(authority.issue_expired("expired", &[])),
+            "refuses the client certificate",
+        ),
+        (misled, "is signed by no authority in "),
+    ] {
+        let error = refused(&dockerd.endpoint(tls)).await;
+        assert!(error.message().contains(said), "{error:#}");
     }
 }
 

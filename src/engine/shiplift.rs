@@ -24,7 +24,7 @@ use super::carrier::{
     no_connection,
 };
 #[cfg(feature = "tls")]
-use super::tls::openssl::Connector as Tls;
+use super::tls::openssl::{Connections, Connector as Tls};
 use super::wire::{self, Body, Call, Command, Head};
 use crate::config::Config;
 use crate::deadline::Deadline;
@@ -55,9 +55,9 @@ struct Lane {
 #[derive(Clone)]
 struct Road {
     transport: Transport,
-    /// With the generation of the certificates that its connections are made with.
+    /// And what its connections are made with.
     #[cfg(feature = "tls")]
-    tls: Option<(Tls, u64)>,
+    tls: Option<(Tls, Arc<Connections>)>,
 }
 
 /// Where a road is kept, which is made when it is first wanted.
@@ -112,7 +112,7 @@ impl Roads {
                             client: builder.build(latest.value.clone()),
                             host: format!("https://{authority}"),
                         },
-                        tls: Some((tls.clone(), latest.generation)),
+                        tls: Some((tls.clone(), latest)),
                     });
                 }
                 // Refused when the engine is made: no plaintext is ever sent there.
@@ -151,8 +151,8 @@ impl Road {
     #[cfg_attr(not(feature = "tls"), expect(clippy::unused_self))]
     fn is_latest(&self) -> bool {
         #[cfg(feature = "tls")]
-        if let Some((tls, generation)) = &self.tls {
-            return tls.look().generation == *generation;
+        if let Some((tls, with)) = &self.tls {
+            return tls.look().generation == with.generation;
         }
         true
     }
@@ -256,9 +256,9 @@ fn url(host: &str, path: &str) -> Result<hyper014::Uri> {
 
 async fn failed(road: &Road, error: hyper014::Error) -> Error {
     #[cfg(feature = "tls")]
-    if let (Some((tls, _)), Transport::EncryptedTcp { client, host }) = (&road.tls, &road.transport)
+    if let (Some((tls, with)), Transport::EncryptedTcp { host, .. }) = (&road.tls, &road.transport)
     {
-        return refused(tls, client, host, error).await;
+        return refused(tls, with, host, error).await;
     }
     #[cfg(not(feature = "tls"))]
     let _ = road;
@@ -270,46 +270,27 @@ async fn failed(road: &Road, error: hyper014::Error) -> Error {
 }
 
 /// The error of a request over TLS. An engine that refuses our certificate may do so before hyper hands the
-/// request to the connection: then nothing was sent, and hyper doesn't tell why. A ping does, on a
-/// connection of its own.
+/// request to the connection: then nothing was sent, and hyper doesn't tell why. A connection that is made
+/// for it alone does.
 #[cfg(feature = "tls")]
-async fn refused<C>(tls: &Tls, client: &Client<C>, host: &str, mut error: hyper014::Error) -> Error
-where
-    C: hyper014::client::connect::Connect + Clone + Send + Sync + 'static,
-{
-    let not_begun = |error: &hyper014::Error| error.is_closed() || error.is_canceled();
-    let unsent = not_begun(&error);
-    let mut pings = 0;
-    loop {
-        if error.is_connect() {
-            return tls.no_connection(error);
-        }
-        let silent = not_begun(&error);
-        error = match tls.refused(error) {
-            Ok(refused) => return refused,
-            Err(error) => error,
-        };
-        let Ok(ping) = url(host, "/_ping") else { break };
-        if !silent || pings == MOST_PINGS {
-            break;
-        }
-        pings += 1;
-        match client.get(ping).await {
-            Ok(_) => break,
-            Err(why) => error = why,
-        }
+async fn refused(tls: &Tls, with: &Connections, host: &str, error: hyper014::Error) -> Error {
+    if error.is_connect() {
+        return tls.no_connection(error);
     }
-    let error = no_answer(error);
-    if unsent {
-        error.with_effect(Effect::NotSent)
-    } else {
-        error
+    let unsent = error.is_closed() || error.is_canceled();
+    let error = match tls.refused(error) {
+        Ok(refused) => return refused,
+        Err(error) => no_answer(error),
+    };
+    if !unsent {
+        return error;
     }
+    let why = match url(host, "/_ping") {
+        Ok(engine) => tls.why_refused(with, engine).await,
+        Err(_) => None,
+    };
+    why.unwrap_or(error).with_effect(Effect::NotSent)
 }
-
-/// How often a connection that was ended without a word is asked why.
-#[cfg(feature = "tls")]
-const MOST_PINGS: usize = 16;
 
 fn head(response: &Response<hyper014::Body>) -> Head {
     let mut headers = http::HeaderMap::new();

@@ -2,6 +2,8 @@
 //! `CATAMARAN_TEST_ROOTFS` the test image's root file system; `scripts/test` sets what is needed.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+#[cfg(feature = "tls")]
+pub mod dockerd;
 pub mod peer;
 pub mod proxy;
 #[cfg(feature = "tls")]
@@ -27,21 +29,24 @@ pub fn witness() -> Arc<dyn ContainerBackend> {
 /// its name to the other and stay behind.
 pub async fn image() -> ImageRef {
     static IMAGE: OnceCell<ImageRef> = OnceCell::const_new();
-    let import = async || {
+    let ensure = async || {
         let image = ImageRef::new("catamaran/busybox:test").expect("a reference");
         let backend = witness();
         if !backend.image_exists(&image).await.expect("an answer") {
-            let path = std::env::var("CATAMARAN_TEST_ROOTFS").expect("run scripts/test");
-            let rootfs = std::fs::read(path).expect("the root file system");
-            let options = ImportOptions::new(image.clone());
-            backend
-                .import_image(&options, rootfs.into())
-                .await
-                .expect("an import");
+            import(&*backend, &image).await;
         }
         image
     };
-    IMAGE.get_or_init(import).await.clone()
+    IMAGE.get_or_init(ensure).await.clone()
+}
+
+/// Imports the test image as that.
+pub async fn import(backend: &dyn ContainerBackend, image: &ImageRef) {
+    let path = std::env::var("CATAMARAN_TEST_ROOTFS").expect("run scripts/test");
+    let rootfs = std::fs::read(path).expect("the root file system");
+    let options = ImportOptions::new(image.clone());
+    let imported = backend.import_image(&options, rootfs.into()).await;
+    imported.expect("an import");
 }
 
 /// A name that no other test and no other run of it has.

@@ -1,11 +1,16 @@
 //! The blocking engine's TLS: the connector that shiplift's transport takes.
 
+use std::future::poll_fn;
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
 use hyper_openssl::HttpsConnector;
+use hyper014::Uri;
 use hyper014::client::HttpConnector;
+use hyper014::service::Service;
 use openssl::error::ErrorStack;
 use openssl::pkey::PKey;
 use openssl::ssl::{
@@ -15,14 +20,19 @@ use openssl::ssl::{
 use openssl::x509::X509;
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::{X509CheckFlags, X509VerifyFlags};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::super::carrier::Cause;
 use super::files::{self, Identity, wrong};
 use super::rustls::mismatch;
 use super::{Fault, Files, Made, Parties, Renewed, find};
 use crate::endpoint::TlsConfig;
 use crate::error::{Error, Result};
 
-/// Makes connectors to one engine, whose copies share their sessions, and says what their failures mean.
+/// What connections are made with, until certificates are renewed. Copies share their sessions.
+pub(in crate::engine) type Connections = Made<HttpsConnector<HttpConnector>>;
+
+/// Makes connectors to one engine, and says what their failures mean.
 #[derive(Clone)]
 pub(in crate::engine) struct Connector {
     renewed: Arc<Renewed<HttpsConnector<HttpConnector>>>,
@@ -56,13 +66,14 @@ impl Connector {
     }
 
     /// What new connections are made with. It looks at the files, and so may block.
-    pub(in crate::engine) fn look(&self) -> Arc<Made<HttpsConnector<HttpConnector>>> {
+    pub(in crate::engine) fn look(&self) -> Arc<Connections> {
         self.renewed.look()
     }
 
     /// The error of a connection that couldn't be made.
-    pub(in crate::engine) fn no_connection(&self, cause: hyper014::Error) -> Error {
-        let fault = find::<SslError>(&cause).map(|error| match reason(error) {
+    pub(in crate::engine) fn no_connection(&self, cause: impl Into<Cause>) -> Error {
+        let cause = cause.into();
+        let fault = find::<SslError>(&*cause).map(|error| match reason(error) {
             Some(CERTIFICATE_VERIFY_FAILED) => self.verdict(),
             Some(reason) => match u8::try_from(reason - ALERT) {
                 Ok(alert) => self.parties.alert(alert),
@@ -73,16 +84,36 @@ impl Connector {
         self.parties.no_connection(fault, cause)
     }
 
+    /// Why the engine ends connections before it is asked anything, by one more that is: a connection of
+    /// which nobody but this reads.
+    pub(in crate::engine) async fn why_refused(
+        &self,
+        with: &Connections,
+        engine: Uri,
+    ) -> Option<Error> {
+        let asked = tokio::time::timeout(PATIENCE, ask(with.value.clone(), engine)).await;
+        match asked.ok()? {
+            Err(cause) => Some(self.no_connection(cause)),
+            Ok(Ok(())) => None,
+            Ok(Err(cause)) => {
+                let fault = find(&cause).and_then(|error| self.refusal(error))?;
+                Some(self.parties.error(fault, cause))
+            }
+        }
+    }
+
+    fn refusal(&self, error: &SslError) -> Option<Fault> {
+        let alert = u8::try_from(reason(error)? - ALERT).ok()?;
+        self.parties.refusal(alert)
+    }
+
     /// The error of a request that the engine answered with an alert about our certificate; else the cause
     /// again.
     pub(in crate::engine) fn refused(
         &self,
         cause: hyper014::Error,
     ) -> std::result::Result<Error, hyper014::Error> {
-        let alert = find(&cause).and_then(reason).map(|reason| reason - ALERT);
-        let fault = alert
-            .and_then(|alert| u8::try_from(alert).ok())
-            .and_then(|alert| self.parties.refusal(alert));
+        let fault = find(&cause).and_then(|error| self.refusal(error));
         match fault {
             Some(fault) => Ok(self.parties.error(fault, cause)),
             None => Err(cause),
@@ -101,6 +132,22 @@ impl Connector {
             _ => Fault::BadCertificate,
         }
     }
+}
+
+/// How long an engine may take to say why it refuses.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Connects, and reads whatever comes first; the outer error is that of the connection.
+async fn ask(
+    mut connector: HttpsConnector<HttpConnector>,
+    engine: Uri,
+) -> Result<io::Result<()>, Cause> {
+    poll_fn(|cx| connector.poll_ready(cx)).await?;
+    let mut stream = connector.call(engine).await?;
+    // An engine that takes our certificate after all wants to be asked before it answers.
+    let ping = b"GET /_ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let _ = stream.write_all(ping).await;
+    Ok(stream.read(&mut [0]).await.map(drop))
 }
 
 /// `SSL_R_CERTIFICATE_VERIFY_FAILED`.
