@@ -23,30 +23,33 @@ mod streams;
 
 use std::fmt;
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::backend::{CallContext, ContainerBackend, ContainerBackendExt, ContainerGuard, janitor};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::hybrid::HybridBackend;
 use crate::model::{
-    AttachOptions, ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec,
-    ContainerStats, ContainerSummary, Created, CreatedNetwork, DisconnectOptions, DiskUsage,
-    EngineInfo, EngineVersion, EnsureOptions, ExecDetails, ExecId, ExecOptions, ExecOutput,
-    ExecTag, FileChange, HealthyOptions, ImageArchive, ImageDetails, ImagePruneReport, ImageRef,
-    ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions,
-    ListOptions, ListVolumesOptions, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
-    NetworkSummary, Ping, ProcessTable, PruneContainersOptions, PruneImagesOptions,
-    PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullOptions, RemoveImageOptions,
+    AttachOptions, ConnectOptions, ContainerDetails, ContainerName, ContainerPath, ContainerRef,
+    ContainerSpec, ContainerStats, ContainerSummary, CopyOptions, CopyReport, Created,
+    CreatedNetwork, DisconnectOptions, DiskUsage, DownloadOptions, EngineInfo, EngineVersion,
+    EnsureOptions, ExecDetails, ExecId, ExecOptions, ExecOutput, ExecTag, FileChange,
+    HealthyOptions, ImageDetails, ImagePruneReport, ImageRef, ImageRemoval, ImageSummary,
+    ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions,
+    ListVolumesOptions, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec, NetworkSummary,
+    PathStat, Ping, ProcessTable, PruneContainersOptions, PruneImagesOptions, PruneNetworksOptions,
+    PruneReport, PruneVolumesOptions, PullOptions, PutArchiveOptions, RemoveImageOptions,
     RemoveOptions, RemoveVolumeOptions, RestartOptions, RunOptions, RunOutput, StartOutcome,
-    StopOptions, StopOutcome, TerminalSize, TopOptions, UpdateOptions, VolumeDetails, VolumeList,
-    VolumeName, VolumeSpec, WaitOptions, WaitOutcome,
+    StopOptions, StopOutcome, TarArchive, TerminalSize, TopOptions, UpdateOptions, UploadOptions,
+    VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitOptions, WaitOutcome, WriteFileOptions,
 };
 use streams::Items;
 
 pub use sessions::{Attached, Input, Session};
-pub use streams::{Logs, Meter, Pull, Stats};
+pub use streams::{Archive, Logs, Meter, Pull, Stats};
 
 /// A [`ContainerBackend`] whose calls block the calling thread. Cheap to clone; may be shared between
 /// threads, whose calls run at the same time.
@@ -135,7 +138,7 @@ operations! {
     /// Lists images.
     ContainerBackend::list_images(options: &ListImagesOptions) -> Vec<ImageSummary>;
     /// Makes an image of a root file system's tar archive.
-    ContainerBackend::import_image(options: &ImportOptions, archive: ImageArchive) -> ImageRef;
+    ContainerBackend::import_image(options: &ImportOptions, archive: TarArchive) -> ImageRef;
     /// Shows an image: what it is, and what its containers get.
     ContainerBackend::inspect_image(image: &ImageRef) -> ImageDetails;
     /// Gives an image another name, beside those that it has.
@@ -176,6 +179,10 @@ operations! {
     ContainerBackend::top(container: &ContainerRef, options: &TopOptions) -> ProcessTable;
     /// Lists the files of a container that aren't as in its image.
     ContainerBackend::changes(container: &ContainerRef) -> Vec<FileChange>;
+    /// Unpacks a tar archive into a directory of a container, the engine's own way.
+    ContainerBackend::put_archive(container: &ContainerRef, directory: &ContainerPath, options: &PutArchiveOptions, archive: TarArchive) -> ();
+    /// Tells of a file in a container.
+    ContainerBackend::stat_path(container: &ContainerRef, path: &ContainerPath) -> PathStat;
     /// Runs a command in a running container.
     ContainerBackend::exec(container: &ContainerRef, options: &ExecOptions) -> ExecOutput;
     /// Asks whether a command runs, and how it ended.
@@ -224,6 +231,16 @@ operations! {
     ContainerBackendExt::scoped(spec: &ContainerSpec) -> ContainerGuard;
     /// Waits until a container's health check says that it is healthy.
     ContainerBackendExt::wait_healthy(container: &ContainerRef, options: &HealthyOptions) -> ContainerDetails;
+    /// Unpacks a tar archive into a directory of a container, whatever that is on.
+    ContainerBackendExt::upload(container: &ContainerRef, directory: &ContainerPath, archive: TarArchive, options: &UploadOptions) -> ();
+    /// Writes a file in a container.
+    ContainerBackendExt::write_file(container: &ContainerRef, path: &ContainerPath, contents: Bytes, options: &WriteFileOptions) -> ();
+    /// Reads a file of a container.
+    ContainerBackendExt::read_file(container: &ContainerRef, path: &ContainerPath, max_bytes: u64) -> Bytes;
+    /// Copies from a directory of the host into one of a container, or one file.
+    ContainerBackendExt::copy_in(container: &ContainerRef, from: &Path, directory: &ContainerPath, options: &CopyOptions) -> CopyReport;
+    /// Copies from a directory of a container into one of the host, or one file; nothing is written outside of it.
+    ContainerBackendExt::copy_out(container: &ContainerRef, path: &ContainerPath, into: &Path, options: &CopyOptions) -> CopyReport;
 }
 
 impl Backend {
@@ -391,5 +408,44 @@ impl Backend {
             .driver
             .block_on(self.inner.pull_image(image, options))??;
         Ok(Pull(Items::new(stream, &self.driver)))
+    }
+    /// Packs a file or directory of a container into a tar archive, the engine's own way: an iterator over its
+    /// pieces whose `next` blocks, and a reader.
+    ///
+    /// # Errors
+    /// As [`ContainerBackend::get_archive`], and within an async runtime.
+    pub fn get_archive(&self, container: &ContainerRef, path: &ContainerPath) -> Result<Archive> {
+        let stream = self
+            .driver
+            .block_on(self.inner.get_archive(container, path))??;
+        Ok(Archive::new(stream, &self.driver))
+    }
+
+    /// As [`get_archive`](Self::get_archive), whatever the file is on.
+    ///
+    /// # Errors
+    /// As [`ContainerBackendExt::download`], and within an async runtime.
+    ///
+    /// ```no_run
+    /// # use catamaran::blocking::Backend;
+    /// # use catamaran::model::{ContainerPath, ContainerRef, DownloadOptions};
+    /// # fn example(backend: &Backend, id: &ContainerRef) -> catamaran::Result<()> {
+    /// let path = ContainerPath::new("/var/log")?;
+    /// let mut archive = backend.download(id, &path, &DownloadOptions::default())?;
+    /// let mut file = std::fs::File::create("log.tar").expect("a file");
+    /// std::io::copy(&mut archive, &mut file).expect("the archive"); // its error holds ours
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn download(
+        &self,
+        container: &ContainerRef,
+        path: &ContainerPath,
+        options: &DownloadOptions,
+    ) -> Result<Archive> {
+        let stream = self
+            .driver
+            .block_on(self.inner.download(container, path, options))??;
+        Ok(Archive::new(stream, &self.driver))
     }
 }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use futures::stream::{Stream, StreamExt};
 use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -58,6 +59,21 @@ impl Deadline {
             format!("no answer within {allowed:?}")
         };
         Error::new(ErrorKind::Timeout, message)
+    }
+
+    /// The stream until the deadline, or its first error.
+    pub(crate) fn until<T: Send + 'static>(
+        self,
+        stream: impl Stream<Item = Result<T>> + Send + 'static,
+    ) -> impl Stream<Item = Result<T>> + Send + 'static {
+        futures::stream::unfold(Some(stream.boxed()), move |stream| async move {
+            let mut stream = stream?;
+            match self.bound(stream.next()).await {
+                Ok(None) => None,
+                Ok(Some(Ok(item))) => Some((Ok(item), Some(stream))),
+                Ok(Some(Err(error))) | Err(error) => Some((Err(error), None)),
+            }
+        })
     }
 
     /// Runs the future until the deadline.

@@ -33,7 +33,8 @@ pub enum ErrorKind {
     Saturated,
     /// The answer isn't what the API promises (malformed, truncated, of another type).
     Decode,
-    /// The answer exceeds a bound of this crate (body, line or frame size).
+    /// The answer exceeds a bound of this crate (body, line or frame size), or an archive or file one of the
+    /// caller's.
     TooLarge,
     /// The engine answered: there is no such object (404).
     NotFound,
@@ -47,6 +48,11 @@ pub enum ErrorKind {
     Engine,
     /// The container ended or failed while the call needed it.
     Container,
+    /// What came out of a container may not be written here: it leads out of its place, is no plain file, or
+    /// hides its size.
+    Unsafe,
+    /// The host's own files can't be read or written.
+    Host,
     /// The caller or the host is shutting down.
     Cancelled,
 }
@@ -80,13 +86,15 @@ impl ErrorKind {
             Self::Timeout => "timed out",
             Self::Saturated => "saturated",
             Self::Decode => "malformed answer",
-            Self::TooLarge => "answer too large",
+            Self::TooLarge => "too large",
             Self::NotFound => "not found",
             Self::Conflict => "conflict",
             Self::Denied => "access denied",
             Self::Refused => "refused",
             Self::Engine => "engine error",
             Self::Container => "container failed",
+            Self::Unsafe => "unsafe archive",
+            Self::Host => "host's files",
             Self::Cancelled => "cancelled",
         }
     }
@@ -233,6 +241,13 @@ impl Error {
     #[must_use]
     pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.0.kind = kind;
+        self
+    }
+
+    /// Says what went wrong, where the answer had no words for it.
+    #[must_use]
+    pub(crate) fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = message.into();
         self
     }
 

@@ -68,6 +68,12 @@ pub enum Operation {
     Top,
     /// `GET /containers/{id}/changes`
     Changes,
+    /// `PUT /containers/{id}/archive`
+    PutArchive,
+    /// `GET /containers/{id}/archive`
+    GetArchive,
+    /// `HEAD /containers/{id}/archive`
+    StatPath,
     /// `POST /containers/{id}/exec`, `POST /exec/{id}/start`, `GET /exec/{id}/json`
     Exec,
     /// `POST /containers/{id}/exec`, `POST /exec/{id}/start`, whose connection is taken over
@@ -142,6 +148,9 @@ impl Operation {
         Self::StatsStream,
         Self::Top,
         Self::Changes,
+        Self::PutArchive,
+        Self::GetArchive,
+        Self::StatPath,
         Self::Exec,
         Self::StartExec,
         Self::InspectExec,
@@ -201,6 +210,9 @@ impl Operation {
             Self::StatsStream => "stats_stream",
             Self::Top => "top",
             Self::Changes => "changes",
+            Self::PutArchive => "put_archive",
+            Self::GetArchive => "get_archive",
+            Self::StatPath => "stat_path",
             Self::Exec => "exec",
             Self::StartExec => "start_exec",
             Self::InspectExec => "inspect_exec",
@@ -236,13 +248,21 @@ impl Operation {
         self.is_idempotent()
             && !matches!(
                 self,
-                Self::Update | Self::PullImage | Self::TagImage | Self::ResizeExec | Self::Resize
+                Self::Update
+                    | Self::PullImage
+                    | Self::TagImage
+                    | Self::PutArchive
+                    | Self::ResizeExec
+                    | Self::Resize
             )
     }
 
-    /// Whether it takes as long as a container or a registry does: only the caller's own time bounds it.
+    /// Whether it takes as long as a container, a registry or an archive does: only the caller's own time bounds it.
     pub(crate) const fn is_open_ended(self) -> bool {
-        matches!(self, Self::Wait | Self::PullImage)
+        matches!(
+            self,
+            Self::Wait | Self::PullImage | Self::PutArchive | Self::GetArchive
+        )
     }
 
     /// Whether doing it twice has the effect *and the answer* of doing it once, so that a call whose
@@ -253,7 +273,8 @@ impl Operation {
     /// have the same effect, but their second answer is a refusal that the caller would take for the
     /// outcome; so it is with networks, and with the removal of volumes. A second prune would tell
     /// nothing of what the first removed. A pull is: it goes on from the layers that are there, and ends
-    /// the same. `create`, `exec`, `start_exec`, `kill`, `restart` and `import_image` act again, and so does
+    /// the same. So is an archive that is put: its files are there as they came, whoever wrote them first.
+    /// `create`, `exec`, `start_exec`, `kill`, `restart` and `import_image` act again, and so does
     /// `create_volume` without a name; with one, it may be repeated. An `attach` that ended may have ended a
     /// program's input.
     ///
@@ -283,6 +304,9 @@ impl Operation {
             | Self::StatsStream
             | Self::Top
             | Self::Changes
+            | Self::PutArchive
+            | Self::GetArchive
+            | Self::StatPath
             | Self::InspectExec
             | Self::ResizeExec
             | Self::Resize
@@ -329,6 +353,9 @@ impl fmt::Display for Operation {
             Self::InspectImage => f.write_str("inspect image"),
             Self::TagImage => f.write_str("tag image"),
             Self::RemoveImage => f.write_str("remove image"),
+            Self::PutArchive => f.write_str("put archive into"),
+            Self::GetArchive => f.write_str("get archive from"),
+            Self::StatPath => f.write_str("look at a path in"),
             Self::StartExec => f.write_str("start exec"),
             Self::InspectExec => f.write_str("inspect exec"),
             Self::ResizeExec => f.write_str("resize exec's terminal"),

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use catamaran::model::{
-    ContainerRef, ImageArchive, ImageRef, ImportOptions, LabelKey, ListOptions, ListVolumesOptions,
-    LogsOptions, RemoveOptions, VolumeName, VolumeSpec, WaitCondition, WaitOptions,
+    ContainerRef, ImageRef, ImportOptions, LabelKey, ListOptions, ListVolumesOptions, LogsOptions,
+    RemoveOptions, TarArchive, VolumeName, VolumeSpec, WaitCondition, WaitOptions,
 };
 use catamaran::{
     ApiVersion, AsyncEngine, BlockingEngine, CallContext, CallReport, Config, ContainerBackend,
@@ -210,7 +210,7 @@ async fn when_both_paths_fail_the_error_tells_of_both() {
 
 #[tokio::test]
 async fn a_stream_is_not_sent_twice() {
-    let archive = ImageArchive::stream(futures::stream::iter([Ok(bytes::Bytes::new())]));
+    let archive = TarArchive::stream(futures::stream::iter([Ok(bytes::Bytes::new())]));
     let options = ImportOptions::new(ImageRef::new("catamaran/never:test").expect("an image"));
     let error = dead()
         .import_image(&options, archive)

@@ -1,10 +1,13 @@
 //! What every backend can do by its own operations.
 
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::files::Files;
 use super::guard::{Cleanup, ContainerGuard};
 use super::leftover::Leftover;
 use super::meter::UsageMeter;
@@ -12,9 +15,10 @@ use super::{CallContext, ContainerBackend, exit_code};
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{
-    ContainerDetails, ContainerRef, ContainerSpec, ContainerState, EnsureOptions, ExecId, ExecTag,
-    HealthStatus, HealthyOptions, ImageDetails, ImageRef, LogsOptions, RunOptions, RunOutput,
-    WaitOptions,
+    ArchiveStream, ContainerDetails, ContainerPath, ContainerRef, ContainerSpec, ContainerState,
+    CopyOptions, CopyReport, DownloadOptions, EnsureOptions, ExecId, ExecTag, HealthStatus,
+    HealthyOptions, ImageDetails, ImageRef, LogsOptions, RunOptions, RunOutput, TarArchive,
+    UploadOptions, WaitOptions, WriteFileOptions,
 };
 use crate::operation::Operation;
 
@@ -288,6 +292,180 @@ pub trait ContainerBackendExt: ContainerBackend {
             }
             tokio::time::sleep_until(next).await;
         }
+    }
+
+    /// Unpacks a tar archive into a directory of a container, whatever that is on: an engine's archive in its
+    /// layers and volumes, and through `sh` and `tar` in the container where the engine has no way: in memory
+    /// (`tmpfs`, `/dev/shm`, what links lead into it), and on a read-only root. There the container must run.
+    ///
+    /// The archive is read and written anew on the way. Its limits hold, and whatever could grow past them is
+    /// refused: compression, sparse files. Absolute paths, those that lead upwards or through a link of the same
+    /// archive are refused, and so are devices and pipes. Permissions are kept up to `0o777`. The files
+    /// [belong](UploadOptions::owner) to the container's user where it has one by number, and to root elsewhere;
+    /// through a command, to the user that runs it, which is the owner that is asked for, or the container's.
+    ///
+    /// An archive in memory is checked before anything is sent, and takes its size in memory again; of a
+    /// stream at most some 600 KiB are in memory. There is no deadline but the caller's own.
+    ///
+    /// # Errors
+    /// `InvalidInput` (or `Unsupported`: compressed) for the field `archive`, naming the entry; `TooLarge`;
+    /// `NotFound` where the container or the directory isn't there; `Conflict` where a command must lead there
+    /// and the container doesn't run; `Container` where that command fails, for want of `sh` or `tar` among
+    /// others; as [`put_archive`](ContainerBackend::put_archive). Of a stream, what came before a failure may
+    /// have been unpacked: its effect is `Unknown`.
+    ///
+    /// # Cancel safety
+    /// Dropped before the end, a part of the archive may have been unpacked. Uploading again is safe.
+    async fn upload(
+        &self,
+        container: &ContainerRef,
+        directory: &ContainerPath,
+        archive: TarArchive,
+        options: &UploadOptions,
+    ) -> Result<()> {
+        let files = Files::new(self, container);
+        files.upload(directory, archive, options).await
+    }
+
+    /// Packs a file or directory of a container into a tar archive, whatever that is on, as
+    /// [`upload`](Self::upload) finds its way. Links on the way to it are followed, and the names in the archive
+    /// begin with that of what they lead to; links in it are packed as they are.
+    ///
+    /// It comes as fast as it is read. **Who unpacks it must mistrust it**: a container made it.
+    /// [`copy_out`](Self::copy_out) does.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` where a command must lead there and the container doesn't run; as
+    /// [`get_archive`](ContainerBackend::get_archive). The stream yields `TooLarge` where it grows past
+    /// [`max_bytes`](DownloadOptions::max_bytes), `Container` where the command fails, and ends after an error.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes. A command that packs ends when it finds that nobody reads.
+    async fn download(
+        &self,
+        container: &ContainerRef,
+        path: &ContainerPath,
+        options: &DownloadOptions,
+    ) -> Result<ArchiveStream> {
+        Files::new(self, container).download(path, options).await
+    }
+
+    /// Writes a file in a container, in place of any file or link of that name, as [`upload`](Self::upload)
+    /// finds its way. Its directory must be there.
+    ///
+    /// # Errors
+    /// As [`upload`](Self::upload).
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, the file may have been written, in part too. Writing it again is safe.
+    ///
+    /// ```no_run
+    /// use catamaran::model::{ContainerPath, ContainerRef, WriteFileOptions};
+    /// use catamaran::{ContainerBackend, ContainerBackendExt};
+    ///
+    /// # async fn example(backend: &dyn ContainerBackend, id: &ContainerRef) -> catamaran::Result<()> {
+    /// let script = ContainerPath::new("/tmp/run.sh")?;
+    /// let options = WriteFileOptions::default().with_mode(0o755u32);
+    /// backend.write_file(id, &script, "#!/bin/sh\necho hello\n".into(), &options).await?;
+    /// assert!(backend.read_file(id, &script, 1024).await?.ends_with(b"hello\n"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    async fn write_file(
+        &self,
+        container: &ContainerRef,
+        path: &ContainerPath,
+        contents: Bytes,
+        options: &WriteFileOptions,
+    ) -> Result<()> {
+        let files = Files::new(self, container);
+        files.write_file(path, contents, options).await
+    }
+
+    /// Reads a file of a container, of so many bytes at most, as [`download`](Self::download) finds its way.
+    /// Links to it are followed.
+    ///
+    /// # Errors
+    /// `TooLarge` where it has more bytes, and none are given; `InvalidInput` for the field `path` where it is
+    /// no plain file; as [`download`](Self::download).
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    async fn read_file(
+        &self,
+        container: &ContainerRef,
+        path: &ContainerPath,
+        max_bytes: u64,
+    ) -> Result<Bytes> {
+        Files::new(self, container).read_file(path, max_bytes).await
+    }
+
+    /// Copies what is in a directory of the host into a directory of a container, or one file under its name,
+    /// as [`upload`](Self::upload) finds its way. Links are copied as links, never followed.
+    ///
+    /// # Errors
+    /// `Host` where a file of the host can't be read, or is a device, pipe or socket; `TooLarge`; as
+    /// [`upload`](Self::upload).
+    ///
+    /// # Cancel safety
+    /// Dropped before the end, a part may have been copied. Copying again is safe.
+    ///
+    /// ```no_run
+    /// use std::path::Path;
+    /// use catamaran::model::{ContainerPath, ContainerRef, CopyOptions};
+    /// use catamaran::{ContainerBackend, ContainerBackendExt};
+    ///
+    /// # async fn example(backend: &dyn ContainerBackend, id: &ContainerRef) -> catamaran::Result<()> {
+    /// let (work, options) = (ContainerPath::new("/work")?, CopyOptions::default());
+    /// backend.copy_in(id, Path::new("project"), &work, &options).await?;
+    /// let copied = backend.copy_out(id, &work, Path::new("result"), &options).await?;
+    /// println!("{} files, {} bytes", copied.entries, copied.bytes);
+    /// # Ok(())
+    /// # }
+    /// ```
+    async fn copy_in(
+        &self,
+        container: &ContainerRef,
+        from: &Path,
+        directory: &ContainerPath,
+        options: &CopyOptions,
+    ) -> Result<CopyReport> {
+        let files = Files::new(self, container);
+        files.copy_in(from, directory, options).await
+    }
+
+    /// Copies what is in a directory of a container into a directory of the host, or one file under its name,
+    /// as [`download`](Self::download) finds its way. A container may say anything in its archive; nothing of
+    /// it is written outside of the directory:
+    ///
+    /// - absolute paths and those that lead upwards are refused, and nothing is written through a link, be it of
+    ///   the archive or one that was there;
+    /// - hard links lead to plain files of the copy alone, and symbolic links that may lead out of it
+    ///   [are refused](CopyOptions::outward_links) unless told otherwise;
+    /// - devices and pipes are never made, and [refused](CopyOptions::special) or left out;
+    /// - files belong to this process, without set-uid, set-gid and sticky bits, and directories stay open to
+    ///   their owner. A file in the way is replaced, not written to;
+    /// - the limits hold, and what could grow past them is refused.
+    ///
+    /// A directory that isn't there appears whole or not at all; its parent must be there. Into one that is
+    /// there, what came before a failure stays.
+    ///
+    /// # Errors
+    /// `Unsafe` or `TooLarge`, naming the entry; `Decode` where the archive is malformed; `Host` where the host's
+    /// files can't be written; as [`download`](Self::download).
+    ///
+    /// # Cancel safety
+    /// Safe: the copying ends within a moment, as after a failure.
+    async fn copy_out(
+        &self,
+        container: &ContainerRef,
+        path: &ContainerPath,
+        into: &Path,
+        options: &CopyOptions,
+    ) -> Result<CopyReport> {
+        Files::new(self, container)
+            .copy_out(path, into, options)
+            .await
     }
 }
 

@@ -4,6 +4,7 @@ mod context;
 mod ensure;
 mod exec;
 mod ext;
+mod files;
 mod flight;
 mod guard;
 mod identity;
@@ -17,17 +18,18 @@ use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::model::{
-    AttachOptions, Attached, ConnectOptions, ContainerDetails, ContainerName, ContainerRef,
-    ContainerSpec, ContainerStats, ContainerSummary, Created, CreatedNetwork, DisconnectOptions,
-    DiskUsage, EngineInfo, EngineVersion, ExecDetails, ExecId, ExecOptions, ExecOutput,
-    ExecSession, FileChange, ImageArchive, ImageDetails, ImagePruneReport, ImageRef, ImageRemoval,
-    ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions,
-    ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
-    NetworkSummary, Ping, ProcessTable, PruneContainersOptions, PruneImagesOptions,
-    PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullOptions, PullStream,
-    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, StartOutcome,
-    StatsStream, StopOptions, StopOutcome, TerminalSize, TopOptions, UpdateOptions, VolumeDetails,
-    VolumeList, VolumeName, VolumeSpec, WaitOptions, WaitOutcome,
+    ArchiveStream, AttachOptions, Attached, ConnectOptions, ContainerDetails, ContainerName,
+    ContainerPath, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary, Created,
+    CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo, EngineVersion, ExecDetails, ExecId,
+    ExecOptions, ExecOutput, ExecSession, FileChange, ImageDetails, ImagePruneReport, ImageRef,
+    ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions,
+    ListOptions, ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef,
+    NetworkSpec, NetworkSummary, PathStat, Ping, ProcessTable, PruneContainersOptions,
+    PruneImagesOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullOptions,
+    PullStream, PutArchiveOptions, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions,
+    RestartOptions, StartOutcome, StatsStream, StopOptions, StopOutcome, TarArchive, TerminalSize,
+    TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitOptions,
+    WaitOutcome,
 };
 
 pub use context::CallContext;
@@ -157,11 +159,7 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// # Cancel safety
     /// Dropped before the answer, the image may or may not exist; importing again is harmless but
     /// leaves a nameless image behind if both succeed.
-    async fn import_image(
-        &self,
-        options: &ImportOptions,
-        archive: ImageArchive,
-    ) -> Result<ImageRef>;
+    async fn import_image(&self, options: &ImportOptions, archive: TarArchive) -> Result<ImageRef>;
 
     /// Pulls an image from its registry: gives its progress as a stream, whose end without an error says
     /// that the image is there. Without a tag it is `latest`.
@@ -420,6 +418,67 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// # Cancel safety
     /// Safe: nothing changes.
     async fn changes(&self, container: &ContainerRef) -> Result<Vec<FileChange>>;
+
+    /// Unpacks a tar archive, plain or compressed, into a directory of a container, running or not. This is
+    /// the engine's own way: it writes as root, and **where something in memory (`tmpfs`) covers the
+    /// directory in a running container, Docker writes beneath it and says nothing**.
+    /// [`upload`](ContainerBackendExt::upload) and its kin know a way there, and check what they send.
+    ///
+    /// It has no deadline but the caller's own: an archive takes as long as it takes.
+    ///
+    /// # Errors
+    /// `NotFound` where the container or the directory isn't there; `Engine` where it is no directory, or is
+    /// read-only, or the archive is none (Docker 20.10; `Refused` or `Denied` elsewhere). An archive that
+    /// breaks off is `Transport`.
+    ///
+    /// # Cancel safety
+    /// Dropped before the answer, a part of the archive may have been unpacked. Putting it again is safe.
+    async fn put_archive(
+        &self,
+        container: &ContainerRef,
+        directory: &ContainerPath,
+        options: &PutArchiveOptions,
+        archive: TarArchive,
+    ) -> Result<()>;
+
+    /// Packs a file or directory of a container, running or not, into a tar archive, whose names begin with
+    /// that of the file. A link is packed as a link. This is the engine's own way: Docker doesn't see what is
+    /// in memory; [`download`](ContainerBackendExt::download) does.
+    ///
+    /// The deadline covers the beginning of the archive; for all of it there is only the caller's own.
+    ///
+    /// # Errors
+    /// `NotFound` where the container or the path isn't there. The stream yields `Transport` where the
+    /// connection breaks, `Timeout` where the caller's own time is over, and ends after either.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    async fn get_archive(
+        &self,
+        container: &ContainerRef,
+        path: &ContainerPath,
+    ) -> Result<ArchiveStream>;
+
+    /// Tells of a file in a container, running or not; a link isn't followed. As
+    /// [`get_archive`](Self::get_archive), it doesn't see what is in memory.
+    ///
+    /// # Errors
+    /// `NotFound` where the container or the path isn't there: the answer doesn't tell which.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing changes.
+    ///
+    /// ```no_run
+    /// use catamaran::ContainerBackend;
+    /// use catamaran::model::{ContainerPath, ContainerRef};
+    ///
+    /// # async fn example(backend: &dyn ContainerBackend, id: &ContainerRef) -> catamaran::Result<()> {
+    /// let stat = backend.stat_path(id, &ContainerPath::new("/etc/passwd")?).await?;
+    /// println!("{} has {} bytes", stat.name, stat.size);
+    /// # Ok(())
+    /// # }
+    /// ```
+    async fn stat_path(&self, container: &ContainerRef, path: &ContainerPath) -> Result<PathStat>;
 
     /// Runs a command in a running container, gives it what it is to read, and gives back its output and
     /// exit code.

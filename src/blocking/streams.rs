@@ -1,15 +1,18 @@
 //! What goes on after its call: streams as iterators whose `next` blocks, and the meter.
 
 use std::fmt;
+use std::io::{self, Read};
 use std::sync::Arc;
 
+use bytes::{Buf, Bytes};
 use futures::{Stream, StreamExt};
 
 use super::Driver;
 use crate::backend::UsageMeter;
 use crate::error::Result;
 use crate::model::{
-    ContainerStats, LogChunk, LogOutput, LogStream, PullEvent, PullStream, StatsStream, Usage,
+    ArchiveStream, ContainerStats, LogChunk, LogOutput, LogStream, PathStat, PullEvent, PullStream,
+    StatsStream, Usage,
 };
 
 /// A stream and what drives it.
@@ -68,6 +71,64 @@ impl Iterator for Logs {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.0.next()
+    }
+}
+
+/// A tar archive on its way from the engine, piece by piece, or as a reader; dropping it ends the reading. Only its
+/// end without an error says that it is whole.
+pub struct Archive {
+    pieces: Items<ArchiveStream>,
+    stat: Option<PathStat>,
+    current: Bytes,
+}
+
+impl Archive {
+    pub(super) fn new(stream: ArchiveStream, driver: &Arc<Driver>) -> Self {
+        Self {
+            stat: stream.stat().cloned(),
+            pieces: Items::new(stream, driver),
+            current: Bytes::new(),
+        }
+    }
+
+    /// As [`ArchiveStream::stat`].
+    #[must_use]
+    pub fn stat(&self) -> Option<&PathStat> {
+        self.stat.as_ref()
+    }
+}
+
+impl fmt::Debug for Archive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Archive")
+            .field("stat", &self.stat)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Iterator for Archive {
+    type Item = Result<Bytes>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.current.is_empty() {
+            return self.pieces.next();
+        }
+        Some(Ok(std::mem::take(&mut self.current)))
+    }
+}
+
+impl Read for Archive {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() {
+            match self.pieces.next().transpose().map_err(io::Error::other)? {
+                Some(piece) => self.current = piece,
+                None => return Ok(0),
+            }
+        }
+        let length = into.len().min(self.current.len());
+        into[..length].copy_from_slice(&self.current[..length]);
+        self.current.advance(length);
+        Ok(length)
     }
 }
 

@@ -12,8 +12,8 @@ use super::scratch::{
 use crate::backend::ContainerBackend;
 use crate::error::{Effect, ErrorKind};
 use crate::model::{
-    ImageArchive, ImageRef, ImageRemoval, ImportOptions, ListImagesOptions, PruneImagesOptions,
-    RemoveImageOptions,
+    ImageRef, ImageRemoval, ImportOptions, ListImagesOptions, PruneImagesOptions,
+    RemoveImageOptions, TarArchive,
 };
 
 /// A tar archive of one file.
@@ -74,7 +74,7 @@ pub async fn image_import_list_remove(backend: &dyn ContainerBackend, _image: &I
                     .chunks(700)
                     .map(|piece| Ok(Bytes::copy_from_slice(piece)))
                     .collect();
-                ImageArchive::stream(futures::stream::iter(pieces))
+                TarArchive::stream(futures::stream::iter(pieces))
             } else {
                 tar.into()
             };

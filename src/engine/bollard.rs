@@ -23,7 +23,7 @@ use super::wire::{self, Body, Call, Command, Head};
 use crate::config::Config;
 use crate::engine_kind::EngineKind;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ContainerRef, ImageArchive};
+use crate::model::{ContainerRef, TarArchive};
 
 /// bollard's request body, which it doesn't name.
 type BollardBody = <BollardRequest as IntoBody>::Body;
@@ -59,8 +59,8 @@ fn request(call: Call, envelope: Envelope) -> Result<Request<BollardBody>> {
     let body = match call.body {
         Body::Empty => body_full(Bytes::new()),
         Body::Json(json) => body_full(json),
-        Body::Tar(ImageArchive::Bytes(bytes)) => body_full(bytes),
-        Body::Tar(ImageArchive::Stream(pieces)) => body_try_stream(pieces),
+        Body::Tar(TarArchive::Bytes(bytes)) => body_full(bytes),
+        Body::Tar(TarArchive::Stream(pieces)) => body_try_stream(pieces),
     };
     let mut request = Request::builder()
         .method(call.method)

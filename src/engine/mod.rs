@@ -4,6 +4,7 @@ mod attach;
 pub(crate) mod bollard;
 mod carrier;
 mod exec;
+mod files;
 mod logs;
 mod operations;
 mod pull;

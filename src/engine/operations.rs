@@ -13,17 +13,18 @@ use crate::backend::{BackendId, CallContext, ContainerBackend};
 use crate::endpoint::ApiVersion;
 use crate::error::{ErrorKind, Result};
 use crate::model::{
-    AttachOptions, Attached, ConnectOptions, ContainerDetails, ContainerName, ContainerRef,
-    ContainerSpec, ContainerStats, ContainerSummary, Created, CreatedNetwork, DisconnectOptions,
-    DiskUsage, EngineInfo, EngineVersion, ExecDetails, ExecId, ExecOptions, ExecOutput,
-    ExecSession, FileChange, ImageArchive, ImageDetails, ImagePruneReport, ImageRef, ImageRemoval,
-    ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions,
-    ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
-    NetworkSummary, Ping, ProcessTable, PruneContainersOptions, PruneImagesOptions,
-    PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullOptions, PullStream,
-    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, StartOutcome,
-    StatsStream, StopOptions, StopOutcome, TerminalSize, TopOptions, UpdateOptions, VolumeDetails,
-    VolumeList, VolumeName, VolumeSpec, WaitOptions, WaitOutcome,
+    ArchiveStream, AttachOptions, Attached, ConnectOptions, ContainerDetails, ContainerName,
+    ContainerPath, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary, Created,
+    CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo, EngineVersion, ExecDetails, ExecId,
+    ExecOptions, ExecOutput, ExecSession, FileChange, ImageDetails, ImagePruneReport, ImageRef,
+    ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions,
+    ListOptions, ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef,
+    NetworkSpec, NetworkSummary, PathStat, Ping, ProcessTable, PruneContainersOptions,
+    PruneImagesOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullOptions,
+    PullStream, PutArchiveOptions, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions,
+    RestartOptions, StartOutcome, StatsStream, StopOptions, StopOutcome, TarArchive, TerminalSize,
+    TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitOptions,
+    WaitOutcome,
 };
 use crate::operation::Operation;
 
@@ -168,11 +169,7 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
         .await
     }
 
-    async fn import_image(
-        &self,
-        options: &ImportOptions,
-        archive: ImageArchive,
-    ) -> Result<ImageRef> {
+    async fn import_image(&self, options: &ImportOptions, archive: TarArchive) -> Result<ImageRef> {
         self.name(
             options.validate(),
             Operation::ImportImage,
@@ -386,6 +383,31 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
         let call = |_| Ok(wire::changes(container));
         self.question(Operation::Changes, container, call, wire::file_changes)
             .await
+    }
+
+    async fn put_archive(
+        &self,
+        container: &ContainerRef,
+        directory: &ContainerPath,
+        options: &PutArchiveOptions,
+        archive: TarArchive,
+    ) -> Result<()> {
+        let put = self.write_archive(container, directory, options, archive);
+        self.name(put.await, Operation::PutArchive, container)
+    }
+
+    async fn get_archive(
+        &self,
+        container: &ContainerRef,
+        path: &ContainerPath,
+    ) -> Result<ArchiveStream> {
+        let got = self.read_archive(container, path).await;
+        self.name(got, Operation::GetArchive, container)
+    }
+
+    async fn stat_path(&self, container: &ContainerRef, path: &ContainerPath) -> Result<PathStat> {
+        let told = self.look_at(container, path).await;
+        self.name(told, Operation::StatPath, container)
     }
 
     async fn exec(&self, container: &ContainerRef, options: &ExecOptions) -> Result<ExecOutput> {

@@ -32,7 +32,7 @@ use crate::endpoint::Endpoint;
 use crate::engine_kind::EngineKind;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::lock::lock;
-use crate::model::{ContainerRef, ImageArchive};
+use crate::model::{ContainerRef, TarArchive};
 
 /// shiplift's transport behind `spawn_blocking`.
 pub struct ShipliftCarrier {
@@ -216,8 +216,8 @@ fn request(road: &Road, call: Call, envelope: Envelope) -> Result<Request<hyper0
     let content_type = call.body.content_type();
     let body = match call.body {
         Body::Empty => hyper014::Body::empty(),
-        Body::Json(bytes) | Body::Tar(ImageArchive::Bytes(bytes)) => bytes.into(),
-        Body::Tar(ImageArchive::Stream(pieces)) => hyper014::Body::wrap_stream(pieces),
+        Body::Json(bytes) | Body::Tar(TarArchive::Bytes(bytes)) => bytes.into(),
+        Body::Tar(TarArchive::Stream(pieces)) => hyper014::Body::wrap_stream(pieces),
     };
     let mut request = Request::builder()
         .method(call.method.as_str())

@@ -9,17 +9,18 @@ use super::{Call, HybridBackend};
 use crate::backend::{BackendId, CallContext, ContainerBackend};
 use crate::error::Result;
 use crate::model::{
-    AttachOptions, Attached, ConnectOptions, ContainerDetails, ContainerName, ContainerRef,
-    ContainerSpec, ContainerStats, ContainerSummary, Created, CreatedNetwork, DisconnectOptions,
-    DiskUsage, EngineInfo, EngineVersion, ExecDetails, ExecId, ExecOptions, ExecOutput,
-    ExecSession, FileChange, ImageArchive, ImageDetails, ImagePruneReport, ImageRef, ImageRemoval,
-    ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions,
-    ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
-    NetworkSummary, Ping, ProcessTable, PruneContainersOptions, PruneImagesOptions,
-    PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullOptions, PullStream,
-    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, StartOutcome,
-    StatsStream, StopOptions, StopOutcome, TerminalSize, TopOptions, UpdateOptions, VolumeDetails,
-    VolumeList, VolumeName, VolumeSpec, WaitCondition, WaitOptions, WaitOutcome,
+    ArchiveStream, AttachOptions, Attached, ConnectOptions, ContainerDetails, ContainerName,
+    ContainerPath, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary, Created,
+    CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo, EngineVersion, ExecDetails, ExecId,
+    ExecOptions, ExecOutput, ExecSession, FileChange, ImageDetails, ImagePruneReport, ImageRef,
+    ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions,
+    ListOptions, ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef,
+    NetworkSpec, NetworkSummary, PathStat, Ping, ProcessTable, PruneContainersOptions,
+    PruneImagesOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullOptions,
+    PullStream, PutArchiveOptions, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions,
+    RestartOptions, StartOutcome, StatsStream, StopOptions, StopOutcome, TarArchive, TerminalSize,
+    TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitCondition,
+    WaitOptions, WaitOutcome,
 };
 use crate::operation::Operation as Op;
 
@@ -92,21 +93,17 @@ impl ContainerBackend for HybridBackend {
         self.run(Op::ListImages, ask!(list_images(options))).await
     }
 
-    async fn import_image(
-        &self,
-        options: &ImportOptions,
-        archive: ImageArchive,
-    ) -> Result<ImageRef> {
+    async fn import_image(&self, options: &ImportOptions, archive: TarArchive) -> Result<ImageRef> {
         match archive {
-            ImageArchive::Bytes(bytes) => {
+            TarArchive::Bytes(bytes) => {
                 let ask = |engine: Arc<dyn ContainerBackend>| {
-                    let archive = ImageArchive::Bytes(bytes.clone());
+                    let archive = TarArchive::Bytes(bytes.clone());
                     async move { engine.import_image(options, archive).await }
                 };
                 self.run(Op::ImportImage, ask).await
             }
             // Nobody can read a stream twice.
-            archive @ ImageArchive::Stream(_) => {
+            archive @ TarArchive::Stream(_) => {
                 self.run_once(Op::ImportImage.into(), ask!(import_image(options, archive)))
                     .await
             }
@@ -217,6 +214,47 @@ impl ContainerBackend for HybridBackend {
 
     async fn changes(&self, container: &ContainerRef) -> Result<Vec<FileChange>> {
         self.run(Op::Changes, ask!(changes(container))).await
+    }
+
+    async fn put_archive(
+        &self,
+        container: &ContainerRef,
+        directory: &ContainerPath,
+        options: &PutArchiveOptions,
+        archive: TarArchive,
+    ) -> Result<()> {
+        match archive {
+            TarArchive::Bytes(bytes) => {
+                let ask = |engine: Arc<dyn ContainerBackend>| {
+                    let archive = TarArchive::Bytes(bytes.clone());
+                    async move {
+                        engine
+                            .put_archive(container, directory, options, archive)
+                            .await
+                    }
+                };
+                self.run(Op::PutArchive, ask).await
+            }
+            // Nobody can read a stream twice.
+            archive @ TarArchive::Stream(_) => {
+                let ask = ask!(put_archive(container, directory, options, archive));
+                self.run_once(Op::PutArchive.into(), ask).await
+            }
+        }
+    }
+
+    async fn get_archive(
+        &self,
+        container: &ContainerRef,
+        path: &ContainerPath,
+    ) -> Result<ArchiveStream> {
+        self.run(Op::GetArchive, ask!(get_archive(container, path)))
+            .await
+    }
+
+    async fn stat_path(&self, container: &ContainerRef, path: &ContainerPath) -> Result<PathStat> {
+        self.run(Op::StatPath, ask!(stat_path(container, path)))
+            .await
     }
 
     async fn exec(&self, container: &ContainerRef, options: &ExecOptions) -> Result<ExecOutput> {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::security::word;
 use super::spec::label_values;
 use super::{
-    ContainerRef, ContainerState, EnvVars, LabelKey, Protocol, Resources, RestartPolicy,
+    ContainerRef, ContainerState, EnvVars, LabelKey, Mount, Protocol, Resources, RestartPolicy,
     SecurityProfile, Signal, StateDetails,
 };
 use crate::error::{Error, Result};
@@ -105,6 +105,9 @@ pub struct ContainerDetails {
     pub resources: Resources,
     /// What it may do.
     pub security: SecurityProfile,
+    /// What is mounted in it, those of its image among them; what is in memory by
+    /// [`SecurityProfile::tmpfs`] is there alone.
+    pub mounts: Vec<Mount>,
     /// What the engine does when its process ends.
     pub restart_policy: RestartPolicy,
     /// The log driver.

@@ -1,11 +1,8 @@
 //! Images.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::SystemTime;
 
-use bytes::Bytes;
-use futures::stream::{BoxStream, Stream, StreamExt};
 use serde::Serialize;
 
 use super::spec::{bounded, label_values, platform};
@@ -134,39 +131,6 @@ impl ImportOptions {
             bounded("message", message, MAX_TEXT)?;
         }
         self.platform.iter().try_for_each(|text| platform(text))
-    }
-}
-
-/// A tar archive on its way to the engine, whole or as a stream.
-///
-/// A whole one can be sent again when a connection fails before the engine answered; a stream can't.
-pub enum ImageArchive {
-    /// The archive, in memory.
-    Bytes(Bytes),
-    /// The archive, piece by piece.
-    Stream(BoxStream<'static, std::io::Result<Bytes>>),
-}
-
-impl ImageArchive {
-    /// An archive that comes piece by piece.
-    #[must_use]
-    pub fn stream(pieces: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static) -> Self {
-        Self::Stream(pieces.boxed())
-    }
-}
-
-impl<B: Into<Bytes>> From<B> for ImageArchive {
-    fn from(archive: B) -> Self {
-        Self::Bytes(archive.into())
-    }
-}
-
-impl fmt::Debug for ImageArchive {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bytes(bytes) => write!(f, "ImageArchive({} bytes)", bytes.len()),
-            Self::Stream(_) => f.write_str("ImageArchive(stream)"),
-        }
     }
 }
 

@@ -88,9 +88,11 @@ macro_rules! guarded_map {
     };
 }
 
+mod archive;
 mod container;
 mod driver;
 mod exec;
+mod files;
 mod health;
 mod image;
 mod image_details;
@@ -116,6 +118,7 @@ mod timestamp;
 mod usage;
 mod volume;
 
+pub use archive::{ArchiveStream, FileKind, PathStat, PutArchiveOptions, TarArchive};
 pub use cidr::Cidr;
 pub use container::{
     ContainerDetails, ContainerSummary, Created, KillOptions, ListOptions, NetworkAttachment,
@@ -124,9 +127,13 @@ pub use container::{
 };
 pub use driver::DriverOptions;
 pub use exec::{ExecOptions, ExecOutput};
+pub use files::{
+    ArchiveLimits, CopyOptions, CopyReport, DownloadOptions, OutwardLinks, Owner, SpecialFiles,
+    UploadOptions, WriteFileOptions,
+};
 pub use health::{HealthCheck, HealthTest, HealthyOptions};
 pub use image::{
-    ImageArchive, ImagePruneReport, ImageRemoval, ImageSummary, ImportOptions, ListImagesOptions,
+    ImagePruneReport, ImageRemoval, ImageSummary, ImportOptions, ListImagesOptions,
     PruneImagesOptions, RemoveImageOptions,
 };
 pub use image_details::ImageDetails;
@@ -139,7 +146,9 @@ pub use network::{
 pub use network_options::{ConnectOptions, DisconnectOptions, ListNetworksOptions};
 pub use prune::{PruneContainersOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions};
 pub use pull::{EnsureOptions, PullEvent, PullOptions, PullPolicy, PullStatus, PullStream};
-pub use reference::{ContainerName, ContainerRef, ExecId, LabelKey, NetworkRef, VolumeName};
+pub use reference::{
+    ContainerName, ContainerPath, ContainerRef, ExecId, LabelKey, NetworkRef, VolumeName,
+};
 pub use registry_auth::RegistryAuth;
 pub use resources::{DeviceCount, DeviceRequest, MemorySwap, Resources, RestartPolicy, Ulimit};
 pub use run::{RunOptions, RunOutput};

@@ -37,6 +37,17 @@ fn is_exec_id(text: &str) -> bool {
     (12..=64).contains(&text.len()) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// Linux's `PATH_MAX`, with its NUL.
+const MAX_PATH: usize = 4095;
+
+/// What leads to one place whoever reads it: from the root, and never upwards.
+fn is_container_path(text: &str) -> bool {
+    text.starts_with('/')
+        && text.len() <= MAX_PATH
+        && !text.contains('\0')
+        && text.split('/').all(|part| part != "..")
+}
+
 /// What every reference has beside its own grammar.
 macro_rules! text_type {
     ($name:ident) => {
@@ -182,6 +193,45 @@ reference! {
     /// ```
     LabelKey, "label", is_label_key,
     "a label's key: a letter or digit, then letters, digits, '.', '_', '-', '/'; without '..'"
+}
+
+reference! {
+    /// A path in a container, from its root.
+    ///
+    /// ```
+    /// use catamaran::model::ContainerPath;
+    /// assert!(ContainerPath::new("/work/a b/ü").is_ok());
+    /// assert!(ContainerPath::new("work").is_err());
+    /// assert!(ContainerPath::new("/work/../etc").is_err());
+    /// ```
+    ContainerPath, "path", is_container_path,
+    "an absolute path of at most 4095 bytes; without '..' or NUL"
+}
+
+impl ContainerPath {
+    /// Its parts, without those that say nothing.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &str> {
+        self.0
+            .split('/')
+            .filter(|part| !part.is_empty() && *part != ".")
+    }
+
+    /// The directory that it is in, and its name there; `None` for the root.
+    pub(crate) fn split(&self) -> Option<(Self, String)> {
+        let mut parts: Vec<_> = self.parts().collect();
+        let name = parts.pop()?.to_owned();
+        Some((Self::of(&parts), name))
+    }
+
+    /// The path of these parts, which came of such paths.
+    pub(crate) fn of<S: AsRef<str>>(parts: &[S]) -> Self {
+        let mut text = String::from(if parts.is_empty() { "/" } else { "" });
+        for part in parts {
+            text.push('/');
+            text.push_str(part.as_ref());
+        }
+        Self(text.into())
+    }
 }
 
 impl From<ContainerName> for ContainerRef {

@@ -7,15 +7,14 @@ use catamaran::model::{
     AttachOptions, ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec,
     ContainerState, ContainerStats, ContainerSummary, Created, CreatedNetwork, DisconnectOptions,
     DiskUsage, EngineInfo, EngineVersion, ExecDetails, ExecId, ExecOptions, ExecOutput, FileChange,
-    ImageArchive, ImageDetails, ImagePruneReport, ImageRef, ImageRemoval, ImageSummary,
-    ImportOptions, Input, KillOptions, LabelKey, ListImagesOptions, ListNetworksOptions,
-    ListOptions, ListVolumesOptions, LogChunk, LogSource, LogStream, LogsOptions, NetworkDetails,
-    NetworkRef, NetworkSpec, NetworkSummary, Ping, ProcessTable, PruneContainersOptions,
-    PruneImagesOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullEvent,
-    PullOptions, RegistryAuth, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions,
-    RestartOptions, StartOutcome, StopOptions, StopOutcome, TerminalSize, TopOptions,
-    UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitCondition, WaitOptions,
-    WaitOutcome,
+    ImageDetails, ImagePruneReport, ImageRef, ImageRemoval, ImageSummary, ImportOptions, Input,
+    KillOptions, LabelKey, ListImagesOptions, ListNetworksOptions, ListOptions, ListVolumesOptions,
+    LogChunk, LogSource, LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
+    NetworkSummary, Ping, ProcessTable, PruneContainersOptions, PruneImagesOptions,
+    PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullEvent, PullOptions, RegistryAuth,
+    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, StartOutcome,
+    StopOptions, StopOutcome, TarArchive, TerminalSize, TopOptions, UpdateOptions, VolumeDetails,
+    VolumeList, VolumeName, VolumeSpec, WaitCondition, WaitOptions, WaitOutcome,
 };
 use catamaran::{ContainerBackend, Effect, Error, ErrorKind, Operation};
 use futures::{StreamExt, TryStreamExt};
@@ -89,10 +88,10 @@ pub struct Archive {
 }
 
 impl Archive {
-    fn open(&self) -> ImageArchive {
+    fn open(&self) -> TarArchive {
         if self.streamed {
             let pieces: Vec<_> = self.pieces.iter().cloned().map(Bytes::from).collect();
-            ImageArchive::stream(futures::stream::iter(pieces.into_iter().map(Ok)))
+            TarArchive::stream(futures::stream::iter(pieces.into_iter().map(Ok)))
         } else {
             self.pieces.concat().into()
         }

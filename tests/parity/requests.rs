@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use catamaran::model::{ContainerRef, ImageArchive, ImageRef, ImportOptions};
+use catamaran::model::{ContainerRef, ImageRef, ImportOptions, TarArchive};
 use catamaran::{ApiVersion, Effect, ErrorKind, Operation};
 use proptest::prelude::*;
 use serde_json::json;
@@ -127,7 +127,7 @@ fn an_archive_that_breaks_off_fails_the_same() {
     fixture.peer.follow(plainly());
     let [mut first, second] = fixture.pairs[0].engines.each_ref().map(|engine| {
         let pieces = [Ok("a piece".into()), Err(std::io::Error::other("no more"))];
-        let archive = ImageArchive::stream(futures::stream::iter(pieces));
+        let archive = TarArchive::stream(futures::stream::iter(pieces));
         let options = ImportOptions::new(ImageRef::new("a").expect("an image"));
         let imported = fixture
             .runtime

@@ -10,9 +10,9 @@ use crate::engine::bollard::models;
 use crate::error::{Error, Result};
 use crate::model::{
     ContainerRef, ContainerSpec, DeviceCount, DeviceRequest, DriverOptions, EnvVars, HealthCheck,
-    HealthTest, ImageArchive, ImageRef, ImportOptions, LabelKey, ListImagesOptions, ListOptions,
-    LogsOptions, MemorySwap, Mount, MountKind, PortMapping, PruneContainersOptions,
-    RemoveImageOptions, Resources, RestartPolicy, SeccompProfile, SecurityProfile, UpdateOptions,
+    HealthTest, ImageRef, ImportOptions, LabelKey, ListImagesOptions, ListOptions, LogsOptions,
+    MemorySwap, Mount, MountKind, PortMapping, PruneContainersOptions, RemoveImageOptions,
+    Resources, RestartPolicy, SeccompProfile, SecurityProfile, TarArchive, UpdateOptions,
     WaitOptions, format_unix,
 };
 
@@ -41,7 +41,7 @@ pub(crate) fn list_images(options: &ListImagesOptions) -> Call {
     )
 }
 
-pub(crate) fn import_image(options: &ImportOptions, archive: ImageArchive) -> Result<Call> {
+pub(crate) fn import_image(options: &ImportOptions, archive: TarArchive) -> Result<Call> {
     options.validate()?;
     // The repository goes in `repo` with its tag: Docker and Podman both take it so.
     let mut path = Query::new("/images/create")

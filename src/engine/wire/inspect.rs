@@ -9,9 +9,9 @@ use super::nullable::nullable;
 use super::{decode::id, decode::without_slash, json};
 use crate::error::Result;
 use crate::model::{
-    ContainerDetails, ContainerState, EnvVars, Health, HealthStatus, MemorySwap, NetworkAttachment,
-    Protocol, PublishedPort, Resources, RestartPolicy, SeccompProfile, SecurityProfile,
-    StateDetails, Tmpfs, Ulimit, parse_rfc3339,
+    ContainerDetails, ContainerState, EnvVars, Health, HealthStatus, MemorySwap, Mount, MountKind,
+    NetworkAttachment, Protocol, PublishedPort, Resources, RestartPolicy, SeccompProfile,
+    SecurityProfile, StateDetails, Tmpfs, Ulimit, VolumeName, parse_rfc3339,
 };
 
 #[derive(Deserialize)]
@@ -162,6 +162,21 @@ struct NetworkSettings {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
+struct WireMount {
+    #[serde(default, rename = "Type", deserialize_with = "nullable")]
+    kind: String,
+    #[serde(default, deserialize_with = "nullable")]
+    name: String,
+    #[serde(default, deserialize_with = "nullable")]
+    source: String,
+    #[serde(default, deserialize_with = "nullable")]
+    destination: String,
+    #[serde(default, rename = "RW", deserialize_with = "nullable")]
+    writable: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
 struct Details {
     id: String,
     #[serde(default, deserialize_with = "nullable")]
@@ -183,6 +198,8 @@ struct Details {
     host_config: HostConfig,
     #[serde(default, deserialize_with = "nullable")]
     network_settings: NetworkSettings,
+    #[serde(default, deserialize_with = "nullable")]
+    mounts: Vec<WireMount>,
 }
 
 pub(crate) fn details(body: &[u8]) -> Result<ContainerDetails> {
@@ -212,6 +229,7 @@ pub(crate) fn details(body: &[u8]) -> Result<ContainerDetails> {
         restart_policy: restart_policy(&host.restart_policy),
         log_driver: host.log_config.as_ref().and_then(|log| log.driver.clone()),
         security: security(host, config.user),
+        mounts: details.mounts.into_iter().filter_map(mount).collect(),
         ports: ports(network.ports),
         networks: network
             .networks
@@ -391,6 +409,21 @@ fn protocol_of(name: &str) -> Option<Protocol> {
     [Protocol::Tcp, Protocol::Udp, Protocol::Sctp]
         .into_iter()
         .find(|p| p.as_str() == name)
+}
+
+/// A mount in the spec's terms; there may be kinds that it has no word for.
+fn mount(mount: WireMount) -> Option<Mount> {
+    let kind = match mount.kind.as_str() {
+        "bind" => MountKind::Bind(mount.source),
+        "volume" => MountKind::Volume(VolumeName::new(mount.name).ok()?),
+        "tmpfs" => MountKind::Tmpfs(None),
+        _ => return None,
+    };
+    Some(Mount {
+        kind,
+        target: mount.destination,
+        read_only: !mount.writable,
+    })
 }
 
 fn attachment(network: Network) -> NetworkAttachment {

@@ -7,6 +7,7 @@ mod command;
 mod decode;
 mod encode;
 mod exec;
+mod files;
 mod image;
 mod inspect;
 mod lines;
@@ -26,6 +27,7 @@ pub use command::Command;
 pub(crate) use decode::*;
 pub(crate) use encode::*;
 pub(crate) use exec::*;
+pub(crate) use files::*;
 pub(crate) use image::*;
 pub(crate) use inspect::details;
 pub(crate) use networks::*;
@@ -37,7 +39,7 @@ pub(crate) use volumes::*;
 
 use crate::endpoint::ApiVersion;
 use crate::error::{Error, Result};
-use crate::model::ImageArchive;
+use crate::model::TarArchive;
 
 /// How much of an answer's body is read into memory: a list of 10,000 containers is some 20 MB.
 const MAX_ANSWER: usize = 64 << 20;
@@ -60,7 +62,7 @@ fn brief(mut message: String) -> String {
 pub enum Body {
     Empty,
     Json(Bytes),
-    Tar(ImageArchive),
+    Tar(TarArchive),
 }
 
 impl Body {

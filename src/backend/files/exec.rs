@@ -1,0 +1,237 @@
+//! By a command in the container, with the archive as its input or output: `sh` and `tar` are all that it takes.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures::stream::{BoxStream, StreamExt};
+use tokio::io::AsyncWriteExt;
+
+use super::{Files, no_file, too_large};
+use crate::backend::{CallContext, ContainerBackend, ContainerBackendExt};
+use crate::deadline::Deadline;
+use crate::error::{Effect, Error, ErrorKind, Result};
+use crate::model::{
+    ArchiveStream, ContainerPath, ExecId, ExecOptions, ExecSession, Input, LogSource, LogStream,
+    Owner, TarArchive,
+};
+use crate::quote::quote;
+
+/// How much is kept of what a command complains of.
+const MAX_COMPLAINT: usize = 4096;
+
+/// What the scripts say by their exit code.
+const ABSENT: i64 = 91;
+const NO_PROGRAM: i64 = 92;
+const NO_FILE: i64 = 93;
+
+/// Unpacks its input; the files belong to whoever runs it.
+const PUT: &str = r#"[ -d "$1" ] || exit 91
+command -v tar >/dev/null 2>&1 || exit 92
+cd "$1" && exec tar -xopf -"#;
+
+/// Packs a directory or file, with the names as the engine gives them: under that of what it is.
+const GET: &str = r#"[ -e "$1" ] || exit 91
+command -v tar >/dev/null 2>&1 || exit 92
+if [ -d "$1" ]; then
+    cd -P "$1" || exit
+    name=${PWD##*/}
+    if [ -n "$name" ]; then cd .. || exit; fi
+    exec tar -cf - -- "${name:-.}"
+fi
+cd -P "${1%/*}/" && exec tar -chf - -- "${1##*/}""#;
+
+/// Prints a file. Those of `/proc` have a size that says nothing, so that tar would leave them empty.
+const READ: &str = r#"[ -e "$1" ] || exit 91
+[ -f "$1" ] || exit 93
+command -v cat >/dev/null 2>&1 || exit 92
+exec cat <"$1""#;
+
+/// A command under way.
+struct Running {
+    backend: Arc<dyn ContainerBackend>,
+    exec: ExecId,
+    program: &'static str,
+    path: ContainerPath,
+    complaint: BytesMut,
+    deadline: Deadline,
+}
+
+impl Running {
+    fn complains(&mut self, bytes: &[u8]) {
+        let room = MAX_COMPLAINT - self.complaint.len();
+        self.complaint
+            .extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    /// The next piece of what it prints; `None` where it has ended well.
+    async fn next(&mut self, output: &mut LogStream) -> Result<Option<Bytes>> {
+        while let Some(chunk) = self.deadline.bound(output.next()).await?.transpose()? {
+            if chunk.source != LogSource::Stderr {
+                return Ok(Some(chunk.bytes));
+            }
+            self.complains(&chunk.bytes);
+        }
+        self.ended().await.map(|()| None)
+    }
+
+    /// How it ended, once it has.
+    async fn ended(&self) -> Result<()> {
+        let asked = self.backend.wait_exec(&self.exec);
+        let (program, path) = (self.program, &self.path);
+        let failed = |message| Error::new(ErrorKind::Container, message);
+        match self.deadline.bound(asked).await?? {
+            0 => Ok(()),
+            ABSENT => Err(Error::new(
+                ErrorKind::NotFound,
+                format!("the container's user finds no {path}, or none that is a directory where it must be one"),
+            )),
+            NO_FILE => Err(no_file()),
+            NO_PROGRAM => Err(failed(format!("{program} isn't in the container's search path"))
+                .with_effect(Effect::Rejected)
+                .with_advice(format!(
+                    "{path} is in memory or on a read-only root, where only programs in the container lead: \
+                     take an image that has sh and {program}, or another directory"
+                ))),
+            126 | 127 => Err(failed("the container has no /bin/sh that can be run".to_owned())
+                .with_effect(Effect::Rejected)
+                .with_advice(format!(
+                    "{path} is in memory or on a read-only root, where only programs in the container lead: \
+                     take an image that has sh and {program}, or another directory"
+                ))),
+            code => Err(failed(format!(
+                "{program} ended with exit code {code}, saying {}",
+                quote(String::from_utf8_lossy(&self.complaint).trim())
+            ))),
+        }
+    }
+}
+
+impl<B: ContainerBackend + ?Sized> Files<'_, B> {
+    async fn run(
+        &self,
+        script: &str,
+        program: &'static str,
+        path: &ContainerPath,
+        owner: Option<Owner>,
+    ) -> Result<(Running, Input, LogStream)> {
+        // By its path, as programs in the container may change what its search path finds.
+        let mut options =
+            ExecOptions::new(["/bin/sh", "-c", script, "sh", path.as_str()]).with_working_dir("/");
+        options.user = owner.map(|owner| owner.to_string());
+        let backend = self.backend.with_context(CallContext::new());
+        let context = backend.context();
+        let deadline = Deadline::new(context.timeout, context.deadline);
+        let session = backend.start_exec(self.container, &options).await?;
+        let ExecSession {
+            id, input, output, ..
+        } = session;
+        let running = Running {
+            backend,
+            exec: id,
+            program,
+            path: path.clone(),
+            complaint: BytesMut::new(),
+            deadline,
+        };
+        Ok((running, input, output))
+    }
+
+    pub(super) async fn exec_put(
+        &self,
+        directory: &ContainerPath,
+        owner: Option<Owner>,
+        archive: TarArchive,
+    ) -> Result<()> {
+        let (mut running, input, mut output) = self.run(PUT, "tar", directory, owner).await?;
+        let deadline = running.deadline;
+        let mut sent = None;
+        let ended = {
+            let mut read = pin!(async {
+                while running.next(&mut output).await?.is_some() {}
+                Ok(())
+            });
+            let mut write = pin!(deadline.bound(write(input, archive)));
+            // Who has ended reads no more.
+            tokio::select! {
+                ended = &mut read => ended,
+                wrote = &mut write => {
+                    sent = Some(wrote);
+                    read.await
+                }
+            }
+        };
+        // What it says of a failure is better than that it stopped reading.
+        ended?;
+        match sent {
+            Some(Ok(Ok(()))) => Ok(()),
+            // Cut between two files, an archive looks whole to tar.
+            Some(Ok(Err(error))) => Err(Error::new(
+                ErrorKind::Transport,
+                "the connection ended before the archive did",
+            )
+            .with_source(error)),
+            Some(Err(timeout)) => Err(timeout),
+            None => Err(Error::new(
+                ErrorKind::Transport,
+                "tar ended before the archive did",
+            )),
+        }
+    }
+
+    pub(super) async fn exec_get(&self, path: &ContainerPath) -> Result<ArchiveStream> {
+        let output = self.printed(GET, "tar", path).await?;
+        Ok(ArchiveStream::new(None, output))
+    }
+
+    pub(super) async fn exec_read(&self, path: &ContainerPath, most: u64) -> Result<Bytes> {
+        let mut output = self.printed(READ, "cat", path).await?;
+        let mut read = BytesMut::new();
+        while let Some(piece) = output.next().await.transpose()? {
+            if (read.len() + piece.len()) as u64 > most {
+                return Err(too_large(most));
+            }
+            read.extend_from_slice(&piece);
+        }
+        Ok(read.freeze())
+    }
+
+    /// What a script prints; it fails at once where there is nothing to print.
+    async fn printed(
+        &self,
+        script: &str,
+        program: &'static str,
+        path: &ContainerPath,
+    ) -> Result<BoxStream<'static, Result<Bytes>>> {
+        let (mut running, mut input, mut output) = self.run(script, program, path, None).await?;
+        // There is nothing to read.
+        let _ = input.shutdown().await;
+        let first = running.next(&mut output).await?;
+        let rest = futures::stream::unfold(Some((running, output)), |state| async move {
+            let (mut running, mut output) = state?;
+            match running.next(&mut output).await {
+                Ok(None) => None,
+                Ok(Some(piece)) => Some((Ok(piece), Some((running, output)))),
+                Err(error) => Some((Err(error), None)),
+            }
+        });
+        Ok(match first {
+            Some(first) => futures::stream::iter([Ok(first)]).chain(rest).boxed(),
+            None => futures::stream::empty().boxed(),
+        })
+    }
+}
+
+async fn write(mut input: Input, archive: TarArchive) -> std::io::Result<()> {
+    let mut pieces: BoxStream<'_, std::io::Result<Bytes>> = match archive {
+        TarArchive::Bytes(bytes) => futures::stream::iter([Ok(bytes)]).boxed(),
+        TarArchive::Stream(pieces) => pieces,
+    };
+    while let Some(piece) = pieces.next().await {
+        input.write_all(&piece?).await?;
+    }
+    input.flush().await?;
+    // Who has read the end of the archive may be gone already.
+    let _ = input.shutdown().await;
+    Ok(())
+}

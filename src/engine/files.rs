@@ -1,0 +1,63 @@
+//! Archives in and out: as long as they take, within the caller's own time.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+
+use super::Engine;
+use super::carrier::Carrier;
+use super::wire;
+use crate::deadline::Deadline;
+use crate::error::Result;
+use crate::model::{
+    ArchiveStream, ContainerPath, ContainerRef, PathStat, PutArchiveOptions, TarArchive,
+};
+use crate::operation::Operation;
+
+impl<C: Carrier> Engine<C> {
+    pub(super) async fn write_archive(
+        &self,
+        container: &ContainerRef,
+        directory: &ContainerPath,
+        options: &PutArchiveOptions,
+        archive: TarArchive,
+    ) -> Result<()> {
+        let call = wire::put_archive(container, directory, options, archive);
+        let envelope = self.open_ended().await?;
+        self.ask(call, envelope).await.map(drop)
+    }
+
+    pub(super) async fn read_archive(
+        &self,
+        container: &ContainerRef,
+        path: &ContainerPath,
+    ) -> Result<ArchiveStream> {
+        let call = wire::get_archive(container, path);
+        let own = Deadline::new(self.context.timeout, self.context.deadline);
+        let deadline = self.deadline(Duration::ZERO);
+        let envelope = self.envelope(deadline).await?;
+        let opened = deadline.bound(self.open(call, envelope)).await??;
+        let stat = wire::path_stat(&opened.head).ok();
+        let (engine, container) = (self.clone(), container.clone());
+        let pieces = own
+            .until(opened.body)
+            .map(move |piece| engine.name(piece, Operation::GetArchive, &container));
+        Ok(ArchiveStream::new(stat, pieces))
+    }
+
+    pub(super) async fn look_at(
+        &self,
+        container: &ContainerRef,
+        path: &ContainerPath,
+    ) -> Result<PathStat> {
+        let envelope = self.envelope(self.deadline(Duration::ZERO)).await?;
+        match self.ask(wire::stat_path(container, path), envelope).await {
+            Ok(answer) => wire::path_stat(&answer.head),
+            // The answer to a HEAD has no body to say it.
+            Err(error) if error.status() == Some(404) => {
+                Err(error.with_message("there is no such container, or no such path in it"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
