@@ -1,6 +1,6 @@
 //! Foreign text in messages: one line, bounded, and without secrets.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 
 /// What a log line has room for.
@@ -60,6 +60,15 @@ pub(crate) fn quote_url(text: &str) -> String {
     match end {
         Some(end) => quote(&format!("{}***", &secret_free[..=end])),
         None => quote(&secret_free),
+    }
+}
+
+/// Stands in `Debug` for what may hold secrets, as what a program printed does: its size alone.
+pub(crate) struct Withheld<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Debug for Withheld<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{} bytes]", self.0.len())
     }
 }
 

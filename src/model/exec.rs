@@ -10,6 +10,7 @@ use super::security::word;
 use super::spec::arguments;
 use super::{EnvVars, TerminalSize};
 use crate::error::{Error, Result};
+use crate::quote::Withheld;
 
 /// A command to be run in a running container.
 ///
@@ -174,7 +175,7 @@ impl fmt::Debug for ExecOptions {
 
 /// What a command did.
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ExecOutput {
     /// The exit code, as the engine knows it: never invented.
     pub exit_code: i64,
@@ -187,6 +188,18 @@ pub struct ExecOutput {
     /// Whether it ran longer than [`ExecOptions::timeout`] and was killed for it. The exit code is that of
     /// the killed program then, 137 on most engines.
     pub timed_out: bool,
+}
+
+impl fmt::Debug for ExecOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecOutput")
+            .field("exit_code", &self.exit_code)
+            .field("stdout", &Withheld(&self.stdout))
+            .field("stderr", &Withheld(&self.stderr))
+            .field("truncated", &self.truncated)
+            .field("timed_out", &self.timed_out)
+            .finish()
+    }
 }
 
 impl ExecOutput {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::security::word;
 use super::spec::bounded;
 use crate::error::{Error, Result};
+use crate::quote::Withheld;
 
 /// The driver that keeps a container's output.
 #[non_exhaustive]
@@ -148,12 +149,21 @@ pub enum LogSource {
 }
 
 /// A piece of output as the engine sent it: not always a whole line, sometimes several.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct LogChunk {
     /// Where it was written.
     pub source: LogSource,
     /// What was written, line ends included.
     pub bytes: Bytes,
+}
+
+impl fmt::Debug for LogChunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogChunk")
+            .field("source", &self.source)
+            .field("bytes", &Withheld(&self.bytes))
+            .finish()
+    }
 }
 
 /// A container's output as a stream; dropping it ends the reading.
@@ -207,7 +217,7 @@ impl LogStream {
 
 /// A container's output, read to its end.
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct LogOutput {
     /// What was written to standard output, or to the terminal.
     pub stdout: Bytes,
@@ -215,6 +225,16 @@ pub struct LogOutput {
     pub stderr: Bytes,
     /// Whether something was dropped for want of room.
     pub truncated: bool,
+}
+
+impl fmt::Debug for LogOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogOutput")
+            .field("stdout", &Withheld(&self.stdout))
+            .field("stderr", &Withheld(&self.stderr))
+            .field("truncated", &self.truncated)
+            .finish()
+    }
 }
 
 impl Stream for LogStream {

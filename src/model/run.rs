@@ -1,9 +1,12 @@
 //! Containers that run once, from their creation to their removal.
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
 use crate::model::{ContainerSpec, RestartPolicy};
+use crate::quote::Withheld;
 
 /// How a container is run once.
 #[non_exhaustive]
@@ -48,7 +51,7 @@ impl RunOptions {
 
 /// What a container that ran once did.
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RunOutput {
     /// The exit code, as the engine knows it: never invented.
     pub exit_code: i64,
@@ -62,6 +65,19 @@ pub struct RunOutput {
     pub truncated: bool,
     /// What the engine warned of at the creation, and why the removal failed if it did.
     pub warnings: Vec<String>,
+}
+
+impl fmt::Debug for RunOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunOutput")
+            .field("exit_code", &self.exit_code)
+            .field("oom_killed", &self.oom_killed)
+            .field("stdout", &Withheld(&self.stdout))
+            .field("stderr", &Withheld(&self.stderr))
+            .field("truncated", &self.truncated)
+            .field("warnings", &self.warnings)
+            .finish()
+    }
 }
 
 impl RunOutput {

@@ -1,17 +1,31 @@
 //! What is in use: processes of a container, changes to its files, disk space of the engine.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 
 /// The processes of a container, as the engine's `ps` shows them.
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize)]
 pub struct ProcessTable {
     /// The names of the columns: `UID`, `PID`, `CMD` …
     pub titles: Vec<String>,
     /// A row for each process, in the order of the titles.
     pub processes: Vec<Vec<String>>,
+}
+
+impl fmt::Debug for ProcessTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessTable")
+            .field("titles", &self.titles)
+            .field(
+                "processes",
+                &format_args!("[{} rows]", self.processes.len()),
+            )
+            .finish()
+    }
 }
 
 /// How a container's processes are shown.
