@@ -27,6 +27,10 @@ const EXACT: &[(&str, &str)] = &[
     (CONTAINER, "update"),
     (CONTAINER, "restart"),
     (CONTAINER, "top"),
+    (CONTAINER, "attach"),
+    (CONTAINER, "resize"),
+    (CONTAINER, "extract-to-dir"),
+    (CONTAINER, "archive-path"),
     (CONTAINER, "destroy"),
     (NETWORK, "create"),
     (NETWORK, "destroy"),
@@ -89,6 +93,7 @@ async fn the_engine_saw_what_the_suite_claims() {
 /// Counts what was done to the suite's own containers, networks and volumes.
 fn tally(events: &[Value], run: &str) -> Tally {
     let mut tally = Tally::new();
+    let names = names();
     for event in events {
         let (Some(kind), Some(action)) = (event["Type"].as_str(), event["Action"].as_str()) else {
             panic!("an event of no type: {event}");
@@ -103,7 +108,7 @@ fn tally(events: &[Value], run: &str) -> Tally {
             CONTAINER => actor["Attributes"][LABEL] == run,
             NETWORK => {
                 let name = actor["Attributes"]["name"].as_str();
-                name.is_some_and(|name| name.starts_with("catamaran-conformance-"))
+                name.is_some_and(|name| name.starts_with(&names))
             }
             // Their events say nothing but the name; what wasn't claimed is looked for by the suite itself.
             _ => true,
@@ -113,6 +118,13 @@ fn tally(events: &[Value], run: &str) -> Tally {
         }
     }
     tally
+}
+
+/// How the names begin that the suite gives in this process.
+fn names() -> String {
+    let name = conformance::unique_name().to_string();
+    let (names, _count) = name.rsplit_once('-').expect("a count at its end");
+    format!("{names}-")
 }
 
 fn compare(claimed: &Tally, seen: &Tally) {

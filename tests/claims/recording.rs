@@ -112,7 +112,7 @@ forward! {
     disk_usage() -> DiskUsage;
     image_exists(image: &ImageRef) -> bool;
     list_images(options: &ListImagesOptions) -> Vec<ImageSummary>;
-    import_image(options: &ImportOptions, archive: ImageArchive) -> ImageRef => |claims, image| {
+    import_image(options: &ImportOptions, archive: TarArchive) -> ImageRef => |claims, image| {
         claims.note(IMAGE, image.as_str(), "import");
     };
     pull_image(image: &ImageRef, options: &PullOptions) -> PullStream;
@@ -157,15 +157,38 @@ forward! {
     wait(container: &ContainerRef, options: &WaitOptions) -> WaitOutcome;
     logs(container: &ContainerRef, options: &LogsOptions) -> LogStream;
     stats(container: &ContainerRef) -> ContainerStats;
+    stats_stream(container: &ContainerRef) -> StatsStream;
     top(container: &ContainerRef, options: &TopOptions) -> ProcessTable => |claims, _done| {
         claims.container(container, "top");
     };
     changes(container: &ContainerRef) -> Vec<FileChange>;
+    put_archive(container: &ContainerRef, directory: &ContainerPath, options: &PutArchiveOptions, archive: TarArchive)
+        -> () => |claims, _done| claims.container(container, "extract-to-dir");
+    get_archive(container: &ContainerRef, path: &ContainerPath) -> ArchiveStream => |claims, _stream| {
+        claims.container(container, "archive-path");
+    };
+    stat_path(container: &ContainerRef, path: &ContainerPath) -> PathStat;
     exec(container: &ContainerRef, options: &ExecOptions) -> ExecOutput => |claims, _done| {
         claims.container(container, "exec_start");
     };
+    start_exec(container: &ContainerRef, options: &ExecOptions) -> ExecSession => |claims, _session| {
+        claims.container(container, "exec_start");
+    };
+    inspect_exec(exec: &ExecId) -> ExecDetails;
+    resize_exec(exec: &ExecId, size: TerminalSize) -> ();
+    attach(container: &ContainerRef, options: &AttachOptions) -> Attached => |claims, _attached| {
+        claims.container(container, "attach");
+    };
+    resize(container: &ContainerRef, size: TerminalSize) -> () => |claims, _done| {
+        claims.container(container, "resize");
+    };
     remove(container: &ContainerRef, options: &RemoveOptions) -> () => |claims, _done| {
         claims.container(container, "destroy");
+    };
+    prune_containers(options: &PruneContainersOptions) -> PruneReport => |claims, report| {
+        for container in &report.removed {
+            claims.note(CONTAINER, container, "destroy");
+        }
     };
     create_network(spec: &NetworkSpec) -> CreatedNetwork => |claims, created| {
         claims.name(NETWORK, &spec.name, created.id.to_string());

@@ -161,7 +161,7 @@ pub async fn ill(backend: &Arc<dyn ContainerBackend>) -> Vec<String> {
     all.extend(shown(backend.list(&ListOptions::all()).await));
     all.extend(shown(backend.top(&nobody, &TopOptions::default()).await));
     all.extend(shown(backend.inspect_image(&nothing).await));
-    let archive = ImageArchive::from(CONTENT.as_bytes().to_vec());
+    let archive = TarArchive::from(CONTENT.as_bytes().to_vec());
     let import = ImportOptions::new(nothing.clone());
     // What an engine takes for an archive may make an image: this one is no archive.
     all.extend(shown(backend.import_image(&import, archive).await));
