@@ -8,6 +8,7 @@
 //! | serve calls by the async engine, with the blocking one where its path fails | [`HybridBackend`] |
 //! | have one engine alone | [`AsyncEngine`] or [`BlockingEngine`] |
 //! | run a container once, or keep one for a scope | [`ContainerBackendExt`] |
+//! | talk to a program while it runs | [`ContainerBackend::start_exec`], [`ContainerBackend::attach`] |
 //! | give calls a deadline | [`CallContext`] |
 //! | do without an async runtime | [`blocking`] |
 //! | know what to connect to, and whom to trust there | [`Config`], [`TlsConfig`] |

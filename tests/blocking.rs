@@ -2,10 +2,13 @@
 
 mod common;
 
+use std::io::Write;
 use std::sync::Arc;
 
 use catamaran::blocking::Backend;
-use catamaran::model::{ContainerName, ContainerSpec, ExecOptions, ListOptions, LogsOptions};
+use catamaran::model::{
+    AttachOptions, ContainerName, ContainerSpec, ExecOptions, ListOptions, LogsOptions,
+};
 use catamaran::{AsyncEngine, BlockingEngine, ContainerBackend, ErrorKind, HybridBackend};
 use common::{config, shell, unique};
 
@@ -107,5 +110,46 @@ fn within_a_runtime_it_refuses_and_does_not_panic() {
             assert!(error.to_string().contains("await"), "{error}");
             drop(backend);
         });
+    }
+}
+
+#[test]
+fn sessions_are_written_to_and_read_by_threads() {
+    for backend in backends() {
+        let name = unique("facade-session");
+        let spec = spec(&name, "while read a; do echo \"<$a>\"; done; exit 4");
+        let spec = spec.with_stdin(true).with_stdin_once(true);
+        let guard = backend.scoped(&spec).expect("a container");
+        let attached = backend.attach(&guard, &AttachOptions::default());
+        let mut attached = attached.expect("an attachment");
+        backend.start(&guard).expect("a start");
+        attached.input.write_all(b"one\n").expect("it reads");
+        let first = attached.output.next().expect("a line").expect("a chunk");
+        assert_eq!(&first.bytes[..], b"<one>\n");
+
+        let session = backend.start_exec(&guard, &ExecOptions::new(["cat"]));
+        let mut session = session.expect("a session");
+        let bytes: Vec<u8> = (0..1_u32 << 18).flat_map(u32::to_be_bytes).collect();
+        let read = std::thread::scope(|scope| {
+            let read = scope.spawn(|| session.output.output(2 << 20).expect("its output"));
+            session.input.write_all(&bytes).expect("it reads");
+            session.input.close().expect("its end");
+            read.join().expect("a thread")
+        });
+        assert!(read.stdout == bytes, "{} bytes came", read.stdout.len());
+        assert_eq!(backend.wait_exec(&session.id).expect("an end"), 0);
+
+        let session = backend.start_exec(&guard, &ExecOptions::new(["sleep", "600"]));
+        let session = session.expect("a session");
+        // Its program may not quite have begun.
+        while !backend.end_exec(&guard, &session.tag).expect("an answer") {}
+        assert_eq!(backend.wait_exec(&session.id).expect("an end"), 137);
+
+        drop(attached.input);
+        let rest = attached.output.output(100).expect("its end");
+        assert!(rest.stdout.is_empty());
+        let ended = backend.wait(&guard, &Default::default());
+        assert_eq!(ended.expect("an end").exit_code, 4);
+        backend.close(guard).expect("a removal");
     }
 }

@@ -5,7 +5,6 @@
 //! closure, so that the thread that waits also drives the connection. Streams outlive their call and
 //! hold no thread: they live on one small runtime of their own.
 
-use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
@@ -16,13 +15,13 @@ use futures::stream::{Stream, StreamExt};
 use hyper014::client::HttpConnector;
 use hyper014::{Client, Request, Response};
 use shiplift::transport::Transport;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::carrier::{
     Answer, Carrier, Envelope, Handover, OpenAnswer, Permit, Status, broken, no_answer,
     no_connection,
 };
+use super::takeover::Kept;
 #[cfg(feature = "tls")]
 use super::tls::openssl::{Connections, Connector as Tls};
 use super::wire::{self, Body, Call, Command, Head};
@@ -406,40 +405,6 @@ impl ShipliftCarrier {
     }
 }
 
-/// A connection that was handed over, with the runtime that it needs.
-struct Taken {
-    stream: hyper014::upgrade::Upgraded,
-    _shared: Arc<Shared>,
-}
-
-impl AsyncRead for Taken {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Taken {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
 #[async_trait]
 impl Carrier for ShipliftCarrier {
     const KIND: EngineKind = EngineKind::Blocking;
@@ -496,10 +461,7 @@ impl Carrier for ShipliftCarrier {
         };
         let shared = Arc::clone(&self.shared);
         Ok(match self.on_streams(envelope, taken).await? {
-            Ok(stream) => Handover::Taken(Box::new(Taken {
-                stream,
-                _shared: shared,
-            })),
+            Ok(stream) => Handover::Taken(Box::new(Kept::new(stream, shared))),
             Err((head, body)) => Handover::Answered(OpenAnswer {
                 head,
                 body: pieces(body).inspect(move |_| _ = &shared).boxed(),

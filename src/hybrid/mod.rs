@@ -38,8 +38,8 @@ pub use report::{CallReport, LastCall, Observer, Reason};
 ///
 /// So that there is time left, the first attempt of an operation that may be repeated has two thirds of
 /// the call's time, from when it is its turn. Of any other it has all of it, and so have `wait`, whose end
-/// is no failure, and `logs` and `pull_image`, whose reading goes on after the call: once a stream has begun,
-/// its failure is the caller's. Where both attempts fail the error is the second one's,
+/// is no failure, and `logs`, `pull_image`, `start_exec` and `attach`, whose reading goes on after the call: once a
+/// stream has begun, its failure is the caller's. Where both attempts fail the error is the second one's,
 /// and keeps the first ([`Error::first_failure`]).
 ///
 /// Both engines talk to the same daemon: this cures a client's path, not a daemon that is down.

@@ -43,15 +43,16 @@ pub struct Answer {
     pub program: Option<Program>,
 }
 
+/// What ends an input whose end isn't told.
+pub const END: &[u8] = b"\n\x04\n";
+
 /// A program at the other end of a connection that was handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {
-    /// Reads its input to the end, then writes the pieces of the answer, and ends.
+    /// Reads its input to the end, or to [`END`], then writes the pieces of the answer, and ends.
     Reads,
     /// Writes them, and ends without having read anything.
     ReadsNothing,
-    /// Writes back what it reads, and ends with its input.
-    Echoes,
 }
 
 impl Answer {
@@ -240,15 +241,11 @@ async fn run(
     let Ok(taken) = taken.await else { return };
     let (mut input, mut output) = tokio::io::split(TokioIo::new(taken));
     match program {
-        Program::Echoes => {
-            let _ = tokio::io::copy(&mut input, &mut output).await;
-        }
         Program::Reads => {
             let mut read = Vec::new();
-            if input.read_to_end(&mut read).await.is_ok() {
-                let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                shared.inputs.push(read.into());
-            }
+            while !read.ends_with(END) && input.read_buf(&mut read).await.unwrap_or(0) > 0 {}
+            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            shared.inputs.push(read.into());
         }
         Program::ReadsNothing => {}
     }

@@ -114,11 +114,21 @@ pub fn plain(request: &Recorded) -> Answer {
                 .with_header("content-type", MULTIPLEXED)
                 .with_body([frame(1, b"out\n"), frame(2, b"err\n")].concat());
             if request.headers.contains_key("upgrade") {
-                answer.handing_over(Program::Reads)
+                answer.handing_over(program(request))
             } else {
                 answer
             }
         }
+    }
+}
+
+/// A program on a terminal isn't told the end of its input: it doesn't wait for it.
+pub fn program(start: &Recorded) -> Program {
+    let asked: Value = serde_json::from_slice(&start.body).unwrap_or_default();
+    if asked["Tty"] == true {
+        Program::ReadsNothing
+    } else {
+        Program::Reads
     }
 }
 

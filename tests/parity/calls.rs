@@ -23,6 +23,7 @@ use proptest::option;
 use proptest::prelude::*;
 use tokio::io::AsyncWriteExt;
 
+use crate::common::peer::END;
 use crate::{objects, spec, words};
 
 /// A call and all that it is given.
@@ -259,7 +260,7 @@ async fn read(
 
 /// A program that has ended takes no more, which is no failure.
 async fn write(mut input: Input, bytes: &[u8]) {
-    let _ = input.write_all(bytes).await;
+    let _ = input.write_all(&[bytes, END].concat()).await;
     let _ = input.shutdown().await;
 }
 

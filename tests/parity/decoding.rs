@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::answers::{self, Body, MULTIPLEXED, frame};
 use crate::calls::{self, Call, Reply};
 use crate::changes::{self, Change};
-use crate::common::peer::{Answer, Program, Recorded, Script};
+use crate::common::peer::{Answer, Recorded, Script};
 use crate::{Fixture, any_call, cases, plainly};
 
 fn fixture() -> Fixture {
@@ -164,7 +164,7 @@ fn every_output_reads_the_same() {
                 let mut answer = delivery.deliver(Answer::new(200), output.clone());
                 if request.headers.contains_key("upgrade") {
                     answer.headers.clear();
-                    answer = answer.handing_over(Program::Reads);
+                    answer = answer.handing_over(answers::program(request));
                 }
                 return match content_type {
                     Some(kind) => answer.with_header("content-type", kind),

@@ -336,7 +336,7 @@ pub(crate) fn wait_outcome(body: &[u8]) -> Result<WaitOutcome> {
 }
 
 /// How a container's own program is spoken to.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Streams {
     /// Whether it has a terminal, which decides how its output is framed.
@@ -361,6 +361,7 @@ pub(crate) fn streams_of(body: &[u8]) -> Result<Streams> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Details {
+        #[serde(default, deserialize_with = "nullable")]
         config: Streams,
     }
     Ok(json::<Details>(body)?.config)

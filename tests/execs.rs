@@ -1,0 +1,256 @@
+//! Commands and attachments, beyond what conformance says: what the engine's host sees of a command that was ended,
+//! and what is made of engines, or what stands before them, that do other than they should.
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use catamaran::model::{ContainerName, ContainerRef, ExecOptions};
+use catamaran::{
+    AsyncEngine, BlockingEngine, Config, ContainerBackend, ContainerBackendExt, Effect, Endpoint,
+    ErrorKind, HybridBackend, Mode,
+};
+use common::peer::{Answer, Peer, Program, Recorded, Script};
+use common::{config, shell, unique, witness};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+
+type Backend = Arc<dyn ContainerBackend>;
+
+fn backends(config: &Config) -> [(&'static str, Backend); 3] {
+    let hybrid = HybridBackend::new(config).expect("both engines");
+    [
+        ("async", Arc::new(AsyncEngine::new(config).expect("it"))),
+        (
+            "blocking",
+            Arc::new(BlockingEngine::new(config).expect("it")),
+        ),
+        ("hybrid", Arc::new(hybrid.with_mode(Mode::Auto))),
+    ]
+}
+
+/// The commands of a container by the engine's own word.
+fn commands(name: &ContainerName) -> Vec<String> {
+    let path = format!("/containers/{name}/top?ps_args=-o%20pid,args");
+    let table = witness::get(config().endpoint(), &path);
+    let rows = table["Processes"].as_array().expect("processes");
+    let command = |row: &Value| row[1].as_str().unwrap_or_default().to_owned();
+    rows.iter().map(command).collect()
+}
+
+async fn until_it_runs(name: &ContainerName, command: &str) {
+    while !commands(name).iter().any(|running| running == command) {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_took_too_long_is_gone_from_a_hardened_container() {
+    for (backend_name, backend) in backends(&config()) {
+        let name = unique(&format!("timeout-{backend_name}"));
+        let spec = shell(&name, "sleep 8001 & wait").await;
+        let container = backend.scoped(&spec).await.expect("a container");
+        backend.start(&container).await.expect("a start");
+        let details = witness::get(config().endpoint(), &format!("/containers/{name}/json"));
+        let host = &details["HostConfig"];
+        assert_eq!(host["CapDrop"], json!(["ALL"]));
+        assert_eq!(host["ReadonlyRootfs"], json!(true));
+        assert_eq!(details["Config"]["User"], "65534:65534");
+        until_it_runs(&name, "sleep 8001").await;
+        let before = commands(&name);
+
+        let line = "trap '' TERM; sleep 8002 & setsid sleep 8002 & sh -c 'sleep 8002; :'";
+        let options = ExecOptions::new(["sh", "-c", line]);
+        let mut bystander = backend
+            .start_exec(&container, &ExecOptions::new(["cat"]))
+            .await
+            .expect("a session");
+        let late = options.with_timeout(Duration::from_millis(500));
+        let ran = backend.exec(&container, &late).await.expect("an answer");
+        assert!(ran.timed_out && ran.exit_code == 137, "{ran:?}");
+
+        let mut after = commands(&name);
+        after.retain(|command| command != "cat");
+        assert_eq!(after, before, "through {backend_name}");
+        let written = bystander.input.write_all(b"still here").await;
+        written.expect("it reads");
+        bystander.input.shutdown().await.expect("its end");
+        let said = bystander.output.output(100).await.expect("its output");
+        assert_eq!(&said.stdout[..], b"still here");
+        assert_eq!(
+            backend.wait_exec(&bystander.id).await.expect("an end"),
+            0,
+            "the other command wasn't touched"
+        );
+        container.remove().await.expect("a removal");
+    }
+}
+
+#[tokio::test]
+async fn a_paused_container_ends_no_command() {
+    let name = unique("timeout-paused");
+    let spec = shell(&name, "sleep 8003 & wait").await;
+    let backend: Backend = Arc::new(AsyncEngine::new(&config()).expect("an engine"));
+    let container = backend.scoped(&spec).await.expect("a container");
+    backend.start(&container).await.expect("a start");
+    let sleep = ExecOptions::new(["sleep", "8004"]).with_timeout(Duration::from_secs(2));
+    let pausing = async {
+        while !commands(&name)
+            .iter()
+            .any(|command| command == "sleep 8004")
+        {
+            tokio::task::yield_now().await;
+        }
+        backend.pause(&container).await.expect("a pause");
+    };
+    let (ran, ()) = tokio::join!(backend.exec(&container, &sleep), pausing);
+    let error = ran.expect_err("nobody could end it");
+    assert_eq!(
+        (error.kind(), error.effect()),
+        (ErrorKind::Timeout, Effect::Unknown)
+    );
+    assert!(format!("{error:#}").contains("paused"), "{error:#}");
+    backend.unpause(&container).await.expect("an unpause");
+    container.remove().await.expect("a removal");
+}
+
+/// A peer that registers a command and answers its start so.
+fn starting(start: Answer) -> Script {
+    Arc::new(move |_: usize, request: &Recorded| {
+        if request.path.ends_with("/start") {
+            return start.clone();
+        }
+        let body = if request.path.ends_with("/exec") {
+            json!({ "Id": "b".repeat(64) })
+        } else {
+            json!({"Running": false, "ExitCode": 3, "Pid": 7})
+        };
+        let answer = Answer::new(200).with_header("api-version", "1.51");
+        answer.with_body(body.to_string())
+    })
+}
+
+fn frame(text: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(text.len()).expect("short").to_be_bytes();
+    [&[1, 0, 0, 0], &length[..], text].concat()
+}
+
+fn of(peer: &Peer) -> Config {
+    let config = Config::builder().endpoint(peer.endpoint());
+    config.build().expect("a configuration")
+}
+
+#[tokio::test]
+async fn a_connection_that_is_kept_back_is_told() {
+    let peer = Peer::start();
+    let id = ContainerRef::new("web").expect("a name");
+    for status in [200, 204] {
+        for (name, backend) in backends(&of(&peer)) {
+            peer.follow(starting(Answer::new(status)));
+            let started = backend.start_exec(&id, &ExecOptions::new(["cat"])).await;
+            let error = started.expect_err("no connection");
+            assert_eq!(
+                (error.kind(), error.effect()),
+                (ErrorKind::Decode, Effect::Unknown),
+                "{name}: {error}"
+            );
+            assert!(error.message().contains(&status.to_string()), "{error}");
+            assert!(error.advice().expect("advice").contains("Upgrade"));
+            let starts = peer.recorded();
+            let starts = starts.iter().filter(|call| call.path.ends_with("/start"));
+            assert_eq!(starts.count(), 1, "{name}: nothing is done twice");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_program_may_end_without_reading_its_input() {
+    let peer = Peer::start();
+    let id = ContainerRef::new("web").expect("a name");
+    let said = frame(b"no, thank you");
+    let script = starting(
+        Answer::new(101)
+            .with_body(said)
+            .handing_over(Program::ReadsNothing),
+    );
+    peer.follow(script);
+    for (name, backend) in backends(&of(&peer)) {
+        let much = ExecOptions::new(["true"]).with_stdin(vec![7; 8 << 20]);
+        let ran = backend.exec(&id, &much).await.expect("an answer");
+        assert_eq!(
+            (ran.exit_code, &ran.stdout[..]),
+            (3, &b"no, thank you"[..]),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn output_that_ends_within_a_frame_is_an_error() {
+    let peer = Peer::start();
+    let id = ContainerRef::new("web").expect("a name");
+    let mut cut = frame(b"half of it");
+    cut.truncate(12);
+    let answer = Answer::new(101).with_body(cut);
+    peer.follow(starting(answer.handing_over(Program::Reads)));
+    for (name, backend) in backends(&of(&peer)) {
+        let options = ExecOptions::new(["cat"]).with_stdin("x");
+        let error = backend.exec(&id, &options).await.expect_err("half a frame");
+        assert_eq!(
+            (error.kind(), error.effect()),
+            (ErrorKind::Decode, Effect::Unknown),
+            "{name}: {error}"
+        );
+        let options = ExecOptions::new(["cat"]);
+        let mut session = backend.start_exec(&id, &options).await.expect("a session");
+        session.input.shutdown().await.expect("its end");
+        let error = session.output.output(100).await.expect_err("half a frame");
+        assert_eq!(error.kind(), ErrorKind::Decode);
+        assert_eq!(error.subject(), Some("web"), "{name}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_falls_back_where_nothing_was_sent() {
+    let peer = Peer::start();
+    let id = ContainerRef::new("web").expect("a name");
+    let echo = Answer::new(101).handing_over(Program::Reads);
+    peer.follow(starting(echo));
+    let dead = AsyncEngine::connect(Endpoint::unix("/nonexistent/docker.sock"));
+    let alive = BlockingEngine::new(&of(&peer)).expect("an engine");
+    let hybrid = HybridBackend::over(Arc::new(dead.expect("an engine")), Arc::new(alive));
+    let options = ExecOptions::new(["cat"]);
+    let mut session = hybrid.start_exec(&id, &options).await.expect("a session");
+    session.input.write_all(b"words").await.expect("it reads");
+    session.input.shutdown().await.expect("its end");
+    session.output.output(100).await.expect("its output");
+    assert_eq!(peer.inputs(), ["words"]);
+}
+
+/// The runtime of the blocking engine's streams lasts as long as one of them.
+#[tokio::test]
+async fn a_session_outlives_the_handle_that_started_it() {
+    let peer = Peer::start();
+    let id = ContainerRef::new("web").expect("a name");
+    peer.follow(starting(Answer::new(101).handing_over(Program::Reads)));
+    for (name, backend) in backends(&of(&peer)) {
+        let options = ExecOptions::new(["cat"]);
+        let session = backend.start_exec(&id, &options).await.expect("a session");
+        drop(backend);
+        let mut input = session.input;
+        drop(session.output);
+        input.write_all(name.as_bytes()).await.expect("it reads");
+        input.shutdown().await.expect("its end");
+    }
+}
+
+#[test]
+fn secrets_stay_out_of_debug() {
+    let options = ExecOptions::new(["canary"])
+        .with_stdin("canary")
+        .with_env("A", "canary");
+    let said = format!("{options:?}");
+    assert!(!said.contains("canary"), "{said}");
+    assert!(said.contains("stdin: Some(6)"), "{said}");
+}
