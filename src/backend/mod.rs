@@ -486,14 +486,16 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// # Timeout
     /// No API of an engine ends an exec. Where [`timeout`](ExecOptions::timeout) is set, the command's
     /// environment carries a variable that nobody else's does, [`CATAMARAN_EXEC`](crate::model::ExecTag). When
-    /// its time is over, a second command, a small shell script run as the same user, sends `SIGKILL` to every
-    /// process whose environment in `/proc` holds it, children included, until it finds none. The answer
-    /// then is what was written so far, the engine's own exit code (137), and
+    /// its time is over, a second command, a small shell script run as the same user, stops and then kills
+    /// (`SIGSTOP`, `SIGKILL`) every process whose environment in `/proc` holds it, children included, until it
+    /// finds none. The answer then is what was written so far, the engine's own exit code (137), and
     /// [`timed_out`](ExecOutput::timed_out). The timeout comes on top of the call's usual time. Its limits:
     ///
     /// * The image needs a `/bin/sh`, and the container `/proc`, room for one more process, and not to be
     ///   paused.
-    /// * A process escapes that runs as another user, or with another environment than it was given.
+    /// * A process escapes that runs as another user, or with another environment than it was given; a chain of
+    ///   processes may, each of which ends after making the next. Against code that means to stay,
+    ///   [`kill`](Self::kill) the container.
     ///
     /// # Errors
     /// `NotFound`; `Conflict` where the container doesn't run or is paused (Podman: 500). A program that

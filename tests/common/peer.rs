@@ -206,7 +206,8 @@ async fn answer(
     for (name, value) in answer.headers {
         response = response.header(name, value);
     }
-    if let Some(program) = answer.program {
+    // A script may have changed its mind.
+    if let (Some(program), 101) = (answer.program, answer.status) {
         tokio::spawn(run(program, taken, answer.pieces, shared));
         let nothing = Full::default().boxed_unsync();
         return Ok(response.body(nothing).expect("a sound answer"));

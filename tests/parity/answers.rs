@@ -122,10 +122,12 @@ pub fn plain(request: &Recorded) -> Answer {
     }
 }
 
-/// A program on a terminal isn't told the end of its input: it doesn't wait for it.
+/// A program on a terminal isn't told the end of its input, and one without an input gets none: it doesn't
+/// wait for it.
 pub fn program(start: &Recorded) -> Program {
     let asked: Value = serde_json::from_slice(&start.body).unwrap_or_default();
-    if asked["Tty"] == true {
+    let query = start.query.as_deref().unwrap_or_default();
+    if asked["Tty"] == true || query.contains("stdin=false") {
         Program::ReadsNothing
     } else {
         Program::Reads
