@@ -215,7 +215,8 @@ async fn a_real_dockerd_takes_our_certificate_and_no_other() {
         Err(why) => return eprintln!("not tried: {why}"),
     };
     let ours = authority.client();
-    let config = Config::builder().endpoint(dockerd.endpoint(ours.clone()));
+    let at = |tls| Endpoint::tls("127.0.0.1", dockerd.port(), tls);
+    let config = Config::builder().endpoint(at(ours.clone()));
     let config = config.build().expect("a configuration");
     let image = ImageRef::new("catamaran/busybox:test").expect("a reference");
     for (name, backend) in backends(&config) {
@@ -245,7 +246,7 @@ async fn a_real_dockerd_takes_our_certificate_and_no_other() {
         ),
         (misled, "is signed by no authority in "),
     ] {
-        let error = refused(&dockerd.endpoint(tls)).await;
+        let error = refused(&at(tls)).await;
         assert!(error.message().contains(said), "{error:#}");
     }
 }

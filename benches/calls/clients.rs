@@ -1,7 +1,7 @@
 //! Who is measured: the clients as they come, this crate's backends, and the floor below them all.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use bollard::API_DEFAULT_VERSION;
@@ -10,9 +10,7 @@ use catamaran::ContainerBackend;
 use catamaran::model::{LabelKey, ListOptions};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use shiplift::builder::{ContainerFilter, ContainerListOptions};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
-use tokio::sync::Mutex;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::fixture::Target;
 
@@ -60,18 +58,23 @@ impl Client for (Arc<dyn ContainerBackend>, Target) {
     }
 }
 
-/// bollard as it comes.
+/// bollard, as it comes unless it was tuned.
 pub struct Bollard {
     docker: bollard::Docker,
     target: Target,
 }
 
 impl Bollard {
-    pub fn new(socket: &str, target: &Target) -> Result<Self, bollard::errors::Error> {
-        Ok(Self {
-            docker: bollard::Docker::connect_with_unix(socket, 30, API_DEFAULT_VERSION)?,
+    pub fn new(docker: bollard::Docker, target: &Target) -> Self {
+        Self {
+            docker,
             target: target.clone(),
-        })
+        }
+    }
+
+    pub fn unix(socket: &str, target: &Target) -> Result<Self, bollard::errors::Error> {
+        let docker = bollard::Docker::connect_with_unix(socket, 30, API_DEFAULT_VERSION)?;
+        Ok(Self::new(docker, target))
     }
 
     fn list_options(&self) -> ListContainersOptions {
@@ -148,46 +151,53 @@ impl Client for Shiplift {
     }
 }
 
-/// As little as a client can do: one kept connection, requests written before, and answers read to their
-/// end but not understood.
-pub struct Floor {
-    connection: Mutex<(UnixStream, Vec<u8>)>,
+/// As little as a client can do: kept connections, one for each caller, requests written before, and answers
+/// read to their end but not understood.
+pub struct Floor<S> {
+    idle: Mutex<Vec<(S, Vec<u8>)>>,
     ping: String,
     list: String,
     inspect: String,
 }
 
-impl Floor {
-    pub async fn new(socket: &str, target: &Target) -> std::io::Result<Self> {
+impl<S> Floor<S> {
+    pub fn new(connections: impl IntoIterator<Item = S>, target: &Target) -> Self {
         let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         let (key, value) = &target.label;
         let filters = format!(r#"{{"label":["{key}={value}"]}}"#);
         let filters = utf8_percent_encode(&filters, NON_ALPHANUMERIC);
-        let connection = (UnixStream::connect(socket).await?, Vec::new());
-        Ok(Self {
-            connection: Mutex::new(connection),
+        let connections = connections.into_iter();
+        Self {
+            idle: Mutex::new(connections.map(|stream| (stream, Vec::new())).collect()),
             ping: get("/_ping"),
             list: get(&format!("/containers/json?all=true&filters={filters}")),
             inspect: get(&format!("/containers/{}/json", target.id)),
-        })
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<(S, Vec<u8>)>> {
+        self.idle.lock().expect("no caller has failed")
     }
 }
 
 #[async_trait]
-impl Client for Floor {
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Client for Floor<S> {
     async fn call(&self, operation: Operation) {
         let request = match operation {
             Operation::Ping => &self.ping,
             Operation::List => &self.list,
             Operation::Inspect => &self.inspect,
         };
-        let (stream, answer) = &mut *self.connection.lock().await;
+        let taken = self.idle().pop();
+        let (mut stream, mut answer) = taken.expect("one for each caller");
         answer.clear();
         stream.write_all(request.as_bytes()).await.expect("a write");
-        while !is_whole(answer) {
-            assert_ne!(stream.read_buf(answer).await.expect("an answer"), 0);
+        stream.flush().await.expect("a write");
+        while !is_whole(&answer) {
+            assert_ne!(stream.read_buf(&mut answer).await.expect("an answer"), 0);
         }
         assert!(answer.starts_with(b"HTTP/1.1 200 "));
+        self.idle().push((stream, answer));
     }
 }
 

@@ -1,24 +1,36 @@
 //! What a call costs on the engine that the environment names, beside what it costs through each client as
-//! it comes: `cargo bench --bench calls`.
+//! it comes: `cargo bench --all-features --bench calls`. With the feature `tls`, a ping over TLS as well.
 //!
 //! Criterion measures each client by itself. Since machines are noisy, what is promised is then judged by
 //! ratios of samples taken in turn.
 
 mod clients;
+#[cfg(feature = "tls")]
+#[path = "../../tests/common/dockerd.rs"]
+mod dockerd;
 mod fixture;
+#[cfg(feature = "tls")]
+mod over_tls;
 mod ratios;
+#[cfg(feature = "tls")]
+#[allow(dead_code, reason = "the tests take more of it")]
+#[path = "../../tests/common/tls.rs"]
+mod tls;
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use catamaran::{AsyncEngine, BlockingEngine, Config, ContainerBackend, Endpoint, HybridBackend};
-use criterion::Criterion;
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion};
+use tokio::net::UnixStream;
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinSet;
 
 use clients::{Bollard, Client, Floor, Operation, Shiplift};
 use fixture::Fixture;
+use ratios::Plan;
 
 /// This crate's own: one line each.
 fn backends(config: &Config) -> catamaran::Result<Vec<(&'static str, Arc<dyn ContainerBackend>)>> {
@@ -32,19 +44,85 @@ fn backends(config: &Config) -> catamaran::Result<Vec<(&'static str, Arc<dyn Con
 /// Who is measured, by name.
 type Clients = Vec<(&'static str, Arc<dyn Client>)>;
 
-/// The time that so many calls take, one after the other, inside a task: where a web handler runs. Calls
-/// from the main thread would add the wake-ups between it and the workers, which no host pays.
-fn sample(runtime: &Runtime, client: &Arc<dyn Client>, of: Operation, calls: u64) -> Duration {
+/// The time that so many calls take, one after the other for each of so many callers, inside tasks: where web
+/// handlers run. Calls from the main thread would add the wake-ups between it and the workers, which no host
+/// pays.
+fn sample(
+    runtime: &Runtime,
+    client: &Arc<dyn Client>,
+    of: Operation,
+    callers: u64,
+    calls: u64,
+) -> Duration {
+    let each = calls.div_ceil(callers);
     let client = Arc::clone(client);
     let task = runtime.spawn(async move {
         let start = Instant::now();
-        for _ in 0..calls {
-            client.call(of).await;
+        let mut others = JoinSet::new();
+        for _ in 1..callers {
+            others.spawn(calling(Arc::clone(&client), of, each));
+        }
+        calling(client, of, each).await;
+        while let Some(done) = others.join_next().await {
+            done.expect("every call is answered");
         }
         start.elapsed()
     });
-    runtime.block_on(task).expect("every call is answered")
+    let took = runtime.block_on(task).expect("every call is answered");
+    // All callers make as many.
+    took.mul_f64(calls as f64 / (each * callers) as f64)
 }
+
+async fn calling(client: Arc<dyn Client>, of: Operation, calls: u64) {
+    for _ in 0..calls {
+        client.call(of).await;
+    }
+}
+
+/// Measures each client by criterion, where its filter fits, and judges those. They are asked for once one
+/// is wanted.
+fn compare<'a>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    title: &str,
+    names: &[&'static str],
+    clients: impl Fn() -> &'a Clients,
+    plan: &Plan,
+    sample: impl Fn(&Arc<dyn Client>, u64) -> Duration,
+) {
+    let mut ran = Clients::new();
+    for name in names {
+        // Criterion calls this only where the filter fits.
+        group.bench_function(*name, |bencher| {
+            let found = clients().iter().find(|(client, _)| client == name);
+            let (_, client) = found.expect("every client is there");
+            if ran.last().is_none_or(|(last, _)| last != name) {
+                ran.push((*name, Arc::clone(client)));
+            }
+            bencher.iter_custom(|calls| sample(client, calls));
+        });
+    }
+    if measures() {
+        ratios::judge(title, plan, &ran, sample);
+    }
+}
+
+/// What this crate promises of one caller over a unix socket.
+const UNIX: Plan = Plan {
+    rounds: 61,
+    calls: |_| 60,
+    ratios: &[
+        ("async", "bollard", false, Some(0.6)),
+        ("blocking", "shiplift", false, Some(0.6)),
+        ("hybrid", "async", false, Some(1.05)),
+        ("blocking", "async", false, None),
+        ("async", "floor", false, None),
+        ("blocking", "floor", false, None),
+        // How far down the engine itself lets such a ratio go, and how it is without the engine's share.
+        ("floor", "bollard", false, None),
+        ("async", "bollard", true, None),
+        ("blocking", "shiplift", true, None),
+    ],
+};
 
 /// Whether criterion measures, by the same flags: `cargo test` leaves `--bench` out, and only tries.
 fn measures() -> bool {
@@ -71,10 +149,10 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let fixture = Fixture::new(&runtime, Arc::clone(backend))?;
 
     let target = &fixture.target;
-    let floor = runtime.block_on(Floor::new(socket, target))?;
+    let connection = runtime.block_on(UnixStream::connect(socket))?;
     let mut clients: Clients = vec![
-        ("floor", Arc::new(floor)),
-        ("bollard", Arc::new(Bollard::new(socket, target)?)),
+        ("floor", Arc::new(Floor::new([connection], target))),
+        ("bollard", Arc::new(Bollard::unix(socket, target)?)),
         (
             "shiplift",
             Arc::new(Shiplift::new(socket, target, driver.handle())),
@@ -83,27 +161,18 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     for (name, backend) in backends {
         clients.push((name, Arc::new((backend, target.clone()))));
     }
+    let names: Vec<_> = clients.iter().map(|(name, _)| *name).collect();
 
     let mut criterion = Criterion::default().configure_from_args();
     for operation in Operation::ALL {
-        let mut ran = BTreeSet::new();
-        let mut group = criterion.benchmark_group(format!("{}/unix", operation.name()));
-        for (name, client) in &clients {
-            // Criterion calls this only where the filter fits.
-            group.bench_function(*name, |bencher| {
-                ran.insert(*name);
-                bencher.iter_custom(|calls| sample(&runtime, client, operation, calls));
-            });
-        }
+        let title = format!("{}/unix", operation.name());
+        let mut group = criterion.benchmark_group(&title);
+        let sample = |client: &_, calls| sample(&runtime, client, operation, 1, calls);
+        compare(&mut group, &title, &names, || &clients, &UNIX, sample);
         group.finish();
-        if measures() {
-            let mut clients = clients.clone();
-            clients.retain(|(name, _)| ran.contains(name));
-            ratios::judge(operation, &clients, |client, calls| {
-                sample(&runtime, client, operation, calls)
-            });
-        }
     }
+    #[cfg(feature = "tls")]
+    over_tls::compare_all(&mut criterion, &runtime, config.endpoint(), target);
     criterion.final_summary();
     Ok(())
 }

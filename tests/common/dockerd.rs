@@ -8,8 +8,6 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use catamaran::{Endpoint, TlsConfig};
-
 use super::tls::{Authority, Issued};
 
 /// The daemon, in namespaces of its own. It ends with this value, or with this process.
@@ -17,31 +15,26 @@ pub struct Dockerd {
     /// Its standard input is its lifeline.
     daemon: Child,
     port: u16,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Dockerd {
     /// Starts as `server`, for clients of this authority. It takes root and `dockerd`: an `Err` says why
     /// there is none.
     pub fn start(server: &Issued, clients: &Authority) -> Result<Self, String> {
-        let directory = tempfile::tempdir().expect("a directory");
-        let log = directory.path().join("log");
-        let started = Self::spawn(directory, server, clients).and_then(|daemon| {
-            daemon.wait_until_it_serves()?;
-            Ok(daemon)
-        });
-        started.map_err(|error| {
-            let log = fs::read_to_string(log).unwrap_or_default();
+        let told = |error: io::Error| format!("no dockerd: {error}");
+        let daemon = Self::spawn(server, clients).map_err(told)?;
+        daemon.wait_until_it_serves().map_err(|error| {
+            let log = fs::read_to_string(daemon.directory.path().join("log"));
+            let log = log.unwrap_or_default();
             let last = log.lines().last().unwrap_or("it said nothing");
-            format!("no dockerd ({error}): {last}")
-        })
+            format!("{}: {last}", told(error))
+        })?;
+        Ok(daemon)
     }
 
-    fn spawn(
-        directory: tempfile::TempDir,
-        server: &Issued,
-        clients: &Authority,
-    ) -> io::Result<Self> {
+    fn spawn(server: &Issued, clients: &Authority) -> io::Result<Self> {
+        let directory = tempfile::tempdir()?;
         let certs = directory.path().join("certs");
         fs::create_dir(&certs)?;
         fs::copy(clients.ca(), certs.join("ca.pem"))?;
@@ -62,7 +55,7 @@ impl Dockerd {
         Ok(Self {
             daemon,
             port,
-            _directory: directory,
+            directory,
         })
     }
 
@@ -75,8 +68,8 @@ impl Dockerd {
         stream.read_exact(&mut [0])
     }
 
-    pub fn endpoint(&self, tls: TlsConfig) -> Endpoint {
-        Endpoint::tls("127.0.0.1", self.port, tls)
+    pub fn port(&self) -> u16 {
+        self.port
     }
 }
 
