@@ -23,6 +23,7 @@
 mod attach;
 mod check;
 mod exec;
+mod files;
 mod images;
 mod life;
 mod limits;
@@ -124,6 +125,21 @@ macro_rules! __conformance_checks {
         usage::stats_end_with_their_container [StatsStream, Stats],
         exec::top_shows_the_processes [Top],
         exec::changes_are_told [Changes],
+        files::files_are_told_of [StatPath],
+        files::archives_go_in_and_out [PutArchive, GetArchive],
+        files::absent_paths_are_not_found [PutArchive, GetArchive, StatPath],
+        files::large_archives_come_as_they_are_read [PutArchive, GetArchive],
+        files::trees_come_back_as_they_went [PutArchive, GetArchive],
+        files::one_file_is_written_and_read [PutArchive, GetArchive],
+        files::memory_takes_files_unnoticed [PutArchive, GetArchive, StatPath],
+        files::links_into_memory_are_followed [PutArchive, GetArchive],
+        files::volumes_take_files_on_a_read_only_root [PutArchive],
+        files::read_only_roots_stay_as_they_are [PutArchive],
+        files::memory_needs_a_running_container [PutArchive],
+        files::files_belong_to_the_containers_user [PutArchive],
+        files::missing_programs_are_named [PutArchive],
+        files::escapes_are_refused_before_they_are_sent [PutArchive],
+        files::limits_of_archives_hold [PutArchive, GetArchive],
         images::image_exists [ImageExists],
         images::image_import_list_remove [ImportImage, ListImages, ImageExists, RemoveImage],
         images::broken_archive_makes_no_image [ImportImage],
@@ -156,7 +172,7 @@ macro_rules! __conformance_checks {
         volumes::prune_spares_volumes_with_a_name [PruneVolumes],
         volumes::absent_volume_is_not_found [InspectVolume, RemoveVolume],
         refusals::absent_container_is_not_found
-            [Start, Stop, Restart, Kill, Pause, Unpause, Rename, Update, Inspect, Wait, Logs, Stats, StatsStream, Top, Changes, Exec, StartExec, Attach, Resize, Remove],
+            [Start, Stop, Restart, Kill, Pause, Unpause, Rename, Update, Inspect, Wait, Logs, Stats, StatsStream, Top, Changes, PutArchive, GetArchive, StatPath, Exec, StartExec, Attach, Resize, Remove],
         refusals::bad_specs_are_refused_by_field [Create],
         refusals::bad_options_are_refused_by_field [Exec, StartExec, Attach, Logs, Update],
         refusals::bad_networks_and_volumes_are_refused_by_field [CreateNetwork, ConnectNetwork, CreateVolume],

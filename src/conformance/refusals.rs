@@ -8,9 +8,9 @@ use super::scratch::{assert_refused, idle, unique_name};
 use crate::backend::ContainerBackend;
 use crate::error::{Effect, Error, ErrorKind};
 use crate::model::{
-    AttachOptions, Cidr, ConnectOptions, ContainerRef, ContainerSpec, ExecOptions, HealthCheck,
-    ImageRef, LogsOptions, Mount, NetworkSpec, RemoveOptions, Resources, Subnet, TerminalSize,
-    Tmpfs, Ulimit, UpdateOptions, VolumeSpec,
+    AttachOptions, Cidr, ConnectOptions, ContainerPath, ContainerRef, ContainerSpec, ExecOptions,
+    HealthCheck, ImageRef, LogsOptions, Mount, NetworkSpec, RemoveOptions, Resources, Subnet,
+    TerminalSize, Tmpfs, Ulimit, UpdateOptions, VolumeSpec,
 };
 use crate::operation::Operation;
 
@@ -23,6 +23,7 @@ pub async fn absent_container_is_not_found(backend: &dyn ContainerBackend, _imag
     let pids = Resources::default().with_pids(8u32);
     let limits = UpdateOptions::default().with_resources(pids);
     let command = ExecOptions::new(["true"]);
+    let root = ContainerPath::new("/").expect("a path");
     let size = TerminalSize::new(80, 24).expect("a size");
     let outcomes: Vec<(Operation, Option<Error>)> = vec![
         (Operation::Start, backend.start(&nobody).await.err()),
@@ -67,6 +68,26 @@ pub async fn absent_container_is_not_found(backend: &dyn ContainerBackend, _imag
             backend.top(&nobody, &Default::default()).await.err(),
         ),
         (Operation::Changes, backend.changes(&nobody).await.err()),
+        (
+            Operation::PutArchive,
+            backend
+                .put_archive(
+                    &nobody,
+                    &root,
+                    &Default::default(),
+                    [0; 1024].to_vec().into(),
+                )
+                .await
+                .err(),
+        ),
+        (
+            Operation::GetArchive,
+            backend.get_archive(&nobody, &root).await.err(),
+        ),
+        (
+            Operation::StatPath,
+            backend.stat_path(&nobody, &root).await.err(),
+        ),
         (Operation::Exec, backend.exec(&nobody, &command).await.err()),
         (
             Operation::StartExec,

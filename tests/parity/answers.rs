@@ -1,5 +1,7 @@
 //! What an engine answers.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -13,6 +15,8 @@ pub enum Body {
     /// Also a stream of messages, where there are several.
     Json(Vec<Value>),
     Output,
+    /// What is told of a path, and its archive where that is asked for.
+    Path(Value),
 }
 
 /// A piece of output with Docker's header.
@@ -69,6 +73,8 @@ pub fn sound(request: &Recorded) -> (u16, Body) {
             200,
             json!({"ContainersDeleted": ["c0ffee"], "SpaceReclaimed": 5}),
         ),
+        ("PUT", ["containers", _, "archive"]) => (200, Body::Nothing),
+        ("GET" | "HEAD", ["containers", _, "archive"]) => (200, Body::Path(path_stat())),
         ("GET", ["system", "df"]) => one(200, space()),
         ("GET", ["containers", _, "logs"]) | ("POST", ["exec", _, "start"]) => (200, Body::Output),
         ("POST", ["containers", _, "update"]) => one(200, json!({"Warnings": ["no swap"]})),
@@ -109,6 +115,12 @@ pub fn plain(request: &Recorded) -> Answer {
     match body {
         Body::Nothing => answer,
         Body::Json(messages) => answer.with_body(lines(&messages)),
+        Body::Path(stat) => answer
+            .with_header(
+                "x-docker-container-path-stat",
+                STANDARD.encode(stat.to_string()),
+            )
+            .with_pieces(vec!["a tar".into(), " archive".into()]),
         Body::Output => {
             let answer = answer
                 .with_header("content-type", MULTIPLEXED)
@@ -138,6 +150,13 @@ pub fn program(start: &Recorded) -> Program {
 pub fn lines(messages: &[Value]) -> Bytes {
     let lines: Vec<_> = messages.iter().map(Value::to_string).collect();
     lines.join("\r\n").into()
+}
+
+fn path_stat() -> Value {
+    json!({
+        "name": "ü", "size": 8, "mode": 1_u32 << 31 | 1 << 20 | 0o777, "mtime": "2026-01-01T12:00:00.5Z",
+        "linkTarget": "",
+    })
 }
 
 fn version() -> Value {

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use catamaran::model::{
-    AttachOptions, ConnectOptions, ContainerDetails, ContainerName, ContainerRef, ContainerSpec,
-    ContainerState, ContainerStats, ContainerSummary, Created, CreatedNetwork, DisconnectOptions,
-    DiskUsage, EngineInfo, EngineVersion, ExecDetails, ExecId, ExecOptions, ExecOutput, FileChange,
-    ImageDetails, ImagePruneReport, ImageRef, ImageRemoval, ImageSummary, ImportOptions, Input,
-    KillOptions, LabelKey, ListImagesOptions, ListNetworksOptions, ListOptions, ListVolumesOptions,
-    LogChunk, LogSource, LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec,
-    NetworkSummary, Ping, ProcessTable, PruneContainersOptions, PruneImagesOptions,
-    PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullEvent, PullOptions, RegistryAuth,
-    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, StartOutcome,
-    StopOptions, StopOutcome, TarArchive, TerminalSize, TopOptions, UpdateOptions, VolumeDetails,
-    VolumeList, VolumeName, VolumeSpec, WaitCondition, WaitOptions, WaitOutcome,
+    AttachOptions, ConnectOptions, ContainerDetails, ContainerName, ContainerPath, ContainerRef,
+    ContainerSpec, ContainerState, ContainerStats, ContainerSummary, Created, CreatedNetwork,
+    DisconnectOptions, DiskUsage, EngineInfo, EngineVersion, ExecDetails, ExecId, ExecOptions,
+    ExecOutput, FileChange, ImageDetails, ImagePruneReport, ImageRef, ImageRemoval, ImageSummary,
+    ImportOptions, Input, KillOptions, LabelKey, ListImagesOptions, ListNetworksOptions,
+    ListOptions, ListVolumesOptions, LogChunk, LogSource, LogStream, LogsOptions, NetworkDetails,
+    NetworkRef, NetworkSpec, NetworkSummary, PathStat, Ping, ProcessTable, PruneContainersOptions,
+    PruneImagesOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullEvent,
+    PullOptions, PutArchiveOptions, RegistryAuth, RemoveImageOptions, RemoveOptions,
+    RemoveVolumeOptions, RestartOptions, StartOutcome, StopOptions, StopOutcome, TarArchive,
+    TerminalSize, TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec,
+    WaitCondition, WaitOptions, WaitOutcome,
 };
 use catamaran::{ContainerBackend, Effect, Error, ErrorKind, Operation};
 use futures::{StreamExt, TryStreamExt};
@@ -58,6 +59,9 @@ pub enum Call {
     StatsStream(ContainerRef),
     Top(ContainerRef, TopOptions),
     Changes(ContainerRef),
+    PutArchive(ContainerRef, ContainerPath, PutArchiveOptions, Archive),
+    GetArchive(ContainerRef, ContainerPath),
+    StatPath(ContainerRef, ContainerPath),
     Exec(ContainerRef, ExecOptions),
     /// With what is written to it.
     StartExec(ContainerRef, ExecOptions, Bytes),
@@ -126,6 +130,8 @@ pub enum Reply {
     Space(DiskUsage),
     Processes(ProcessTable),
     Changed(Vec<FileChange>),
+    Archive(Option<PathStat>, Vec<u8>, Option<Failure>),
+    Stat(PathStat),
     Ran(ExecOutput),
     Exec(ExecDetails),
     Network(CreatedNetwork),
@@ -208,6 +214,22 @@ impl Call {
             }
             Self::Top(id, options) => Reply::Processes(on.top(id, options).await?),
             Self::Changes(id) => Reply::Changed(on.changes(id).await?),
+            Self::PutArchive(id, path, options, archive) => {
+                done(on.put_archive(id, path, options, archive.open()).await?)
+            }
+            Self::GetArchive(id, path) => {
+                let mut stream = on.get_archive(id, path).await?;
+                let stat = stream.stat().cloned();
+                let (mut archive, mut failure) = (Vec::new(), None);
+                while let Some(piece) = stream.next().await {
+                    match piece {
+                        Ok(piece) => archive.extend(piece),
+                        Err(error) => failure = Some(error.into()),
+                    }
+                }
+                Reply::Archive(stat, archive, failure)
+            }
+            Self::StatPath(id, path) => Reply::Stat(on.stat_path(id, path).await?),
             Self::Exec(id, options) => Reply::Ran(on.exec(id, options).await?),
             Self::StartExec(id, options, input) => {
                 let session = on.start_exec(id, options).await?;
@@ -296,16 +318,33 @@ fn list_images() -> impl Strategy<Value = ListImagesOptions> {
     })
 }
 
+fn archive() -> impl Strategy<Value = Archive> {
+    (vec(vec(any::<u8>(), 0..600), 0..5), any::<bool>())
+        .prop_map(|(pieces, streamed)| Archive { pieces, streamed })
+}
+
+fn container_path() -> impl Strategy<Value = ContainerPath> {
+    let part = prop_oneof![4 => "[^\\x00/]{1,6}", 1 => Just(String::new())];
+    let path = vec(part, 0..4).prop_map(|parts| format!("/{}", parts.join("/")));
+    path.prop_filter_map("it leads upwards", |path| ContainerPath::new(path).ok())
+}
+
+fn put_archive() -> impl Strategy<Value = PutArchiveOptions> {
+    any::<(bool, bool)>().prop_map(|(keep, copy)| {
+        PutArchiveOptions::default()
+            .with_no_overwrite_dir_non_dir(keep)
+            .with_copy_uid_gid(copy)
+    })
+}
+
 fn import() -> impl Strategy<Value = (ImportOptions, Archive)> {
-    let archive = (vec(vec(any::<u8>(), 0..600), 0..5), any::<bool>())
-        .prop_map(|(pieces, streamed)| Archive { pieces, streamed });
     let options = (
         words::image(),
         option::of(words::text()),
         words::texts(),
         option::of(words::text()),
     );
-    (options, archive).prop_map(|((reference, message, changes, platform), archive)| {
+    (options, archive()).prop_map(|((reference, message, changes, platform), archive)| {
         let mut options = ImportOptions::new(reference);
         options.message = message;
         options.changes = changes;
@@ -533,6 +572,15 @@ pub fn call(operation: Operation) -> BoxedStrategy<Call> {
             .prop_map(|(id, args)| Call::Top(id, TopOptions::default().with_ps_args(args)))
             .boxed(),
         O::Changes => id().prop_map(Call::Changes).boxed(),
+        O::PutArchive => (id(), container_path(), put_archive(), archive())
+            .prop_map(|(id, path, o, archive)| Call::PutArchive(id, path, o, archive))
+            .boxed(),
+        O::GetArchive => (id(), container_path())
+            .prop_map(|(id, path)| Call::GetArchive(id, path))
+            .boxed(),
+        O::StatPath => (id(), container_path())
+            .prop_map(|(id, path)| Call::StatPath(id, path))
+            .boxed(),
         O::Exec => (id(), exec()).prop_map(|(id, o)| Call::Exec(id, o)).boxed(),
         O::StartExec => (id(), session(), input())
             .prop_map(|(id, o, input)| Call::StartExec(id, o, input))
