@@ -36,20 +36,21 @@ use crate::model::{
     AttachOptions, ConnectOptions, ContainerDetails, ContainerName, ContainerPath, ContainerRef,
     ContainerSpec, ContainerStats, ContainerSummary, CopyOptions, CopyReport, Created,
     CreatedNetwork, DisconnectOptions, DiskUsage, DownloadOptions, EngineInfo, EngineVersion,
-    EnsureOptions, ExecDetails, ExecId, ExecOptions, ExecOutput, ExecTag, FileChange,
-    HealthyOptions, ImageDetails, ImagePruneReport, ImageRef, ImageRemoval, ImageSummary,
-    ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions,
+    EnsureOptions, EventsOptions, ExecDetails, ExecId, ExecOptions, ExecOutput, ExecTag,
+    FileChange, HealthyOptions, ImageDetails, ImagePruneReport, ImageRef, ImageRemoval,
+    ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions,
     ListVolumesOptions, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec, NetworkSummary,
     PathStat, Ping, ProcessTable, PruneContainersOptions, PruneImagesOptions, PruneNetworksOptions,
-    PruneReport, PruneVolumesOptions, PullOptions, PutArchiveOptions, RemoveImageOptions,
-    RemoveOptions, RemoveVolumeOptions, RestartOptions, RunOptions, RunOutput, StartOutcome,
-    StopOptions, StopOutcome, TarArchive, TerminalSize, TopOptions, UpdateOptions, UploadOptions,
-    VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitOptions, WaitOutcome, WriteFileOptions,
+    PruneReport, PruneVolumesOptions, PullOptions, PutArchiveOptions, ReconnectOptions,
+    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, RunOptions, RunOutput,
+    StartOutcome, StopOptions, StopOutcome, TarArchive, TerminalSize, TopOptions, UpdateOptions,
+    UploadOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitOptions, WaitOutcome,
+    WriteFileOptions,
 };
 use streams::Items;
 
 pub use sessions::{Attached, Input, Session};
-pub use streams::{Archive, Logs, Meter, Pull, Stats};
+pub use streams::{Archive, Events, Logs, Meter, Pull, Stats, Watch};
 
 /// A [`ContainerBackend`] whose calls block the calling thread. Cheap to clone; may be shared between
 /// threads, whose calls run at the same time.
@@ -386,6 +387,83 @@ impl Backend {
             meter: self.inner.usage_meter(container),
             driver: Arc::clone(&self.driver),
         }
+    }
+
+    /// Follows a container's output to its end, over as many connections as it takes: an iterator whose `next`
+    /// blocks.
+    ///
+    /// # Errors
+    /// As [`ContainerBackendExt::follow_logs_with`], and within an async runtime.
+    ///
+    /// ```no_run
+    /// # use catamaran::blocking::Backend;
+    /// # use catamaran::model::{ContainerRef, LogsOptions, ReconnectOptions};
+    /// # fn example(backend: &Backend, id: &ContainerRef) -> catamaran::Result<()> {
+    /// for chunk in backend.follow_logs(id, &LogsOptions::default(), &ReconnectOptions::default())? {
+    ///     print!("{}", String::from_utf8_lossy(&chunk?.bytes));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn follow_logs(
+        &self,
+        container: &ContainerRef,
+        options: &LogsOptions,
+        reconnect: &ReconnectOptions,
+    ) -> Result<Logs> {
+        let stream = self
+            .driver
+            .block_on(self.inner.follow_logs_with(container, options, reconnect))??;
+        Ok(Logs(Items::new(stream, &self.driver)))
+    }
+
+    /// Tells what happens at the engine, over one connection: an iterator whose `next` blocks.
+    ///
+    /// # Errors
+    /// As [`ContainerBackend::events`], and within an async runtime.
+    ///
+    /// ```no_run
+    /// # use catamaran::blocking::Backend;
+    /// # use catamaran::model::EventsOptions;
+    /// # fn example(backend: &Backend) -> catamaran::Result<()> {
+    /// for event in backend.events(&EventsOptions::default())? {
+    ///     println!("{:?}", event?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn events(&self, options: &EventsOptions) -> Result<Events> {
+        let stream = self.driver.block_on(self.inner.events(options))??;
+        Ok(Events(Items::new(stream, &self.driver)))
+    }
+
+    /// Watches what happens at the engine, over as many connections as it takes: an iterator whose `next`
+    /// blocks. It is read meanwhile, by the [`Backend`]'s own thread.
+    ///
+    /// # Errors
+    /// As [`ContainerBackendExt::watch_events_with`], and within an async runtime.
+    ///
+    /// ```no_run
+    /// # use catamaran::blocking::Backend;
+    /// # use catamaran::model::{EventsOptions, ReconnectOptions, Watched};
+    /// # fn example(backend: &Backend) -> catamaran::Result<()> {
+    /// for watched in backend.watch_events(&EventsOptions::default(), &ReconnectOptions::default())? {
+    ///     if let Watched::Gap(gap) = watched? {
+    ///         println!("list anew: {}", gap.reason);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn watch_events(
+        &self,
+        options: &EventsOptions,
+        reconnect: &ReconnectOptions,
+    ) -> Result<Watch> {
+        let stream = self
+            .driver
+            .block_on(self.inner.watch_events_with(options, reconnect))??;
+        Ok(Watch(Items::new(stream, &self.driver)))
     }
 
     /// Pulls an image: an iterator over its progress whose `next` blocks.

@@ -18,6 +18,8 @@ pub enum Operation {
     Info,
     /// `GET /system/df`
     DiskUsage,
+    /// `GET /events`
+    Events,
     /// `GET /images/{name}/json`, for its status alone
     ImageExists,
     /// `GET /images/json`
@@ -123,6 +125,7 @@ impl Operation {
         Self::Version,
         Self::Info,
         Self::DiskUsage,
+        Self::Events,
         Self::ImageExists,
         Self::ListImages,
         Self::ImportImage,
@@ -185,6 +188,7 @@ impl Operation {
             Self::Version => "version",
             Self::Info => "info",
             Self::DiskUsage => "disk_usage",
+            Self::Events => "events",
             Self::ImageExists => "image_exists",
             Self::ListImages => "list_images",
             Self::ImportImage => "import_image",
@@ -265,6 +269,11 @@ impl Operation {
         )
     }
 
+    /// Whether its answer goes on after the call, whose time covers the beginning alone.
+    pub(crate) const fn is_stream(self) -> bool {
+        matches!(self, Self::Logs | Self::Events)
+    }
+
     /// Whether doing it twice has the effect *and the answer* of doing it once, so that a call whose
     /// outcome is unknown may be sent again.
     ///
@@ -290,6 +299,7 @@ impl Operation {
             | Self::Version
             | Self::Info
             | Self::DiskUsage
+            | Self::Events
             | Self::ImageExists
             | Self::ListImages
             | Self::PullImage
@@ -346,6 +356,7 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DiskUsage => f.write_str("sum up disk usage"),
+            Self::Events => f.write_str("read events"),
             Self::ImageExists => f.write_str("look for image"),
             Self::ListImages => f.write_str("list images"),
             Self::ImportImage => f.write_str("import image"),

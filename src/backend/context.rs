@@ -22,7 +22,7 @@ use tokio::time::Instant;
 #[derive(Debug, Clone, Default)]
 pub struct CallContext {
     /// How long each call may take, from its first poll to its answer's last byte; `None` is the
-    /// configured `operation_timeout` (with its own time on top for `stop`, `restart` and an `exec` with a timeout, and none for `wait`, a pull and a followed log).
+    /// configured `operation_timeout` (with its own time on top for `stop`, `restart` and an `exec` with a timeout, and none for `wait`, a pull, events and a followed log).
     pub timeout: Option<Duration>,
     /// When all calls must be done; the earlier of the two holds.
     pub deadline: Option<Instant>,

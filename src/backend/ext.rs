@@ -16,9 +16,10 @@ use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{
     ArchiveStream, ContainerDetails, ContainerPath, ContainerRef, ContainerSpec, ContainerState,
-    CopyOptions, CopyReport, DownloadOptions, EnsureOptions, ExecId, ExecTag, HealthStatus,
-    HealthyOptions, ImageDetails, ImageRef, LogsOptions, RunOptions, RunOutput, TarArchive,
-    UploadOptions, WaitOptions, WriteFileOptions,
+    CopyOptions, CopyReport, DownloadOptions, EnsureOptions, EventWatch, EventsOptions, ExecId,
+    ExecTag, HealthStatus, HealthyOptions, ImageDetails, ImageRef, LogStream, LogsOptions,
+    ReconnectOptions, RunOptions, RunOutput, TarArchive, UploadOptions, WaitOptions,
+    WriteFileOptions,
 };
 use crate::operation::Operation;
 
@@ -238,6 +239,133 @@ pub trait ContainerBackendExt: ContainerBackend {
     /// ```
     fn usage_meter(&self, container: &ContainerRef) -> UsageMeter {
         UsageMeter::new(self.with_context(CallContext::new()), container.clone())
+    }
+
+    /// Follows a container's output to its end, over as many connections as it takes, without loss and without
+    /// doubling: each goes on where the last one broke, by the engine's timestamps.
+    ///
+    /// It begins as [`logs`](ContainerBackend::logs) does: with what the log holds, from
+    /// [`since`](LogsOptions::since) on, or with its [`tail`](LogsOptions::tail). It ends in order when the container
+    /// isn't running, nor about to be run again by its restart policy, and its log has been given whole; when the
+    /// container was removed after its log had ended; and at [`until`](LogsOptions::until). It keeps to the
+    /// container that is there at the beginning: another one of the same name is another one.
+    ///
+    /// Nothing is read ahead: a caller that doesn't read holds the engine up, and memory is bounded by a frame
+    /// (16 MiB at most; engines send 32 KiB) and what the connection buffers. Each outage is logged as a warning.
+    ///
+    /// What can't be told apart: within the log of a terminal, which has no frames, what a program wrote
+    /// last without a line end is followed by the next run's first timestamp, where both are read at once; and where Podman
+    /// has split a long line, it stamps each part. Those timestamps are given as text. Where a tail begins
+    /// within the parts of one line, and the connection breaks there, parts of that line may come twice. An
+    /// engine whose clock is set back by more than a second during an outage loses what it wrote before it caught up.
+    ///
+    /// # Errors
+    /// At first as [`inspect`](ContainerBackend::inspect) and [`logs`](ContainerBackend::logs): an engine that can't be
+    /// reached at the beginning is an error at once. Later the stream yields, and ends after: what the engine
+    /// refuses (`NotFound` where the container was removed during an outage, when nobody knows what it had still
+    /// written); `Decode` or `TooLarge` where the log can't be read; `Engine` where the log no longer holds what was
+    /// given last, so that something may be lost (it was rotated away during an outage).
+    ///
+    /// # Cancel safety
+    /// Safe: dropping the future or the stream ends the reading.
+    ///
+    /// ```no_run
+    /// use catamaran::model::{ContainerRef, LogsOptions};
+    /// use catamaran::{ContainerBackend, ContainerBackendExt};
+    /// use futures::TryStreamExt;
+    ///
+    /// # async fn example(backend: &dyn ContainerBackend, id: &ContainerRef) -> catamaran::Result<()> {
+    /// let mut log = backend.follow_logs(id, &LogsOptions::default()).await?;
+    /// while let Some(chunk) = log.try_next().await? {
+    ///     print!("{}", String::from_utf8_lossy(&chunk.bytes));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    async fn follow_logs(
+        &self,
+        container: &ContainerRef,
+        options: &LogsOptions,
+    ) -> Result<LogStream> {
+        self.follow_logs_with(container, options, &ReconnectOptions::default())
+            .await
+    }
+
+    /// As [`follow_logs`](Self::follow_logs), with a say in how an engine that is out of reach is waited for.
+    ///
+    /// # Errors
+    /// As [`follow_logs`](Self::follow_logs), and the last failure where the engine is given up.
+    ///
+    /// # Cancel safety
+    /// As [`follow_logs`](Self::follow_logs).
+    async fn follow_logs_with(
+        &self,
+        container: &ContainerRef,
+        options: &LogsOptions,
+        reconnect: &ReconnectOptions,
+    ) -> Result<LogStream> {
+        let backend = self.with_context(CallContext::new());
+        super::follow::follow(backend, container, options, reconnect).await
+    }
+
+    /// Watches what happens at the engine, over as many connections as it takes: no event is told twice, and
+    /// where one may be missing, a [`Gap`](crate::model::Gap) says so.
+    ///
+    /// A task of the caller's runtime reads the connection, since engines don't wait for readers: Docker drops the
+    /// events of one that is slow for a tenth of a second, and nobody can tell. Up to 1,024 events and 16 MiB wait for
+    /// the caller; what is more is dropped, as a gap. After a reconnect the engine is asked whether it remembers
+    /// the last events (Docker keeps 256 in memory). Where it doesn't, there is a gap: also where none had been told
+    /// yet, and where those of the filter are so rare that others have pushed them out, though then perhaps nothing
+    /// is missing.
+    ///
+    /// Docker begins to watch a moment after it has answered: who must not miss anything from a time on sets
+    /// [`since`](EventsOptions::since).
+    ///
+    /// # Errors
+    /// As [`events`](ContainerBackend::events): an engine that can't be reached at the beginning is an error at once.
+    /// Later the stream yields, and ends after, what the engine refuses, and `Decode` or `TooLarge` where its
+    /// events can't be read.
+    ///
+    /// # Cancel safety
+    /// Safe: dropping the future or the watch ends the watching.
+    ///
+    /// ```no_run
+    /// use catamaran::model::{EventKind, EventsOptions, Watched};
+    /// use catamaran::{ContainerBackend, ContainerBackendExt};
+    /// use futures::TryStreamExt;
+    ///
+    /// # async fn example(backend: &dyn ContainerBackend) -> catamaran::Result<()> {
+    /// let options = EventsOptions::default().with_kind(EventKind::Container);
+    /// let mut watch = backend.watch_events(&options).await?;
+    /// while let Some(watched) = watch.try_next().await? {
+    ///     match watched {
+    ///         Watched::Event(event) => println!("{} {}", event.action, event.actor),
+    ///         Watched::Gap(gap) => println!("list anew: {}", gap.reason),
+    ///         Watched::Disconnected(error) => println!("blind: {error}"),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    async fn watch_events(&self, options: &EventsOptions) -> Result<EventWatch> {
+        self.watch_events_with(options, &ReconnectOptions::default())
+            .await
+    }
+
+    /// As [`watch_events`](Self::watch_events), with a say in how an engine that is out of reach is waited for.
+    ///
+    /// # Errors
+    /// As [`watch_events`](Self::watch_events), and the last failure where the engine is given up.
+    ///
+    /// # Cancel safety
+    /// As [`watch_events`](Self::watch_events).
+    async fn watch_events_with(
+        &self,
+        options: &EventsOptions,
+        reconnect: &ReconnectOptions,
+    ) -> Result<EventWatch> {
+        super::watch::watch(self.with_context(CallContext::new()), options, reconnect).await
     }
 
     /// Waits until a container's health check says that it is healthy, and shows it as it is then.

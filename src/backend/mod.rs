@@ -6,11 +6,14 @@ mod exec;
 mod ext;
 mod files;
 mod flight;
+mod follow;
 mod guard;
 mod identity;
 pub(crate) mod janitor;
 mod leftover;
 mod meter;
+mod reconnect;
+mod watch;
 
 use std::sync::Arc;
 
@@ -20,16 +23,16 @@ use crate::error::Result;
 use crate::model::{
     ArchiveStream, AttachOptions, Attached, ConnectOptions, ContainerDetails, ContainerName,
     ContainerPath, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary, Created,
-    CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo, EngineVersion, ExecDetails, ExecId,
-    ExecOptions, ExecOutput, ExecSession, FileChange, ImageDetails, ImagePruneReport, ImageRef,
-    ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions,
-    ListOptions, ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef,
-    NetworkSpec, NetworkSummary, PathStat, Ping, ProcessTable, PruneContainersOptions,
-    PruneImagesOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullOptions,
-    PullStream, PutArchiveOptions, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions,
-    RestartOptions, StartOutcome, StatsStream, StopOptions, StopOutcome, TarArchive, TerminalSize,
-    TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitOptions,
-    WaitOutcome,
+    CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo, EngineVersion, EventStream,
+    EventsOptions, ExecDetails, ExecId, ExecOptions, ExecOutput, ExecSession, FileChange,
+    ImageDetails, ImagePruneReport, ImageRef, ImageRemoval, ImageSummary, ImportOptions,
+    KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions, ListVolumesOptions,
+    LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec, NetworkSummary, PathStat,
+    Ping, ProcessTable, PruneContainersOptions, PruneImagesOptions, PruneNetworksOptions,
+    PruneReport, PruneVolumesOptions, PullOptions, PullStream, PutArchiveOptions,
+    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, StartOutcome,
+    StatsStream, StopOptions, StopOutcome, TarArchive, TerminalSize, TopOptions, UpdateOptions,
+    VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitOptions, WaitOutcome,
 };
 
 pub use context::CallContext;
@@ -137,6 +140,38 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// # Cancel safety
     /// Safe: nothing changes.
     async fn disk_usage(&self) -> Result<DiskUsage>;
+
+    /// Tells what happens at the engine, as it happens, over one connection: a stream that goes on until
+    /// [`until`](EventsOptions::until), where there is one. What happened since
+    /// [`since`](EventsOptions::since) comes first, as far as the engine remembers it: Docker its last 256
+    /// events. The call's deadline covers the beginning of the stream.
+    ///
+    /// Docker drops the events of a reader that is slow for a tenth of a second, and says nothing.
+    /// [`watch_events`](ContainerBackendExt::watch_events) reads promptly, connects anew where the connection ends,
+    /// and tells where something may be missing.
+    ///
+    /// # Errors
+    /// `InvalidInput` by field name, before anything is sent; the stream yields an error of kind `Transport`,
+    /// `Decode` or `TooLarge` where the connection or the answer is broken, and ends after any error.
+    ///
+    /// # Cancel safety
+    /// Safe: dropping the future or the stream ends the reading.
+    ///
+    /// ```no_run
+    /// use catamaran::ContainerBackend;
+    /// use catamaran::model::{EventKind, EventsOptions};
+    /// use futures::TryStreamExt;
+    ///
+    /// # async fn example(backend: &dyn ContainerBackend) -> catamaran::Result<()> {
+    /// let options = EventsOptions::default().with_kind(EventKind::Container);
+    /// let mut events = backend.events(&options).await?;
+    /// while let Some(event) = events.try_next().await? {
+    ///     println!("{} {}", event.action, event.actor);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    async fn events(&self, options: &EventsOptions) -> Result<EventStream>;
 
     /// Asks whether the engine has an image.
     ///
@@ -348,7 +383,8 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// Safe: only the waiting ends.
     async fn wait(&self, container: &ContainerRef, options: &WaitOptions) -> Result<WaitOutcome>;
 
-    /// Reads a container's output, once or as it comes. The call's deadline covers a log read once,
+    /// Reads a container's output, once or as it comes, over one connection;
+    /// [`follow_logs`](ContainerBackendExt::follow_logs) outlives it. The call's deadline covers a log read once,
     /// to its last byte, and the beginning of one that is followed.
     ///
     /// # Errors

@@ -11,8 +11,8 @@ use super::Driver;
 use crate::backend::UsageMeter;
 use crate::error::Result;
 use crate::model::{
-    ArchiveStream, ContainerStats, LogChunk, LogOutput, LogStream, PathStat, PullEvent, PullStream,
-    StatsStream, Usage,
+    ArchiveStream, ContainerStats, Event, EventStream, EventWatch, LogChunk, LogOutput, LogStream,
+    PathStat, PullEvent, PullStream, StatsStream, Usage, Watched,
 };
 
 /// A stream and what drives it.
@@ -44,6 +44,37 @@ impl<T, S: Stream<Item = Result<T>> + Unpin> Items<S> {
     }
 }
 
+/// A stream's iterator.
+macro_rules! iterator {
+    ($name:ident of $item:ty) => {
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+
+        impl Iterator for $name {
+            type Item = Result<$item>;
+
+            fn next(&mut self) -> Option<Self::Item> {
+                self.0.next()
+            }
+        }
+    };
+}
+
+iterator!(Logs of LogChunk);
+iterator!(Stats of ContainerStats);
+iterator!(Pull of PullEvent);
+iterator!(Events of Event);
+iterator!(Watch of Watched);
+
+/// What happens at the engine, event by event; dropping it ends the reading.
+pub struct Events(pub(super) Items<EventStream>);
+
+/// What happens at the engine, connection after connection; dropping it ends the watch.
+pub struct Watch(pub(super) Items<EventWatch>);
+
 /// A container's output, piece by piece; dropping it ends the reading.
 pub struct Logs(pub(super) Items<LogStream>);
 
@@ -57,20 +88,6 @@ impl Logs {
             Some(stream) => self.0.driver.block_on(stream.output(max_bytes))?,
             None => Ok(LogOutput::default()),
         }
-    }
-}
-
-impl fmt::Debug for Logs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Logs")
-    }
-}
-
-impl Iterator for Logs {
-    type Item = Result<LogChunk>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.0.next()
     }
 }
 
@@ -146,36 +163,8 @@ impl Pull {
     }
 }
 
-impl fmt::Debug for Pull {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Pull")
-    }
-}
-
-impl Iterator for Pull {
-    type Item = Result<PullEvent>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.0.next()
-    }
-}
-
 /// What a container uses, sample by sample; dropping it ends the taking.
 pub struct Stats(pub(super) Items<StatsStream>);
-
-impl fmt::Debug for Stats {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Stats")
-    }
-}
-
-impl Iterator for Stats {
-    type Item = Result<ContainerStats>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.0.next()
-    }
-}
 
 /// A [`UsageMeter`] whose samples block.
 pub struct Meter {

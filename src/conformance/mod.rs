@@ -22,8 +22,10 @@
 
 mod attach;
 mod check;
+mod events;
 mod exec;
 mod files;
+mod follow;
 mod images;
 mod life;
 mod limits;
@@ -56,6 +58,10 @@ macro_rules! __conformance_checks {
         system::deadline_that_passed_sends_nothing [List],
         system::wait_ends_at_the_callers_deadline [Wait],
         system::disk_usage_counts_what_is_there [DiskUsage],
+        events::events_tell_a_containers_life [Events],
+        events::events_are_told_by_filter [Events],
+        events::past_events_have_an_end [Events],
+        events::watch_tells_a_containers_life [Events],
         life::create_start_and_remove [Create, Start, Inspect, Remove],
         life::name_and_id_reach_the_same [Inspect],
         life::program_gets_what_was_asked [Create, Inspect, Logs],
@@ -112,6 +118,12 @@ macro_rules! __conformance_checks {
         logs::logs_followed [Logs],
         logs::followed_log_outlives_the_timeout [Logs],
         logs::tty_logs_are_raw [Logs],
+        follow::followed_to_the_end [Logs],
+        follow::followed_from_its_tail [Logs],
+        follow::followed_with_timestamps [Logs],
+        follow::followed_over_its_runs [Logs],
+        follow::followed_terminal [Logs],
+        follow::following_nobody_fails [Logs],
         limits::limits_are_in_force [Create, Inspect],
         limits::memory_limit_holds [Create, Wait],
         limits::process_limit_holds [Create, Wait],
@@ -137,7 +149,6 @@ macro_rules! __conformance_checks {
         files::read_only_roots_stay_as_they_are [PutArchive],
         files::memory_needs_a_running_container [PutArchive],
         files::files_belong_to_the_containers_user [PutArchive],
-        files::missing_programs_are_named [PutArchive],
         files::escapes_are_refused_before_they_are_sent [PutArchive],
         files::limits_of_archives_hold [PutArchive, GetArchive],
         images::image_exists [ImageExists],
@@ -174,7 +185,7 @@ macro_rules! __conformance_checks {
         refusals::absent_container_is_not_found
             [Start, Stop, Restart, Kill, Pause, Unpause, Rename, Update, Inspect, Wait, Logs, Stats, StatsStream, Top, Changes, PutArchive, GetArchive, StatPath, Exec, StartExec, Attach, Resize, Remove],
         refusals::bad_specs_are_refused_by_field [Create],
-        refusals::bad_options_are_refused_by_field [Exec, StartExec, Attach, Logs, Update],
+        refusals::bad_options_are_refused_by_field [Exec, StartExec, Attach, Events, Logs, Update],
         refusals::bad_networks_and_volumes_are_refused_by_field [CreateNetwork, ConnectNetwork, CreateVolume],
     } };
 }

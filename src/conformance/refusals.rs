@@ -8,9 +8,9 @@ use super::scratch::{assert_refused, idle, unique_name};
 use crate::backend::ContainerBackend;
 use crate::error::{Effect, Error, ErrorKind};
 use crate::model::{
-    AttachOptions, Cidr, ConnectOptions, ContainerPath, ContainerRef, ContainerSpec, ExecOptions,
-    HealthCheck, ImageRef, LogsOptions, Mount, NetworkSpec, RemoveOptions, Resources, Subnet,
-    TerminalSize, Tmpfs, Ulimit, UpdateOptions, VolumeSpec,
+    AttachOptions, Cidr, ConnectOptions, ContainerPath, ContainerRef, ContainerSpec, EventKind,
+    EventsOptions, ExecOptions, HealthCheck, ImageRef, LogsOptions, Mount, NetworkSpec,
+    RemoveOptions, Resources, Subnet, TerminalSize, Tmpfs, Ulimit, UpdateOptions, VolumeSpec,
 };
 use crate::operation::Operation;
 
@@ -194,6 +194,9 @@ pub async fn bad_options_are_refused_by_field(backend: &dyn ContainerBackend, _i
     let nothing = nothing.with_stdout(false).with_stderr(false);
     let attached = backend.attach(&nobody, &nothing).await;
     assert_invalid(attached.err(), Operation::Attach, "attach");
+    let blank = EventsOptions::default().with_kind(EventKind::from(""));
+    let events = backend.events(&blank).await;
+    assert_invalid(events.err(), Operation::Events, "events.kinds");
     let nothing = LogsOptions::default().with_stdout(false).with_stderr(false);
     let log = backend.logs(&nobody, &nothing).await;
     assert_invalid(log.err(), Operation::Logs, "logs");

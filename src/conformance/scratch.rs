@@ -244,7 +244,7 @@ pub(super) struct Output {
 }
 
 impl Output {
-    fn add(&mut self, chunk: &LogChunk) {
+    pub(super) fn add(&mut self, chunk: &LogChunk) {
         let text = String::from_utf8_lossy(&chunk.bytes);
         match chunk.source {
             LogSource::Stdout => self.stdout.push_str(&text),

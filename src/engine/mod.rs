@@ -3,6 +3,7 @@
 mod attach;
 pub(crate) mod bollard;
 mod carrier;
+mod events;
 mod exec;
 mod files;
 mod logs;

@@ -15,16 +15,16 @@ use crate::error::{ErrorKind, Result};
 use crate::model::{
     ArchiveStream, AttachOptions, Attached, ConnectOptions, ContainerDetails, ContainerName,
     ContainerPath, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary, Created,
-    CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo, EngineVersion, ExecDetails, ExecId,
-    ExecOptions, ExecOutput, ExecSession, FileChange, ImageDetails, ImagePruneReport, ImageRef,
-    ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions,
-    ListOptions, ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef,
-    NetworkSpec, NetworkSummary, PathStat, Ping, ProcessTable, PruneContainersOptions,
-    PruneImagesOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullOptions,
-    PullStream, PutArchiveOptions, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions,
-    RestartOptions, StartOutcome, StatsStream, StopOptions, StopOutcome, TarArchive, TerminalSize,
-    TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitOptions,
-    WaitOutcome,
+    CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo, EngineVersion, EventStream,
+    EventsOptions, ExecDetails, ExecId, ExecOptions, ExecOutput, ExecSession, FileChange,
+    ImageDetails, ImagePruneReport, ImageRef, ImageRemoval, ImageSummary, ImportOptions,
+    KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions, ListVolumesOptions,
+    LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec, NetworkSummary, PathStat,
+    Ping, ProcessTable, PruneContainersOptions, PruneImagesOptions, PruneNetworksOptions,
+    PruneReport, PruneVolumesOptions, PullOptions, PullStream, PutArchiveOptions,
+    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, StartOutcome,
+    StatsStream, StopOptions, StopOutcome, TarArchive, TerminalSize, TopOptions, UpdateOptions,
+    VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitOptions, WaitOutcome,
 };
 use crate::operation::Operation;
 
@@ -142,6 +142,10 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
             wire::space,
         )
         .await
+    }
+
+    async fn events(&self, options: &EventsOptions) -> Result<EventStream> {
+        self.name(self.read_events(options).await, Operation::Events, "")
     }
 
     async fn image_exists(&self, image: &ImageRef) -> Result<bool> {

@@ -38,7 +38,7 @@ pub use report::{CallReport, LastCall, Observer, Reason};
 ///
 /// So that there is time left, the first attempt of an operation that may be repeated has two thirds of
 /// the call's time, from when it is its turn. Of any other it has all of it, and so have `wait`, whose end
-/// is no failure, and `logs`, `pull_image`, `start_exec` and `attach`, whose reading goes on after the call: once a
+/// is no failure, and `logs`, `pull_image`, `start_exec`, `events` and `attach`, whose reading goes on after the call: once a
 /// stream has begun, its failure is the caller's. Where both attempts fail the error is the second one's,
 /// and keeps the first ([`Error::first_failure`]).
 ///
@@ -288,7 +288,7 @@ impl From<Operation> for Call {
 impl Call {
     /// Whether a second attempt may follow a timeout of the first, which must leave time for it then.
     fn leaves_time(self) -> bool {
-        self.repeatable && !self.operation.is_open_ended() && self.operation != Operation::Logs
+        self.repeatable && !self.operation.is_open_ended() && !self.operation.is_stream()
     }
 
     fn falls_back(self, error: &Error) -> bool {

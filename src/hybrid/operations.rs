@@ -11,16 +11,16 @@ use crate::error::Result;
 use crate::model::{
     ArchiveStream, AttachOptions, Attached, ConnectOptions, ContainerDetails, ContainerName,
     ContainerPath, ContainerRef, ContainerSpec, ContainerStats, ContainerSummary, Created,
-    CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo, EngineVersion, ExecDetails, ExecId,
-    ExecOptions, ExecOutput, ExecSession, FileChange, ImageDetails, ImagePruneReport, ImageRef,
-    ImageRemoval, ImageSummary, ImportOptions, KillOptions, ListImagesOptions, ListNetworksOptions,
-    ListOptions, ListVolumesOptions, LogStream, LogsOptions, NetworkDetails, NetworkRef,
-    NetworkSpec, NetworkSummary, PathStat, Ping, ProcessTable, PruneContainersOptions,
-    PruneImagesOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullOptions,
-    PullStream, PutArchiveOptions, RemoveImageOptions, RemoveOptions, RemoveVolumeOptions,
-    RestartOptions, StartOutcome, StatsStream, StopOptions, StopOutcome, TarArchive, TerminalSize,
-    TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitCondition,
-    WaitOptions, WaitOutcome,
+    CreatedNetwork, DisconnectOptions, DiskUsage, EngineInfo, EngineVersion, EventStream,
+    EventsOptions, ExecDetails, ExecId, ExecOptions, ExecOutput, ExecSession, FileChange,
+    ImageDetails, ImagePruneReport, ImageRef, ImageRemoval, ImageSummary, ImportOptions,
+    KillOptions, ListImagesOptions, ListNetworksOptions, ListOptions, ListVolumesOptions,
+    LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec, NetworkSummary, PathStat,
+    Ping, ProcessTable, PruneContainersOptions, PruneImagesOptions, PruneNetworksOptions,
+    PruneReport, PruneVolumesOptions, PullOptions, PullStream, PutArchiveOptions,
+    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, StartOutcome,
+    StatsStream, StopOptions, StopOutcome, TarArchive, TerminalSize, TopOptions, UpdateOptions,
+    VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitCondition, WaitOptions, WaitOutcome,
 };
 use crate::operation::Operation as Op;
 
@@ -83,6 +83,10 @@ impl ContainerBackend for HybridBackend {
 
     async fn disk_usage(&self) -> Result<DiskUsage> {
         self.run(Op::DiskUsage, ask!(disk_usage())).await
+    }
+
+    async fn events(&self, options: &EventsOptions) -> Result<EventStream> {
+        self.run(Op::Events, ask!(events(options))).await
     }
 
     async fn image_exists(&self, image: &ImageRef) -> Result<bool> {

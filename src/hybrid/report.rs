@@ -67,7 +67,7 @@ pub struct CallReport {
 /// Hears of every call through a [`HybridBackend`](crate::HybridBackend) when it has ended; closures
 /// are observers too.
 ///
-/// It is called on the caller's task: it should be quick, and must not block. A stream (`logs`) is
+/// It is called on the caller's task: it should be quick, and must not block. A stream (`logs`, `events`) is
 /// reported when it has begun. A call whose future is dropped is not reported.
 ///
 /// ```no_run

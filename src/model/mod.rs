@@ -18,7 +18,6 @@ macro_rules! setters {
     )* };
 }
 
-mod cidr;
 /// Setters of conditions on labels, each by its key, and by its value where one is given.
 macro_rules! label_conditions {
     ($( $(#[$doc:meta])* $setter:ident($field:ident); )*) => { $(
@@ -89,8 +88,74 @@ macro_rules! guarded_map {
 }
 
 mod archive;
+/// An enum of words that engines use, whose last variant keeps any other.
+macro_rules! engine_words {
+    (
+        $(#[$doc:meta])* $name:ident;
+        $(#[$other_doc:meta])* $other:ident;
+        $( $(#[$variant_doc:meta])* $variant:ident = $text:literal, )*
+    ) => {
+        $(#[$doc])*
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name {
+            $( $(#[$variant_doc])* $variant, )*
+            $(#[$other_doc])*
+            $other(String),
+        }
+
+        impl $name {
+            /// The engine's words.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $( Self::$variant => $text, )*
+                    Self::$other(text) => text,
+                }
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                match text.as_str() {
+                    $( $text => Self::$variant, )*
+                    _ => Self::$other(text),
+                }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                text.to_owned().into()
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = std::convert::Infallible;
+
+            fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+                Ok(text.into())
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+                to.serialize_str(self.as_str())
+            }
+        }
+    };
+}
+
+mod cidr;
 mod container;
 mod driver;
+mod event;
 mod exec;
 mod files;
 mod health;
@@ -103,6 +168,7 @@ mod network;
 mod network_options;
 mod prune;
 mod pull;
+mod reconnect;
 mod reference;
 mod registry_auth;
 mod resources;
@@ -117,6 +183,7 @@ mod system;
 mod timestamp;
 mod usage;
 mod volume;
+mod watch;
 
 pub use archive::{ArchiveStream, FileKind, PathStat, PutArchiveOptions, TarArchive};
 pub use cidr::Cidr;
@@ -126,6 +193,7 @@ pub use container::{
     UpdateOptions, WaitCondition, WaitOptions, WaitOutcome,
 };
 pub use driver::DriverOptions;
+pub use event::{Event, EventAction, EventAttributes, EventKind, EventStream, EventsOptions};
 pub use exec::{ExecOptions, ExecOutput};
 pub use files::{
     ArchiveLimits, CopyOptions, CopyReport, DownloadOptions, OutwardLinks, Owner, SpecialFiles,
@@ -146,6 +214,7 @@ pub use network::{
 pub use network_options::{ConnectOptions, DisconnectOptions, ListNetworksOptions};
 pub use prune::{PruneContainersOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions};
 pub use pull::{EnsureOptions, PullEvent, PullOptions, PullPolicy, PullStatus, PullStream};
+pub use reconnect::ReconnectOptions;
 pub use reference::{
     ContainerName, ContainerPath, ContainerRef, ExecId, LabelKey, NetworkRef, VolumeName,
 };
@@ -162,7 +231,9 @@ pub use state::{ContainerState, Health, HealthStatus, StateDetails};
 pub use stats::{ContainerStats, CpuStats, IoTotals, MemoryStats, StatsStream, Usage};
 pub use system::{CgroupVersion, EngineInfo, EngineProduct, EngineVersion, Ping};
 pub use volume::{ListVolumesOptions, RemoveVolumeOptions, VolumeDetails, VolumeList, VolumeSpec};
+pub use watch::{EventWatch, Gap, GapReason, Watched};
 
 pub use usage::{ChangeKind, DiskUsage, FileChange, ProcessTable, SpaceUsage, TopOptions};
 
 pub(crate) use timestamp::{format_unix, parse_rfc3339, unix};
+pub(crate) use watch::Queued;

@@ -1,9 +1,7 @@
 //! How an image comes from its registry.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
-use std::str::FromStr;
 use std::task::{Context, Poll};
 
 use futures::stream::{BoxStream, Stream, StreamExt};
@@ -149,48 +147,19 @@ impl PullEvent {
     }
 }
 
-macro_rules! statuses {
-    ($( $(#[$doc:meta])* $variant:ident = $text:literal, )*) => {
-        /// What a pull's progress says of a layer or of the whole, as engines word it.
-        ///
-        /// ```
-        /// use catamaran::model::PullStatus;
-        ///
-        /// assert_eq!(PullStatus::from("Pull complete"), PullStatus::Complete);
-        /// assert_eq!(PullStatus::from("Defragmenting").as_str(), "Defragmenting");
-        /// ```
-        #[non_exhaustive]
-        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-        pub enum PullStatus {
-            $( $(#[$doc])* $variant, )*
-            /// Anything else, in the engine's words: `Pulling from library/busybox`, `Digest: …`,
-            /// `Status: …`, and what is new.
-            Other(String),
-        }
-
-        impl PullStatus {
-            /// The engine's words.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                match self {
-                    $( Self::$variant => $text, )*
-                    Self::Other(text) => text,
-                }
-            }
-        }
-
-        impl From<String> for PullStatus {
-            fn from(text: String) -> Self {
-                match text.as_str() {
-                    $( $text => Self::$variant, )*
-                    _ => Self::Other(text),
-                }
-            }
-        }
-    };
-}
-
-statuses! {
+engine_words! {
+    /// What a pull's progress says of a layer or of the whole, as engines word it.
+    ///
+    /// ```
+    /// use catamaran::model::PullStatus;
+    ///
+    /// assert_eq!(PullStatus::from("Pull complete"), PullStatus::Complete);
+    /// assert_eq!(PullStatus::from("Defragmenting").as_str(), "Defragmenting");
+    /// ```
+    PullStatus;
+    /// Anything else, in the engine's words: `Pulling from library/busybox`, `Digest: …`,
+    /// `Status: …`, and what is new.
+    Other;
     /// The layer is known of.
     Preparing = "Pulling fs layer",
     /// The layer waits for its turn.
@@ -207,32 +176,6 @@ statuses! {
     Complete = "Pull complete",
     /// The layer was there.
     Exists = "Already exists",
-}
-
-impl From<&str> for PullStatus {
-    fn from(text: &str) -> Self {
-        text.to_owned().into()
-    }
-}
-
-impl FromStr for PullStatus {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> std::result::Result<Self, Infallible> {
-        Ok(text.into())
-    }
-}
-
-impl fmt::Display for PullStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl Serialize for PullStatus {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
-        to.serialize_str(self.as_str())
-    }
 }
 
 /// A pull's progress as a stream. The pull goes on while it is read, and only its end without an error

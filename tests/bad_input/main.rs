@@ -11,10 +11,11 @@ use catamaran::model::{
     NetworkRef, PruneContainersOptions, PruneImagesOptions, PruneNetworksOptions,
     PruneVolumesOptions, Signal, TopOptions, UpdateOptions, VolumeName,
 };
-use catamaran::{ContainerBackend, Effect, Error, ErrorKind};
+use catamaran::{ContainerBackend, ContainerBackendExt, Effect, Error, ErrorKind};
 
 use options::{
-    bad_connections, bad_execs, bad_imports, bad_lists, bad_networks, bad_pulls, bad_volumes,
+    bad_connections, bad_events, bad_execs, bad_imports, bad_lists, bad_networks, bad_pulls,
+    bad_volumes,
 };
 use specs::{bad_limits, bad_specs, spec};
 use untouched::Untouched;
@@ -136,6 +137,14 @@ fn no_reference_is_made_of_a_bad_text() {
 async fn what_the_call_refuses_never_reaches_the_engine() {
     let untouched = Untouched::new();
     let id = &ContainerRef::new("abc").expect("a name");
+    for (field, options) in &bad_events() {
+        untouched
+            .refuses(field, async |engine| engine.events(options).await)
+            .await;
+        untouched
+            .refuses(field, async |engine| engine.watch_events(options).await)
+            .await;
+    }
     for (field, spec) in &bad_specs() {
         untouched
             .refuses(field, async |engine| engine.create(spec).await)

@@ -4,9 +4,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use catamaran::model::{
-    Cidr, ConnectOptions, ContainerState, ExecOptions, ImageRef, ImportOptions, LabelKey,
-    ListOptions, NetworkRef, NetworkSpec, PullOptions, RegistryAuth, Subnet, TerminalSize,
-    VolumeSpec,
+    Cidr, ConnectOptions, ContainerState, EventAction, EventKind, EventsOptions, ExecOptions,
+    ImageRef, ImportOptions, LabelKey, ListOptions, NetworkRef, NetworkSpec, PullOptions,
+    RegistryAuth, Subnet, TerminalSize, VolumeSpec,
 };
 
 use crate::huge;
@@ -53,6 +53,25 @@ pub fn bad_lists() -> Vec<(&'static str, ListOptions)> {
         ("states", state(&huge())),
         ("limit", ListOptions::all().with_limit(0u32)),
     ]
+}
+
+pub fn bad_events() -> Vec<(&'static str, EventsOptions)> {
+    let label = |value: String| {
+        EventsOptions::default().with_label(LabelKey::new("a").expect("a key"), value)
+    };
+    let mut bad = vec![
+        ("labels", label(huge())),
+        ("labels", label("a\0".to_owned())),
+    ];
+    for word in ["", "a b", "a\n", &huge()] {
+        let (kind, action) = (EventKind::from(word), EventAction::from(word));
+        bad.push(("events.kinds", EventsOptions::default().with_kind(kind)));
+        bad.push((
+            "events.actions",
+            EventsOptions::default().with_action(action),
+        ));
+    }
+    bad
 }
 
 pub fn bad_imports() -> Vec<(&'static str, ImportOptions)> {

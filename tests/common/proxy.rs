@@ -66,7 +66,7 @@ async fn serve(listener: UnixListener, faults: Faults) {
 
 async fn pass(mut client: UnixStream, mut engine: UnixStream, faults: Faults) -> io::Result<()> {
     let (mut request, mut answer) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-    let mut fault = Fault::None;
+    let (mut fault, mut passed) = (Fault::None, 0);
     loop {
         tokio::select! {
             count = client.read(&mut request) => {
@@ -75,7 +75,7 @@ async fn pass(mut client: UnixStream, mut engine: UnixStream, faults: Faults) ->
                     return Ok(());
                 }
                 if let Some(line) = request_line(request) {
-                    fault = faults(&line);
+                    (fault, passed) = (faults(&line), 0);
                 }
                 if fault != Fault::Silent {
                     engine.write_all(request).await?;
@@ -85,13 +85,13 @@ async fn pass(mut client: UnixStream, mut engine: UnixStream, faults: Faults) ->
                 let answer = &answer[..count?];
                 match fault {
                     _ if answer.is_empty() => return Ok(()),
-                    Fault::Cut(after) => {
-                        let passed = &answer[..after.min(answer.len())];
-                        return client.write_all(passed).await;
+                    Fault::Cut(after) if after <= passed + answer.len() => {
+                        return client.write_all(&answer[..after - passed]).await;
                     }
                     Fault::Late(time) => tokio::time::sleep(time).await,
-                    Fault::None | Fault::Silent => {}
+                    Fault::Cut(_) | Fault::None | Fault::Silent => {}
                 }
+                passed += answer.len();
                 client.write_all(answer).await?;
             }
         }

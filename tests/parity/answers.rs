@@ -76,6 +76,7 @@ pub fn sound(request: &Recorded) -> (u16, Body) {
         ("PUT", ["containers", _, "archive"]) => (200, Body::Nothing),
         ("GET" | "HEAD", ["containers", _, "archive"]) => (200, Body::Path(path_stat())),
         ("GET", ["system", "df"]) => one(200, space()),
+        ("GET", ["events"]) => (200, Body::Json(events())),
         ("GET", ["containers", _, "logs"]) | ("POST", ["exec", _, "start"]) => (200, Body::Output),
         ("POST", ["containers", _, "update"]) => one(200, json!({"Warnings": ["no swap"]})),
         ("POST", ["containers", _, "wait"]) => {
@@ -277,6 +278,20 @@ fn space() -> Value {
         "BuildCache": [{"InUse": false, "Shared": false, "Size": 3}],
         "VolumeUsage": {"ActiveCount": 1, "TotalCount": 2, "Reclaimable": 3, "TotalSize": 4},
     })
+}
+
+fn events() -> Vec<Value> {
+    vec![
+        json!({
+            "status": "exec_create: sh", "id": "c0ffee", "from": "busybox", "Type": "container",
+            "Action": "exec_create: sh", "Actor": {"ID": "c0ffee", "Attributes": {"image": "busybox", "name": "web"}},
+            "scope": "local", "time": 1_700_000_000, "timeNano": 1_700_000_000_000_000_001_i64,
+        }),
+        json!({
+            "Type": "quantum", "Action": "entangle", "Actor": {"ID": "x", "Attributes": {"n": 1}},
+            "scope": "swarm", "time": 1_700_000_001, "timeNano": 1_700_000_001_000_000_002_i64,
+        }),
+    ]
 }
 
 fn network() -> Value {

@@ -6,16 +6,16 @@ use bytes::Bytes;
 use catamaran::model::{
     AttachOptions, ConnectOptions, ContainerDetails, ContainerName, ContainerPath, ContainerRef,
     ContainerSpec, ContainerState, ContainerStats, ContainerSummary, Created, CreatedNetwork,
-    DisconnectOptions, DiskUsage, EngineInfo, EngineVersion, ExecDetails, ExecId, ExecOptions,
-    ExecOutput, FileChange, ImageDetails, ImagePruneReport, ImageRef, ImageRemoval, ImageSummary,
-    ImportOptions, Input, KillOptions, LabelKey, ListImagesOptions, ListNetworksOptions,
-    ListOptions, ListVolumesOptions, LogChunk, LogSource, LogStream, LogsOptions, NetworkDetails,
-    NetworkRef, NetworkSpec, NetworkSummary, PathStat, Ping, ProcessTable, PruneContainersOptions,
-    PruneImagesOptions, PruneNetworksOptions, PruneReport, PruneVolumesOptions, PullEvent,
-    PullOptions, PutArchiveOptions, RegistryAuth, RemoveImageOptions, RemoveOptions,
-    RemoveVolumeOptions, RestartOptions, StartOutcome, StopOptions, StopOutcome, TarArchive,
-    TerminalSize, TopOptions, UpdateOptions, VolumeDetails, VolumeList, VolumeName, VolumeSpec,
-    WaitCondition, WaitOptions, WaitOutcome,
+    DisconnectOptions, DiskUsage, EngineInfo, EngineVersion, Event, EventAction, EventKind,
+    EventsOptions, ExecDetails, ExecId, ExecOptions, ExecOutput, FileChange, ImageDetails,
+    ImagePruneReport, ImageRef, ImageRemoval, ImageSummary, ImportOptions, Input, KillOptions,
+    LabelKey, ListImagesOptions, ListNetworksOptions, ListOptions, ListVolumesOptions, LogChunk,
+    LogSource, LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec, NetworkSummary,
+    PathStat, Ping, ProcessTable, PruneContainersOptions, PruneImagesOptions, PruneNetworksOptions,
+    PruneReport, PruneVolumesOptions, PullEvent, PullOptions, PutArchiveOptions, RegistryAuth,
+    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, StartOutcome,
+    StopOptions, StopOutcome, TarArchive, TerminalSize, TopOptions, UpdateOptions, VolumeDetails,
+    VolumeList, VolumeName, VolumeSpec, WaitCondition, WaitOptions, WaitOutcome,
 };
 use catamaran::{ContainerBackend, Effect, Error, ErrorKind, Operation};
 use futures::{StreamExt, TryStreamExt};
@@ -34,6 +34,7 @@ pub enum Call {
     Version,
     Info,
     DiskUsage,
+    Events(EventsOptions),
     ImageExists(ImageRef),
     ListImages(ListImagesOptions),
     ImportImage(ImportOptions, Archive),
@@ -128,6 +129,7 @@ pub enum Reply {
     Stats(ContainerStats),
     Samples(Vec<ContainerStats>),
     Space(DiskUsage),
+    Events(Vec<Event>),
     Processes(ProcessTable),
     Changed(Vec<FileChange>),
     Archive(Option<PathStat>, Vec<u8>, Option<Failure>),
@@ -179,6 +181,7 @@ impl Call {
             Self::Version => Reply::Version(on.version().await?),
             Self::Info => Reply::Info(Box::new(on.info().await?)),
             Self::DiskUsage => Reply::Space(on.disk_usage().await?),
+            Self::Events(options) => Reply::Events(on.events(options).await?.try_collect().await?),
             Self::ImageExists(image) => Reply::Exists(on.image_exists(image).await?),
             Self::ListImages(options) => Reply::Images(on.list_images(options).await?),
             Self::ImportImage(options, archive) => {
@@ -422,6 +425,33 @@ fn list() -> impl Strategy<Value = ListOptions> {
         })
 }
 
+fn events() -> impl Strategy<Value = EventsOptions> {
+    let kind = prop_oneof![
+        Just(EventKind::Container),
+        words::text().prop_map(EventKind::from),
+    ];
+    let action = prop_oneof![
+        Just(EventAction::Die),
+        words::text().prop_map(EventAction::from),
+    ];
+    (
+        (option::of(words::moment()), option::of(words::moment())),
+        vec(kind, 0..2),
+        vec(action, 0..2),
+        filters(),
+        vec(words::container(), 0..3),
+        vec(words::image(), 0..3),
+    )
+        .prop_map(
+            |((since, until), kinds, actions, labels, containers, images)| {
+                let mut options = EventsOptions::default().with_since(since).with_until(until);
+                (options.kinds, options.actions, options.labels) = (kinds, actions, labels);
+                (options.containers, options.images) = (containers, images);
+                options
+            },
+        )
+}
+
 fn logs() -> impl Strategy<Value = LogsOptions> {
     let flag = any::<bool>;
     (
@@ -524,6 +554,7 @@ pub fn call(operation: Operation) -> BoxedStrategy<Call> {
         O::Version => Just(Call::Version).boxed(),
         O::Info => Just(Call::Info).boxed(),
         O::DiskUsage => Just(Call::DiskUsage).boxed(),
+        O::Events => events().prop_map(Call::Events).boxed(),
         O::ImageExists => image().prop_map(Call::ImageExists).boxed(),
         O::ListImages => list_images().prop_map(Call::ListImages).boxed(),
         O::ImportImage => import().prop_map(|(o, a)| Call::ImportImage(o, a)).boxed(),

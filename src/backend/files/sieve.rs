@@ -153,9 +153,9 @@ fn entries<R: Read>(
         let name = entry.path_bytes().into_owned();
         let name = path_of(&name);
         meter.entry(name)?;
+        plain(&mut entry, name, rules)?;
         meter.bytes(name, size)?;
         let path = checked(name, rules, meter)?;
-        plain(&mut entry, name, rules)?;
         let kind = match entry.header().entry_type() {
             // Before there was a type for them, directories were files whose names end so.
             EntryType::Regular if name.as_os_str().as_bytes().ends_with(b"/") => Kind::Directory,
@@ -348,10 +348,10 @@ impl<R: Read> Read for Gate<R> {
                 Err(error) => return Err(error),
             },
         };
-        if std::mem::take(&mut self.first) {
-            if let Some(error) = self.compressed(&into[..length]) {
-                return Err(self.fail(error));
-            }
+        if std::mem::take(&mut self.first)
+            && let Some(error) = self.compressed(&into[..length])
+        {
+            return Err(self.fail(error));
         }
         self.allowed -= length as u64;
         if let Some(between) = self.between.get() {

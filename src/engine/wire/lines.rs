@@ -1,7 +1,10 @@
 //! Bodies that are one JSON value after the other, a line each.
 
+use std::collections::VecDeque;
+
 use bytes::{Bytes, BytesMut};
-use futures::stream::{BoxStream, StreamExt};
+use futures::stream::{BoxStream, Stream, StreamExt};
+use serde::de::DeserializeOwned;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -60,6 +63,71 @@ impl Lines {
         self.buffer.extend_from_slice(bytes);
         Ok(())
     }
+}
+
+/// A body of messages, a line each; some engines put several into one.
+struct Messages<M> {
+    lines: Lines,
+    /// What a line held beyond the first.
+    ready: VecDeque<M>,
+    broken: Option<Error>,
+}
+
+impl<M: DeserializeOwned> Messages<M> {
+    async fn next(&mut self, what: &str) -> Result<Option<M>> {
+        loop {
+            if let Some(message) = self.ready.pop_front() {
+                return Ok(Some(message));
+            }
+            if let Some(error) = self.broken.take() {
+                return Err(error);
+            }
+            let Some(line) = self.lines.next().await? else {
+                return Ok(None);
+            };
+            for message in serde_json::Deserializer::from_slice(&line).into_iter() {
+                match message {
+                    Ok(message) => self.ready.push_back(message),
+                    Err(error) => {
+                        // Where, not what: it may quote anything.
+                        let at = error.column();
+                        let message = format!("{what} is broken at column {at}");
+                        self.broken = Some(Error::new(ErrorKind::Decode, message));
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Takes a body apart into messages, and those into what they mean, if anything; it ends after the first error.
+pub(super) fn messages<M, T>(
+    body: BoxStream<'static, Result<Bytes>>,
+    what: &'static str,
+    read: impl Fn(M) -> Result<Option<T>> + Send + 'static,
+) -> impl Stream<Item = Result<T>> + Send + 'static
+where
+    M: DeserializeOwned + Send + 'static,
+    T: Send + 'static,
+{
+    let messages = Messages {
+        lines: Lines::new(body),
+        ready: VecDeque::new(),
+        broken: None,
+    };
+    futures::stream::unfold(Some((messages, read)), move |going| async move {
+        let (mut messages, read) = going?;
+        loop {
+            let next = messages.next(what).await;
+            match next.and_then(|message| message.map(&read).transpose()) {
+                Ok(None) => return None,
+                Ok(Some(None)) => {}
+                Ok(Some(Some(meaning))) => return Some((Ok(meaning), Some((messages, read)))),
+                Err(error) => return Some((Err(error), None)),
+            }
+        }
+    })
 }
 
 fn bounded(length: usize) -> Result<()> {

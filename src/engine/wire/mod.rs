@@ -6,6 +6,7 @@
 mod command;
 mod decode;
 mod encode;
+mod events;
 mod exec;
 mod files;
 mod image;
@@ -26,6 +27,7 @@ use http::{HeaderMap, HeaderValue, Method};
 pub use command::Command;
 pub(crate) use decode::*;
 pub(crate) use encode::*;
+pub(crate) use events::{events, told_events};
 pub(crate) use exec::*;
 pub(crate) use files::*;
 pub(crate) use image::*;

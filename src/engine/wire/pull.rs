@@ -1,14 +1,12 @@
 //! A pull's answer: a stream of messages that may hold an error under its status 200.
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 use futures::stream::{BoxStream, Stream};
 use serde::Deserialize;
 use serde_json::Number;
 
 use super::brief;
-use super::lines::Lines;
+use super::lines::messages;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{PullEvent, PullStatus};
 
@@ -114,63 +112,11 @@ pub(crate) fn pull_refusal(error: Error) -> Error {
     advised(error.with_kind(kind))
 }
 
-struct Events {
-    lines: Lines,
-    /// What a line held beyond the first: most hold one message.
-    ready: VecDeque<PullEvent>,
-    done: Option<Error>,
-}
-
-impl Events {
-    async fn next(&mut self) -> Result<Option<PullEvent>> {
-        loop {
-            if let Some(event) = self.ready.pop_front() {
-                return Ok(Some(event));
-            }
-            if let Some(error) = self.done.take() {
-                return Err(error);
-            }
-            let Some(line) = self.lines.next().await? else {
-                return Ok(None);
-            };
-            for message in serde_json::Deserializer::from_slice(&line).into_iter::<Message>() {
-                let message = message.map_err(|error| {
-                    // Where, not what: it may quote anything.
-                    let at = error.column();
-                    Error::new(
-                        ErrorKind::Decode,
-                        format!("a progress message is broken at column {at}"),
-                    )
-                });
-                match message.and_then(Message::read) {
-                    Ok(event) => self.ready.extend(event),
-                    Err(error) => {
-                        self.done = Some(error);
-                        break;
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// Takes a pull's body apart into events; it ends after the first error.
 pub(crate) fn pull_events(
     body: BoxStream<'static, Result<Bytes>>,
 ) -> impl Stream<Item = Result<PullEvent>> + Send + 'static {
-    let events = Events {
-        lines: Lines::new(body),
-        ready: VecDeque::new(),
-        done: None,
-    };
-    futures::stream::unfold(Some(events), |events| async move {
-        let mut events = events?;
-        match events.next().await {
-            Ok(None) => None,
-            Ok(Some(event)) => Some((Ok(event), Some(events))),
-            Err(error) => Some((Err(error), None)),
-        }
-    })
+    messages(body, "a progress message", Message::read)
 }
 
 #[cfg(test)]

@@ -1,0 +1,246 @@
+//! A container's log, followed from connection to connection.
+
+mod position;
+mod records;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Buf;
+use futures::StreamExt;
+
+use super::ContainerBackend;
+use super::reconnect::Reconnect;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{
+    ContainerRef, ContainerState, LogChunk, LogStream, LogsOptions, ReconnectOptions,
+};
+use crate::operation::Operation;
+use position::Position;
+use records::{Piece, Records};
+
+struct Follower {
+    backend: Arc<dyn ContainerBackend>,
+    /// By id: a name may be another container's after an outage.
+    container: ContainerRef,
+    options: LogsOptions,
+    /// So many lines of what is there come first. They are read by themselves: what is written from then
+    /// on has no such bound, over however many connections it comes.
+    tail: Option<u64>,
+    position: Position,
+    reading: Option<Reading>,
+    ready: VecDeque<LogChunk>,
+    /// Whether the container had ended before this reading began.
+    ended: bool,
+    reconnect: Reconnect,
+}
+
+struct Reading {
+    log: LogStream,
+    records: Records,
+    /// Whether it has given anything new.
+    useful: bool,
+}
+
+/// Follows a log to its container's end.
+pub(super) async fn follow(
+    backend: Arc<dyn ContainerBackend>,
+    container: &ContainerRef,
+    options: &LogsOptions,
+    reconnect: &ReconnectOptions,
+) -> Result<LogStream> {
+    options
+        .validate()
+        .map_err(|error| about(container, error))?;
+    let reconnect = Reconnect::new(Operation::Logs, reconnect, &backend.context());
+    let mut follower = Follower {
+        container: backend.inspect(container).await?.id,
+        backend,
+        options: options.clone(),
+        tail: options.tail,
+        position: Position::new(options.since),
+        reading: None,
+        ready: VecDeque::new(),
+        ended: false,
+        reconnect,
+    };
+    if follower.tail == Some(0) {
+        follower.skip_what_is_there().await?;
+    }
+    follower.open().await?;
+    let chunks = futures::stream::unfold(Some(follower), |follower| async move {
+        let mut follower = follower?;
+        match follower.next().await {
+            Ok(None) => None,
+            Ok(Some(chunk)) => Some((Ok(chunk), Some(follower))),
+            Err(error) => Some((Err(about(&follower.container, error)), None)),
+        }
+    });
+    Ok(LogStream::new(chunks))
+}
+
+/// Docker answers 409 for the log of a container that is being removed.
+fn is_gone(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict)
+}
+
+fn about(container: &ContainerRef, error: Error) -> Error {
+    error
+        .with_operation(Operation::Logs)
+        .with_subject(container.to_string())
+}
+
+impl Follower {
+    async fn next(&mut self) -> Result<Option<LogChunk>> {
+        loop {
+            if let Some(chunk) = self.ready.pop_front() {
+                return Ok(Some(chunk));
+            }
+            let Some(reading) = &mut self.reading else {
+                match self.open().await {
+                    Ok(()) => {}
+                    // It had ended, and so had its log, in order.
+                    Err(error) if self.ended && is_gone(&error) => return Ok(None),
+                    Err(error) => self.failed(error).await?,
+                }
+                continue;
+            };
+            match reading.log.next().await {
+                Some(Ok(chunk)) => {
+                    for piece in reading.records.take(chunk)? {
+                        self.give(&piece)?;
+                    }
+                }
+                Some(Err(error)) => self.failed(error).await?,
+                None => {
+                    if let Some(reading) = self.reading.take()
+                        && let Some(piece) = reading.records.finish()?
+                    {
+                        self.give(&piece)?;
+                    }
+                    if self.is_over().await? {
+                        // What the end of the log held has still to be given.
+                        return Ok(self.ready.pop_front());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The engine's log from where it hasn't been given, or its tail.
+    async fn ask(&mut self) -> Result<LogStream> {
+        let options = self.options.clone().with_timestamps(true);
+        let options = options.with_since(self.position.resume());
+        let options = options.with_follow(self.tail.is_none());
+        let options = options.with_tail(self.tail.map(|lines| lines.max(1)));
+        self.backend.logs(&self.container, &options).await
+    }
+
+    /// Looks at the last line, which tells by the engine's clock what is there.
+    async fn skip_what_is_there(&mut self) -> Result<()> {
+        let mut log = self.ask().await?;
+        let mut records = Records::default();
+        while let Some(chunk) = log.next().await.transpose()? {
+            for piece in records.take(chunk)? {
+                self.position.take(&piece)?;
+            }
+        }
+        self.position.skip_to_now();
+        self.tail = None;
+        Ok(())
+    }
+
+    async fn open(&mut self) -> Result<()> {
+        let log = self.ask().await?;
+        self.reconnect.connected();
+        self.reading = Some(Reading {
+            log,
+            records: Records::default(),
+            useful: false,
+        });
+        Ok(())
+    }
+
+    fn give(&mut self, piece: &Piece) -> Result<()> {
+        let Some(part) = self.position.take(piece)? else {
+            return Ok(());
+        };
+        if let Some(reading) = &mut self.reading
+            && !reading.useful
+        {
+            reading.useful = true;
+            self.reconnect.progressed();
+        }
+        let mut bytes = piece.bytes.clone();
+        if !(part.stamp && self.options.timestamps) {
+            bytes.advance(piece.stamp);
+            bytes.advance(part.skip);
+        }
+        if !bytes.is_empty() {
+            self.ready.push_back(LogChunk {
+                source: piece.source,
+                bytes,
+            });
+        }
+        Ok(())
+    }
+
+    /// After a broken connection, or none: waits for the next attempt, if there is to be one.
+    async fn failed(&mut self, error: Error) -> Result<()> {
+        self.reading = None;
+        self.ended = false;
+        if self.tail.is_some() && !self.position.is_new() {
+            // What came of it came; the rest is what is written since.
+            self.position.floor_at_first();
+            self.tail = None;
+        }
+        self.reconnect.failed(error).await
+    }
+
+    /// After an end in order: whether it is the log's.
+    async fn is_over(&mut self) -> Result<bool> {
+        if self.tail.take().is_some() {
+            self.position.tail_ended();
+            return Ok(false);
+        }
+        let now = SystemTime::now();
+        if self.options.until.is_some_and(|until| until <= now) {
+            return Ok(true);
+        }
+        let Some(runs) = self.runs().await? else {
+            return Ok(true);
+        };
+        if runs {
+            // It is about to be run again, or the engine is about to end.
+            self.ended = false;
+            self.position.run_ended();
+            self.reconnect.pause().await;
+            return Ok(false);
+        }
+        if std::mem::replace(&mut self.ended, true) {
+            return self.position.confirm().map(|()| true);
+        }
+        // It may have ended after the connection: what it wrote in between is read once more.
+        self.position.run_ended();
+        Ok(false)
+    }
+
+    /// Whether there is more to come of the container; `None` where it is gone.
+    async fn runs(&mut self) -> Result<Option<bool>> {
+        loop {
+            match self.backend.inspect(&self.container).await {
+                Ok(details) => {
+                    return Ok(Some(matches!(
+                        details.state.status,
+                        ContainerState::Running
+                            | ContainerState::Paused
+                            | ContainerState::Restarting
+                    )));
+                }
+                Err(error) if is_gone(&error) => return Ok(None),
+                Err(error) => self.reconnect.failed(error).await?,
+            }
+        }
+    }
+}
