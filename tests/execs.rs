@@ -254,3 +254,43 @@ fn secrets_stay_out_of_debug() {
     assert!(!said.contains("canary"), "{said}");
     assert!(said.contains("stdin: Some(6)"), "{said}");
 }
+
+/// A port on loopback that leads to the engine.
+async fn port(path: std::path::PathBuf) -> Endpoint {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let path = path.clone();
+            tokio::spawn(async move {
+                let mut far = tokio::net::UnixStream::connect(path).await?;
+                tokio::io::copy_bidirectional(&mut near, &mut far).await
+            });
+        }
+    });
+    Endpoint::tcp("127.0.0.1", port)
+}
+
+#[tokio::test]
+async fn a_megabyte_goes_there_and_back_over_tcp() {
+    let endpoint = match config().endpoint() {
+        Endpoint::Unix { path } => port(path.clone()).await,
+        other => other.clone(),
+    };
+    let config = Config::builder().endpoint(endpoint).build();
+    for (backend_name, backend) in backends(&config.expect("a configuration")) {
+        let name = unique(&format!("tcp-{backend_name}"));
+        let spec = shell(&name, "sleep 600").await;
+        let container = backend.scoped(&spec).await.expect("a container");
+        backend.start(&container).await.expect("a start");
+        let bytes: Vec<u8> = (0..1_u32 << 18).flat_map(u32::to_be_bytes).collect();
+        let cat = ExecOptions::new(["cat"]).with_stdin(bytes.clone());
+        let ran = backend.exec(&container, &cat).await.expect("an answer");
+        assert!(ran.stdout == bytes && ran.success(), "{backend_name}");
+        let head = ExecOptions::new(["head", "-c", "5"]).with_stdin(bytes.clone());
+        let ran = backend.exec(&container, &head).await.expect("an answer");
+        assert!(ran.stdout == bytes[..5] && ran.success(), "{backend_name}");
+        container.remove().await.expect("a removal");
+    }
+}
