@@ -60,7 +60,7 @@ const fn ratios(to_bollard: f64) -> [Ratio; 9] {
 }
 
 const ALONE: Plan = Plan {
-    rounds: 21,
+    rounds: 41,
     calls: |name| match name {
         "bollard" => 4,
         "bollard-nodelay" => 20,
@@ -70,11 +70,11 @@ const ALONE: Plan = Plan {
 };
 
 const AT_ONCE: Plan = Plan {
-    rounds: 21,
+    rounds: 41,
     calls: |name| match name {
         "bollard" => 2 * CALLERS,
         "bollard-nodelay" => 4 * CALLERS,
-        _ => 20 * CALLERS,
+        _ => 10 * CALLERS,
     },
     ratios: &ratios(1.0 / 15.0),
 };
