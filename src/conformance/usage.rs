@@ -36,33 +36,47 @@ async fn next(samples: &mut StatsStream) -> ContainerStats {
     sample.expect("it goes on while the container is there")
 }
 
-/// Samples come until one shows this load since the one before; each takes about a second, and a machine
-/// that is busy may give the container little for a while.
+/// Samples come, a second apart, until one shows a fitting load since the one before: on a busy machine the times of
+/// one may be off.
 async fn until_load(
     backend: &dyn ContainerBackend,
     spec: ContainerSpec,
-    load: std::ops::Range<f64>,
+    fits: fn(&ContainerStats, &ContainerStats, f64) -> bool,
 ) {
     with_running(backend, spec, |id| async move {
         let mut samples = backend.stats_stream(&id).await.expect("a stream");
         let mut last = next(&mut samples).await;
         let mut seen = Vec::new();
-        for _ in 0..30 {
+        for _ in 0..20 {
             let sample = next(&mut samples).await;
             let percent = sample.cpu_percent_since(&last);
             let percent = percent.expect("two samples of what runs tell it");
-            if load.contains(&percent) {
+            if fits(&last, &sample, percent) {
                 return;
             }
             seen.push(percent);
             last = sample;
         }
-        panic!("a load of {load:?} % is shown; it was {seen:?}");
+        panic!("a load that fits is shown; it was {seen:?}");
     })
     .await;
 }
 
-/// A busy loop that may use half a CPU shows up to 50 %, one that only waits about 0, and a meter tells the same
+/// Half a CPU, or as much of it as the machine has to give: whatever that is, each period of 100 ms in which the limit
+/// held the loop back has used its 50 ms.
+fn is_half(before: &ContainerStats, now: &ContainerStats, percent: f64) -> bool {
+    let throttled = |stats: &ContainerStats| stats.cpu.and_then(|cpu| cpu.throttled_periods);
+    let periods = throttled(now).zip(throttled(before));
+    let periods = periods.map_or(0, |(now, before)| now.saturating_sub(before));
+    let used = Duration::from_millis(50) * u32::try_from(periods).unwrap_or(u32::MAX);
+    let passed = now.read_at.zip(before.read_at);
+    let passed = passed.and_then(|(now, before)| now.duration_since(before).ok());
+    let least = used.as_secs_f64() / passed.unwrap_or_default().as_secs_f64() * 100.0;
+    // The kernel gives time out in slices, and may take some back.
+    (1.0_f64.max(least * 0.7)..65.0).contains(&percent)
+}
+
+/// A busy loop that may use half a CPU shows about 50 %, one that only waits about 0, and a meter tells the same
 /// from two samples of its own.
 ///
 /// # Panics
@@ -70,9 +84,8 @@ async fn until_load(
 pub async fn stats_stream_shows_the_load(backend: &dyn ContainerBackend, image: &ImageRef) {
     let half = Resources::default().with_cpus(0.5);
     let busy = shell(image, "while :; do :; done").with_resources(half);
-    // A machine with other work gives it less than it may use; one that waits uses next to nothing everywhere.
-    until_load(backend, busy.clone(), 3.0..65.0).await;
-    until_load(backend, idle(image), 0.0..1.0).await;
+    until_load(backend, busy.clone(), is_half).await;
+    until_load(backend, idle(image), |_, _, percent| percent < 10.0).await;
     with_running(backend, busy, |id| async move {
         let mut meter = backend.usage_meter(&id);
         let first = meter.sample().await.expect("a sample");
