@@ -46,6 +46,9 @@ pub enum ErrorKind {
     Refused,
     /// The engine answered: it failed itself (5xx).
     Engine,
+    /// What the engine made isn't what was asked for, as a [strict](crate::model::ContainerSpec::strict)
+    /// creation finds.
+    Weakened,
     /// The container ended or failed while the call needed it.
     Container,
     /// What came out of a container may not be written here: it leads out of its place, is no plain file, or
@@ -92,6 +95,7 @@ impl ErrorKind {
             Self::Denied => "access denied",
             Self::Refused => "refused",
             Self::Engine => "engine error",
+            Self::Weakened => "weakened",
             Self::Container => "container failed",
             Self::Unsafe => "unsafe archive",
             Self::Host => "host's files",
@@ -219,6 +223,21 @@ impl Error {
         let mut error = Self::new(ErrorKind::Unsupported, message);
         error.0.field = Some(field);
         error
+    }
+
+    /// Names the field at fault.
+    #[must_use]
+    pub(crate) fn with_field(mut self, field: &'static str) -> Self {
+        self.0.field = Some(field);
+        self
+    }
+
+    /// Says something more.
+    #[must_use]
+    pub(crate) fn and(mut self, more: &str) -> Self {
+        self.0.message.push_str("; ");
+        self.0.message.push_str(more);
+        self
     }
 
     /// The engine's answer with a status outside 2xx.

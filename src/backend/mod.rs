@@ -271,12 +271,34 @@ pub trait ContainerBackend: Send + Sync + 'static {
 
     /// Makes a container; it doesn't run yet.
     ///
+    /// What the engine warns of is in [`Created`]. A [strict](ContainerSpec::strict) spec makes a look and, where
+    /// what was made isn't what was asked for, a removal part of the call, within its deadline.
+    ///
     /// # Errors
     /// `InvalidInput` or `Unsupported` by field name, before anything is sent; `NotFound` where the
     /// image isn't there; `Conflict` where the name is taken (Podman answers 500, kind `Engine`).
+    /// Where the spec is strict: `Weakened` where it was made otherwise, and as [`inspect`](Self::inspect) where that
+    /// can't be seen (`Engine` for `NotFound`). Either way the container is gone again, with effect `Rejected`; named
+    /// volumes that the engine made for it stay. Where it couldn't be removed, the effect is `Unknown`, and message and
+    /// advice name its id.
     ///
     /// # Cancel safety
-    /// Dropped before the answer, the container may exist. Give it a name or a label to find it by.
+    /// Dropped before the answer, the container may exist, a strict one without having been looked at. Give it a name
+    /// or a label to find it by.
+    ///
+    /// ```no_run
+    /// use catamaran::model::{ContainerSpec, ImageRef};
+    /// use catamaran::{ContainerBackend, ErrorKind};
+    ///
+    /// # async fn example(backend: &dyn ContainerBackend) -> catamaran::Result<()> {
+    /// let spec = ContainerSpec::untrusted(ImageRef::new("busybox")?).with_strict(true);
+    /// match backend.create(&spec).await {
+    ///     Err(error) if error.kind() == ErrorKind::Weakened => eprintln!("no sandbox here: {error}"),
+    ///     created => println!("{:?}", created?.warnings),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     async fn create(&self, spec: &ContainerSpec) -> Result<Created>;
 
     /// Starts a container. One that runs is no error.

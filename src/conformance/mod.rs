@@ -39,6 +39,7 @@ mod refusals;
 mod scratch;
 mod sessions;
 mod signals;
+mod strict;
 mod system;
 mod timeouts;
 mod usage;
@@ -130,6 +131,9 @@ macro_rules! __conformance_checks {
         limits::hardening_is_in_force [Create, Inspect],
         limits::loosening_is_by_name [Create],
         limits::mounted_memory_is_bounded [Create],
+        strict::strict_takes_what_is_as_asked [Create, Inspect],
+        strict::strict_knows_networks [Create],
+        strict::warnings_are_told [Create],
         limits::update [Update, Inspect],
         limits::update_of_what_is_fixed [Update],
         usage::stats_once [Stats],

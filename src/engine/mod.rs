@@ -12,6 +12,7 @@ mod pull;
 mod shiplift;
 mod socket;
 mod stats;
+mod strict;
 mod takeover;
 #[cfg(feature = "tls")]
 mod tls;

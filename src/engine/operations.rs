@@ -238,13 +238,7 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
             .map_or_else(|| spec.image.to_string(), ToString::to_string);
         // Checked before the first byte, the version's own question included.
         self.name(spec.validate(), Operation::Create, &subject)?;
-        self.question(
-            Operation::Create,
-            subject,
-            |version| wire::create(spec, version),
-            wire::created,
-        )
-        .await
+        self.name(self.make(spec).await, Operation::Create, subject)
     }
 
     async fn start(&self, container: &ContainerRef) -> Result<StartOutcome> {

@@ -10,8 +10,9 @@ use serde::Serialize;
 use super::security::word;
 use super::spec::label_values;
 use super::{
-    ContainerRef, ContainerState, EnvVars, LabelKey, Mount, Protocol, Resources, RestartPolicy,
-    SecurityProfile, Signal, StateDetails,
+    ContainerRef, ContainerState, DeviceRequest, DriverOptions, EnvVars, HealthCheck, HostAccess,
+    LabelKey, MountPoint, PortMapping, Protocol, Resources, RestartPolicy, SecurityProfile, Signal,
+    StateDetails,
 };
 use crate::error::{Error, Result};
 
@@ -99,20 +100,46 @@ pub struct ContainerDetails {
     pub env: EnvVars,
     /// Its labels, the image's included.
     pub labels: BTreeMap<String, String>,
+    /// The working directory.
+    pub working_dir: Option<String>,
+    /// The host name.
+    pub hostname: Option<String>,
     /// Whether it has a terminal.
     pub tty: bool,
+    /// Whether its program has an input.
+    pub stdin: bool,
+    /// Whether that input ends with the first that is attached to it.
+    pub stdin_once: bool,
     /// What it may use.
     pub resources: Resources,
     /// What it may do.
     pub security: SecurityProfile,
-    /// What is mounted in it, those of its image among them; what is in memory by
+    /// What it has of its host that no spec asks for.
+    pub host_access: HostAccess,
+    /// What is mounted into it, those of its image among them; what is in memory by
     /// [`SecurityProfile::tmpfs`] is there alone.
-    pub mounts: Vec<Mount>,
+    pub mounts: Vec<MountPoint>,
+    /// GPUs and other devices that were asked for.
+    pub devices: Vec<DeviceRequest>,
+    /// Its health check, the image's included; it may hold a secret.
+    #[serde(skip)]
+    pub health_check: Option<HealthCheck>,
     /// What the engine does when its process ends.
     pub restart_policy: RestartPolicy,
+    /// Whether a small init process reaps zombies and passes signals on; `None` is the engine's default.
+    pub init: Option<bool>,
+    /// The signal that asks it to end, in the engine's words.
+    pub stop_signal: Option<String>,
+    /// How long after it the engine kills.
+    pub stop_timeout: Option<Duration>,
     /// The log driver.
     pub log_driver: Option<String>,
-    /// Its published ports.
+    /// Its options, which may hold a secret.
+    #[serde(skip)]
+    pub log_options: DriverOptions,
+    /// The ports that are to be published, whether it runs or not.
+    pub port_bindings: Vec<PortMapping>,
+    /// Its published ports, while it runs.
     pub ports: Vec<PublishedPort>,
     /// Its networks by name.
     pub networks: BTreeMap<String, NetworkAttachment>,

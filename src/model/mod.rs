@@ -155,6 +155,7 @@ macro_rules! engine_words {
 mod cidr;
 mod container;
 mod driver;
+mod effective;
 mod event;
 mod exec;
 mod files;
@@ -193,6 +194,7 @@ pub use container::{
     UpdateOptions, WaitCondition, WaitOptions, WaitOutcome,
 };
 pub use driver::DriverOptions;
+pub use effective::{HostAccess, MountPoint};
 pub use event::{Event, EventAction, EventAttributes, EventKind, EventStream, EventsOptions};
 pub use exec::{ExecOptions, ExecOutput};
 pub use files::{

@@ -139,6 +139,19 @@ pub struct ContainerSpec {
     /// The platform, as in `linux/arm64`, where the image has several.
     #[serde(default)]
     pub platform: Option<String>,
+    /// Whether the creation fails where the engine makes something else of it; never sent.
+    ///
+    /// The container is inspected before anybody can start it, and removed where what the engine shows isn't
+    /// what was asked for, or can't be seen: `create` fails as [`Weakened`](crate::ErrorKind::Weakened), and names
+    /// each field with both values (of what may be secret, the name alone).
+    ///
+    /// What is set must be shown as it was set: a stricter value is a difference too, and so is one that the engine
+    /// doesn't show. What is left to the engine isn't compared, except that nothing may give the container more:
+    /// privileges, capabilities, devices, paths, ports, networks or namespaces of the host or of others. The image
+    /// and the platform aren't compared, which engines show in words of their own. Engines may show what the kernel
+    /// then doesn't hold, as an AppArmor profile where there is no AppArmor.
+    #[serde(default)]
+    pub strict: bool,
 }
 
 impl ContainerSpec {
@@ -169,6 +182,7 @@ impl ContainerSpec {
             stop_signal: None,
             stop_timeout: None,
             platform: None,
+            strict: false,
         }
     }
 
@@ -285,6 +299,8 @@ impl ContainerSpec {
         with_stop_signal(stop_signal: Option<Signal>);
         /// Sets how long after it the engine kills.
         with_stop_timeout(stop_timeout: Option<Duration>);
+        /// Sets whether the creation fails where the engine makes something else of it.
+        with_strict(strict: bool);
     }
 
     /// Checks everything that can be checked without an engine. `create` calls it before it sends.
@@ -401,6 +417,7 @@ impl fmt::Debug for ContainerSpec {
             .field("security", &self.security)
             .field("mounts", &self.mounts)
             .field("ports", &self.ports)
+            .field("strict", &self.strict)
             .finish_non_exhaustive()
     }
 }

@@ -110,6 +110,7 @@ forward! {
     version() -> EngineVersion;
     info() -> EngineInfo;
     disk_usage() -> DiskUsage;
+    events(options: &EventsOptions) -> EventStream;
     image_exists(image: &ImageRef) -> bool;
     list_images(options: &ListImagesOptions) -> Vec<ImageSummary>;
     import_image(options: &ImportOptions, archive: TarArchive) -> ImageRef => |claims, image| {

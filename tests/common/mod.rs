@@ -4,6 +4,7 @@
 
 #[cfg(feature = "tls")]
 pub mod dockerd;
+pub mod mirror;
 pub mod peer;
 pub mod proxy;
 #[cfg(feature = "tls")]

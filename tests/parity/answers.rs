@@ -248,24 +248,40 @@ fn details() -> Value {
         },
         "Config": {
             "Image": "busybox", "Env": ["A=b", "C"], "Labels": {"a": "b"}, "Tty": false, "User": "1000:1000",
+            "Hostname": "host", "WorkingDir": "/srv", "StopSignal": "SIGINT", "StopTimeout": 3,
+            "Healthcheck": {"Test": ["CMD-SHELL", "true"], "Interval": 1_000_000_000, "Timeout": 0, "Retries": 3},
         },
-        "HostConfig": {
-            "Memory": 268_435_456, "MemorySwap": -1, "MemoryReservation": 1, "NanoCpus": 500_000_000,
-            "CpuQuota": 50_000, "CpuPeriod": 100_000, "CpuShares": 512, "CpusetCpus": "0-1", "PidsLimit": 64,
-            "Ulimits": [{"Name": "core", "Soft": 0, "Hard": -1}], "ShmSize": 67_108_864,
-            "StorageOpt": {"size": "1024"}, "CapAdd": ["CAP_CHOWN"], "CapDrop": ["ALL"],
-            "SecurityOpt": ["no-new-privileges", "seccomp=unconfined", "apparmor:docker-default", "label=off"],
-            "ReadonlyRootfs": true, "Tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=64m,mode=1777"},
-            "Runtime": "runc", "NetworkMode": "container:web", "Privileged": false,
-            "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3},
-            "LogConfig": {"Type": "json-file", "Config": {"max-file": "3"}},
-        },
+        "HostConfig": host(),
+        "Mounts": [
+            {"Type": "tmpfs", "Source": "", "Destination": "/x", "Mode": "", "RW": false, "Propagation": ""},
+            {"Type": "volume", "Name": "data", "Source": "/var/lib/data", "Destination": "/data", "RW": true},
+        ],
         "NetworkSettings": {
             "Ports": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}, {"HostIp": "::", "HostPort": "8080"}], "53/udp": null},
             "Networks": {"bridge": {
                 "NetworkID": "abc", "IPAddress": "172.17.0.2", "Gateway": "172.17.0.1", "Aliases": ["web"],
             }, "other": null},
         },
+    })
+}
+
+fn host() -> Value {
+    json!({
+        "Memory": 268_435_456, "MemorySwap": -1, "MemoryReservation": 1, "NanoCpus": 500_000_000,
+        "CpuQuota": 50_000, "CpuPeriod": 100_000, "CpuShares": 512, "CpusetCpus": "0-1", "PidsLimit": 64,
+        "Ulimits": [{"Name": "core", "Soft": 0, "Hard": -1}], "ShmSize": 67_108_864,
+        "StorageOpt": {"size": "1024"}, "CapAdd": ["CAP_CHOWN"], "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges", "seccomp=unconfined", "apparmor:docker-default", "label=off"],
+        "ReadonlyRootfs": true, "Tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=64m,mode=1777"},
+        "Runtime": "runc", "NetworkMode": "container:web", "Privileged": false,
+        "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3},
+        "LogConfig": {"Type": "json-file", "Config": {"max-file": "3"}},
+        "Init": true, "PidMode": "host", "IpcMode": "private", "UTSMode": "", "UsernsMode": "host",
+        "Mounts": [{"Type": "tmpfs", "Target": "/x", "TmpfsOptions": {"SizeBytes": 5}}],
+        "PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "8080"}], "53/udp": null},
+        "DeviceRequests": [{"Driver": "", "Count": -1, "DeviceIDs": null, "Capabilities": [["gpu"]], "Options": {"a": "b"}}],
+        "Devices": [{"PathOnHost": "/dev/fuse", "PathInContainer": "/dev/fuse", "CgroupPermissions": "rwm"}],
+        "DeviceCgroupRules": ["c 1:3 r"], "GroupAdd": ["audio"], "MaskedPaths": [], "PublishAllPorts": true,
     })
 }
 

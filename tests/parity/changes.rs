@@ -84,6 +84,7 @@ fn is_keyed(pointer: &str) -> bool {
         "Tmpfs",
         "StorageOpt",
         "Ports",
+        "PortBindings",
         "Networks",
         "networks",
         "Options",

@@ -1,15 +1,16 @@
 //! What is sent.
 
 use std::cell::Cell;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use catamaran::model::{ContainerRef, ImageRef, ImportOptions, TarArchive};
+use catamaran::model::{ContainerRef, HostAccess, ImageRef, ImportOptions, TarArchive};
 use catamaran::{ApiVersion, Effect, ErrorKind, Operation};
 use proptest::prelude::*;
 use serde_json::json;
 
 use crate::calls::{self, Call, Failure, Reply};
-use crate::common::peer::Answer;
+use crate::common::mirror::{ID, mirror};
+use crate::common::peer::{Answer, Recorded};
 use crate::{Fixture, Pair, VERSIONS, answers, any_call, cases, plainly, spec};
 
 #[test]
@@ -103,9 +104,9 @@ fn an_inspect_reads_back_what_a_create_sent() {
     let pair = &fixture.pairs[0];
     let inspect = Call::Inspect(ContainerRef::new("web").expect("a name"));
     proptest!(cases(128), |(spec in spec::spec())| {
-        let created = fixture.same(pair, &Call::Create(Box::new(spec.clone())), plainly())?;
-        let body = created.sent[0].json.clone().expect("a body");
-        let held = json!({"Id": "web", "State": {}, "Config": body, "HostConfig": body["HostConfig"]});
+        let spec = spec.with_strict(false);
+        fixture.same(pair, &Call::Create(Box::new(spec.clone())), plainly())?;
+        let held = mirror(&fixture.peer.recorded()[0]);
         let script = Arc::new(move |_: usize, _: &_| Answer::new(200).with_body(held.to_string()));
         let Ok(Reply::Details(details)) = fixture.same(pair, &inspect, script)?.reply else {
             return Err(TestCaseError::fail("no details"));
@@ -118,6 +119,40 @@ fn an_inspect_reads_back_what_a_create_sent() {
         prop_assert_eq!(details.restart_policy, spec.restart_policy);
         prop_assert_eq!(details.log_driver, spec.log.map(|log| log.driver));
         prop_assert_eq!((details.image, details.tty), (spec.image.to_string(), spec.tty));
+        prop_assert_eq!(&details.working_dir, &spec.working_dir);
+        prop_assert_eq!(&details.hostname, &spec.hostname);
+        prop_assert_eq!((details.stdin, details.stdin_once), (spec.stdin, spec.stdin_once));
+        prop_assert_eq!(details.init, spec.init);
+        prop_assert_eq!(details.mounts.len(), spec.mounts.len());
+        prop_assert_eq!(details.port_bindings.len(), spec.ports.len());
+        prop_assert_eq!(details.devices.len(), spec.devices.len());
+        prop_assert_eq!(details.host_access, HostAccess::default());
+    });
+}
+
+/// What is shown to be as it was asked for is taken for it, whatever was asked for.
+#[test]
+fn a_strict_creation_takes_what_is_as_asked() {
+    let fixture = Fixture::new(&[ApiVersion::NEWEST]);
+    proptest!(cases(256), |(spec in spec::spec())| {
+        let mut spec = spec.with_strict(true);
+        // Engines refuse two mounts at one place, and a program without a name.
+        spec.mounts.truncate(1);
+        let words = || spec.entrypoint.iter().flatten().chain(&spec.command);
+        prop_assume!(words().next() != Some(&String::new()));
+        let made = Mutex::new(String::new());
+        let script = Arc::new(move |_: usize, request: &Recorded| {
+            let mut made = made.lock().expect("a lock");
+            if request.method == http::Method::GET {
+                return Answer::new(200).with_body(made.clone());
+            }
+            *made = mirror(request).to_string();
+            Answer::new(201).with_body(json!({"Id": ID}).to_string())
+        });
+        let call = Call::Create(Box::new(spec));
+        let exchange = fixture.same(&fixture.pairs[0], &call, script)?;
+        prop_assert!(exchange.reply.is_ok(), "{:?}", exchange.reply);
+        prop_assert_eq!(exchange.sent.len(), 2);
     });
 }
 

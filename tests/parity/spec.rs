@@ -278,6 +278,7 @@ pub fn spec() -> impl Strategy<Value = ContainerSpec> {
         option::of(any::<bool>()),
         option::of(words::signal()),
         option::of((0..=86_400_000u64).prop_map(move |ms| Duration::from_millis(ms).min(day))),
+        any::<bool>(),
     );
     (process, identity, environs, life).prop_map(|(process, identity, environs, life)| {
         let mut spec = ContainerSpec::new(identity.0);
@@ -291,6 +292,7 @@ pub fn spec() -> impl Strategy<Value = ContainerSpec> {
         (spec.mounts, spec.ports, spec.devices) = (environs.2, environs.3, environs.4);
         (spec.health_check, spec.log, spec.restart_policy) = (life.0, life.1, life.2);
         (spec.init, spec.stop_signal, spec.stop_timeout) = (life.3, life.4, life.5);
+        spec.strict = life.6;
         spec
     })
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use crate::backend::ContainerBackend;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{
-    ContainerDetails, ContainerPath, ContainerRef, ContainerState, FileKind, MountKind, Owner,
+    ContainerDetails, ContainerPath, ContainerRef, ContainerState, FileKind, Owner,
 };
 use crate::operation::Operation;
 
@@ -180,8 +180,8 @@ impl Mounts {
             seen: HashMap::new(),
         };
         for mount in &details.mounts {
-            match mount.kind {
-                MountKind::Tmpfs(_) => memory.push(&mount.target),
+            match mount.kind.as_str() {
+                "tmpfs" => memory.push(&mount.target),
                 _ => {
                     let target = split(&mount.target);
                     mounts.seen.insert(target, !mount.read_only);

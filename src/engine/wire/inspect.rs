@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::host::{self, AskedMount, Bindings, Device, Point, WireCheck, WireDevices};
 use super::nullable::nullable;
 use super::{decode::id, decode::without_slash, json};
 use crate::error::Result;
 use crate::model::{
-    ContainerDetails, ContainerState, EnvVars, Health, HealthStatus, MemorySwap, Mount, MountKind,
-    NetworkAttachment, Protocol, PublishedPort, Resources, RestartPolicy, SeccompProfile,
-    SecurityProfile, StateDetails, Tmpfs, Ulimit, VolumeName, parse_rfc3339,
+    ContainerDetails, ContainerState, DriverOptions, EnvVars, Health, HealthStatus, HostAccess,
+    MemorySwap, NetworkAttachment, Resources, RestartPolicy, SeccompProfile, SecurityProfile,
+    StateDetails, Tmpfs, Ulimit, parse_rfc3339,
 };
 
 #[derive(Deserialize)]
@@ -63,7 +65,19 @@ struct Config {
     #[serde(default, deserialize_with = "nullable")]
     tty: bool,
     #[serde(default, deserialize_with = "nullable")]
+    open_stdin: bool,
+    #[serde(default, deserialize_with = "nullable")]
+    stdin_once: bool,
+    #[serde(default, deserialize_with = "nullable")]
     user: String,
+    #[serde(default, deserialize_with = "nullable")]
+    hostname: String,
+    #[serde(default, deserialize_with = "nullable")]
+    working_dir: String,
+    #[serde(default, deserialize_with = "nullable")]
+    stop_signal: String,
+    stop_timeout: Option<i64>,
+    healthcheck: Option<WireCheck>,
 }
 
 #[derive(Deserialize)]
@@ -86,11 +100,14 @@ struct Restart {
     maximum_retry_count: u32,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Log {
     #[serde(rename = "Type")]
     driver: Option<String>,
+    /// A new one may be no text.
+    #[serde(default, deserialize_with = "nullable")]
+    config: BTreeMap<String, serde_json::Value>,
 }
 
 #[derive(Default, Deserialize)]
@@ -126,16 +143,32 @@ struct HostConfig {
     privileged: bool,
     #[serde(default, deserialize_with = "nullable")]
     restart_policy: Restart,
-    log_config: Option<Log>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Binding {
     #[serde(default, deserialize_with = "nullable")]
-    host_ip: String,
+    log_config: Log,
+    init: Option<bool>,
     #[serde(default, deserialize_with = "nullable")]
-    host_port: String,
+    mounts: Vec<AskedMount>,
+    #[serde(default, deserialize_with = "nullable")]
+    port_bindings: Bindings,
+    #[serde(default, deserialize_with = "nullable")]
+    device_requests: Vec<WireDevices>,
+    #[serde(default, deserialize_with = "nullable")]
+    pid_mode: String,
+    #[serde(default, deserialize_with = "nullable")]
+    ipc_mode: String,
+    #[serde(default, rename = "UTSMode", deserialize_with = "nullable")]
+    uts_mode: String,
+    #[serde(default, deserialize_with = "nullable")]
+    userns_mode: String,
+    #[serde(default, deserialize_with = "nullable")]
+    devices: Vec<Device>,
+    #[serde(default, deserialize_with = "nullable")]
+    device_cgroup_rules: Vec<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    group_add: Vec<String>,
+    masked_paths: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "nullable")]
+    publish_all_ports: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -155,24 +188,9 @@ struct Network {
 #[serde(rename_all = "PascalCase")]
 struct NetworkSettings {
     #[serde(default, deserialize_with = "nullable")]
-    ports: BTreeMap<String, Option<Vec<Binding>>>,
+    ports: Bindings,
     #[serde(default, deserialize_with = "nullable")]
     networks: BTreeMap<String, Option<Network>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct WireMount {
-    #[serde(default, rename = "Type", deserialize_with = "nullable")]
-    kind: String,
-    #[serde(default, deserialize_with = "nullable")]
-    name: String,
-    #[serde(default, deserialize_with = "nullable")]
-    source: String,
-    #[serde(default, deserialize_with = "nullable")]
-    destination: String,
-    #[serde(default, rename = "RW", deserialize_with = "nullable")]
-    writable: bool,
 }
 
 #[derive(Deserialize)]
@@ -199,14 +217,14 @@ struct Details {
     #[serde(default, deserialize_with = "nullable")]
     network_settings: NetworkSettings,
     #[serde(default, deserialize_with = "nullable")]
-    mounts: Vec<WireMount>,
+    mounts: Vec<Point>,
 }
 
 pub(crate) fn details(body: &[u8]) -> Result<ContainerDetails> {
     let details: Details = json(body)?;
     let Details {
         config,
-        host_config: host,
+        host_config: mut host,
         network_settings: network,
         ..
     } = details;
@@ -218,19 +236,34 @@ pub(crate) fn details(body: &[u8]) -> Result<ContainerDetails> {
         created: parse_rfc3339(&details.created),
         state: state(details.state),
         restart_count: details.restart_count,
-        command: std::iter::once(details.path)
-            .chain(details.args)
-            .filter(|p| !p.is_empty())
-            .collect(),
+        command: some(details.path).into_iter().chain(details.args).collect(),
         env: env(&config.env),
         labels: config.labels,
+        working_dir: some(config.working_dir),
+        hostname: some(config.hostname),
         tty: config.tty,
+        stdin: config.open_stdin,
+        stdin_once: config.stdin_once,
         resources: resources(&host),
         restart_policy: restart_policy(&host.restart_policy),
-        log_driver: host.log_config.as_ref().and_then(|log| log.driver.clone()),
+        init: host.init,
+        stop_signal: some(config.stop_signal),
+        stop_timeout: config
+            .stop_timeout
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .map(Duration::from_secs),
+        health_check: config.healthcheck.and_then(WireCheck::read),
+        log_driver: host.log_config.driver.take(),
+        log_options: texts(std::mem::take(&mut host.log_config.config)),
+        mounts: host::mounts(details.mounts, &host.mounts),
+        devices: std::mem::take(&mut host.device_requests)
+            .into_iter()
+            .map(Into::into)
+            .collect(),
+        port_bindings: host::asked_ports(std::mem::take(&mut host.port_bindings)),
+        host_access: host_access(&mut host),
         security: security(host, config.user),
-        mounts: details.mounts.into_iter().filter_map(mount).collect(),
-        ports: ports(network.ports),
+        ports: host::published(network.ports),
         networks: network
             .networks
             .into_iter()
@@ -349,6 +382,43 @@ fn security(host: HostConfig, user: String) -> SecurityProfile {
     profile
 }
 
+/// Whether a [`SecurityProfile`] has a field for the option.
+fn is_of_profile(option: &str) -> bool {
+    let key = option.split(['=', ':']).next();
+    matches!(key, Some("no-new-privileges" | "seccomp" | "apparmor"))
+}
+
+fn host_access(host: &mut HostConfig) -> HostAccess {
+    let of = |mode: &mut String| some(std::mem::take(mode));
+    let options = host.security_opt.iter();
+    HostAccess {
+        pid_mode: of(&mut host.pid_mode),
+        ipc_mode: of(&mut host.ipc_mode),
+        uts_mode: of(&mut host.uts_mode),
+        userns_mode: of(&mut host.userns_mode),
+        security_options: options.filter(|o| !is_of_profile(o)).cloned().collect(),
+        devices: std::mem::take(&mut host.devices)
+            .into_iter()
+            .map(|device| device.path_on_host)
+            .collect(),
+        device_rules: std::mem::take(&mut host.device_cgroup_rules),
+        groups: std::mem::take(&mut host.group_add),
+        // Engines that don't tell leave it out.
+        unmasked: host.masked_paths.as_ref().is_some_and(Vec::is_empty),
+        publishes_all_ports: host.publish_all_ports,
+    }
+}
+
+fn texts(options: BTreeMap<String, serde_json::Value>) -> DriverOptions {
+    options
+        .into_iter()
+        .filter_map(|(key, value)| match value {
+            serde_json::Value::String(text) => Some((key, text)),
+            _ => None,
+        })
+        .collect()
+}
+
 fn tmpfs(options: &str) -> Tmpfs {
     // What isn't said is the kernel's default: half the memory (0 here), 1777, executable.
     let mut tmpfs = Tmpfs::new(0).with_exec();
@@ -381,49 +451,6 @@ fn restart_policy(policy: &Restart) -> RestartPolicy {
         "on-failure" => RestartPolicy::OnFailure(policy.maximum_retry_count),
         _ => RestartPolicy::No,
     }
-}
-
-fn ports(ports: BTreeMap<String, Option<Vec<Binding>>>) -> Vec<PublishedPort> {
-    let mut published = Vec::new();
-    for (key, bindings) in ports {
-        let (port, protocol) = key.split_once('/').unwrap_or((&key, "tcp"));
-        let (Ok(container_port), Some(protocol)) = (port.parse(), protocol_of(protocol)) else {
-            continue;
-        };
-        for binding in bindings.into_iter().flatten() {
-            if let Ok(host_port) = binding.host_port.parse() {
-                let host_ip = binding.host_ip.parse().ok();
-                published.push(PublishedPort {
-                    container_port,
-                    protocol,
-                    host_ip,
-                    host_port,
-                });
-            }
-        }
-    }
-    published
-}
-
-fn protocol_of(name: &str) -> Option<Protocol> {
-    [Protocol::Tcp, Protocol::Udp, Protocol::Sctp]
-        .into_iter()
-        .find(|p| p.as_str() == name)
-}
-
-/// A mount in the spec's terms; there may be kinds that it has no word for.
-fn mount(mount: WireMount) -> Option<Mount> {
-    let kind = match mount.kind.as_str() {
-        "bind" => MountKind::Bind(mount.source),
-        "volume" => MountKind::Volume(VolumeName::new(mount.name).ok()?),
-        "tmpfs" => MountKind::Tmpfs(None),
-        _ => return None,
-    };
-    Some(Mount {
-        kind,
-        target: mount.destination,
-        read_only: !mount.writable,
-    })
 }
 
 fn attachment(network: Network) -> NetworkAttachment {

@@ -9,6 +9,7 @@ mod encode;
 mod events;
 mod exec;
 mod files;
+mod host;
 mod image;
 mod inspect;
 mod lines;
@@ -30,6 +31,7 @@ pub(crate) use encode::*;
 pub(crate) use events::{events, told_events};
 pub(crate) use exec::*;
 pub(crate) use files::*;
+pub(crate) use host::clean;
 pub(crate) use image::*;
 pub(crate) use inspect::details;
 pub(crate) use networks::*;
@@ -51,7 +53,7 @@ pub(crate) const MAX_SMALL_BODY: usize = 64 << 10;
 const MAX_MESSAGE: usize = 2048;
 
 /// The engine's words, cut to what a log line has room for.
-fn brief(mut message: String) -> String {
+pub(crate) fn brief(mut message: String) -> String {
     if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE) {
         message.truncate(end);
         message.push('…');
