@@ -47,7 +47,7 @@ impl std::fmt::Display for Owner {
 /// ```
 /// use catamaran::model::ArchiveLimits;
 ///
-/// let small = ArchiveLimits::default().with_max_bytes(16 << 20u64).with_max_entries(1000u64);
+/// let small = ArchiveLimits::default().with_max_bytes(16u64 << 20).with_max_entries(1000u64);
 /// assert_eq!(small.max_file_bytes, ArchiveLimits::default().max_file_bytes);
 /// ```
 #[non_exhaustive]
@@ -200,7 +200,7 @@ impl WriteFileOptions {
 /// use catamaran::model::{ArchiveLimits, CopyOptions, OutwardLinks, SpecialFiles};
 ///
 /// let options = CopyOptions::default()
-///     .with_limits(ArchiveLimits::default().with_max_bytes(64 << 20u64))
+///     .with_limits(ArchiveLimits::default().with_max_bytes(64u64 << 20))
 ///     .with_special(SpecialFiles::Skip)
 ///     .with_outward_links(OutwardLinks::Skip);
 /// # let _ = options;

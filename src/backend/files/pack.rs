@@ -156,3 +156,80 @@ impl<R: Read> Read for Contents<'_, R> {
         Ok(length)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+    use crate::model::ArchiveLimits;
+
+    fn packed(from: &Path, options: &CopyOptions) -> Result<(Vec<String>, CopyReport)> {
+        let (archive, report) = pack(from, Vec::new(), Owner::ROOT, options)?;
+        let mut archive = tar::Archive::new(&archive[..]);
+        let entries = archive.entries().expect("an archive");
+        let names = entries.map(|entry| {
+            let path = entry
+                .expect("an entry")
+                .path()
+                .expect("a path")
+                .into_owned();
+            path.to_string_lossy().into_owned()
+        });
+        Ok((names.collect(), report))
+    }
+
+    #[test]
+    fn links_are_packed_and_never_followed() {
+        let outside = tempfile::tempdir().expect("a directory");
+        let from = outside.path().join("from");
+        std::fs::create_dir_all(from.join("a")).expect("a directory");
+        std::fs::write(outside.path().join("secret"), "secret").expect("a file");
+        std::fs::write(from.join("a/f"), "x").expect("a file");
+        symlink("../secret", from.join("l")).expect("a link");
+        symlink(outside.path(), from.join("up")).expect("a link");
+        let (names, report) = packed(&from, &CopyOptions::default()).expect("it is packed");
+        assert_eq!(names, ["a", "a/f", "l", "up"]);
+        assert_eq!((report.entries, report.bytes), (4, 1));
+        // The caller's own path may be one.
+        symlink("from/a/f", outside.path().join("named")).expect("a link");
+        let (names, _) =
+            packed(&outside.path().join("named"), &CopyOptions::default()).expect("it is packed");
+        assert_eq!(names, ["named"]);
+    }
+
+    #[test]
+    fn special_files_are_refused_or_left_out() {
+        let from = tempfile::tempdir().expect("a directory");
+        let _socket = UnixListener::bind(from.path().join("s")).expect("a socket");
+        std::fs::write(from.path().join("f"), "x").expect("a file");
+        let error = packed(from.path(), &CopyOptions::default()).expect_err("a socket");
+        assert_eq!(error.kind(), ErrorKind::Host);
+        assert!(error.message().contains("\"s\""), "{error}");
+        let skip = CopyOptions::default().with_special(SpecialFiles::Skip);
+        let (names, report) = packed(from.path(), &skip).expect("the rest");
+        assert_eq!((names, report.skipped), (vec!["f".to_owned()], 1));
+    }
+
+    #[test]
+    fn limits_hold() {
+        let from = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir_all(from.path().join("a/b")).expect("a directory");
+        std::fs::write(from.path().join("a/b/f"), "four").expect("a file");
+        let limits = ArchiveLimits::default;
+        for limits in [
+            limits().with_max_bytes(3u64),
+            limits().with_max_file_bytes(3u64),
+            limits().with_max_entries(2u64),
+            limits().with_max_entries(0u64),
+            limits().with_max_depth(2usize),
+        ] {
+            let options = CopyOptions::default().with_limits(limits);
+            let error = packed(from.path(), &options).expect_err("too much");
+            assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
+        }
+        let absent = packed(&from.path().join("absent"), &CopyOptions::default());
+        assert_eq!(absent.expect_err("nothing").kind(), ErrorKind::Host);
+    }
+}

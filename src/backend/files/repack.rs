@@ -148,3 +148,143 @@ pub(super) fn repack_bytes(archive: &Bytes, owner: Owner, rules: &Rules) -> Resu
     let (packed, _) = repack(Cursor::new(archive), room, owner, rules)?;
     Ok(packed.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::files::sieve::Origin;
+    use crate::model::{ArchiveLimits, SpecialFiles};
+
+    fn rules() -> Rules {
+        Rules {
+            origin: Origin::Caller,
+            limits: ArchiveLimits::default(),
+            special: SpecialFiles::Refuse,
+            strip: false,
+        }
+    }
+
+    fn archive(entries: &[(EntryType, &str, &str)]) -> Bytes {
+        let mut archive = Builder::new(Vec::new());
+        for (kind, name, link) in entries {
+            let mut header = Header::new_gnu();
+            header.set_entry_type(*kind);
+            header.set_mode(0o6755);
+            header.set_uid(0);
+            header.set_gid(0);
+            header.set_mtime(7);
+            let contents = if *kind == EntryType::Regular {
+                *link
+            } else {
+                ""
+            };
+            header.set_size(contents.len() as u64);
+            let field = &mut header.as_old_mut().name;
+            field[..name.len()].copy_from_slice(name.as_bytes());
+            if contents.is_empty() && !link.is_empty() {
+                header.set_link_name(link).expect("a short name");
+            }
+            header.set_cksum();
+            archive
+                .append(&header, contents.as_bytes())
+                .expect("a vector");
+        }
+        archive.into_inner().expect("a vector").into()
+    }
+
+    #[test]
+    fn entries_are_written_anew_for_their_owner() {
+        use EntryType::{Directory, Link, Regular, Symlink};
+        let from = archive(&[
+            (Directory, "./", ""),
+            (Directory, "d/", ""),
+            (Regular, ".//d/./f", "contents"),
+            (Symlink, "l", "/anywhere/../at/all"),
+            (Link, "h", "./d/f"),
+        ]);
+        let packed = repack_bytes(&from, Owner::new(5, 6), &rules()).expect("it is sound");
+        let mut packed = tar::Archive::new(&packed[..]);
+        let entries = packed.entries().expect("an archive").map(|entry| {
+            let mut entry = entry.expect("an entry");
+            let mut contents = String::new();
+            entry.read_to_string(&mut contents).expect("contents");
+            let header = entry.header();
+            let owner = (header.uid().expect("uid"), header.gid().expect("gid"));
+            assert_eq!(
+                (
+                    owner,
+                    header.mode().expect("mode"),
+                    header.mtime().expect("mtime")
+                ),
+                ((5, 6), 0o755, 7)
+            );
+            let text = |path: &Path| path.to_string_lossy().into_owned();
+            let link = entry.link_name().expect("a link").map(|link| text(&link));
+            (
+                text(&entry.path().expect("a path")),
+                link.unwrap_or_default(),
+                contents,
+            )
+        });
+        let entries: Vec<_> = entries.collect();
+        let expected = [
+            ("d", "", ""),
+            ("d/f", "", "contents"),
+            ("l", "/anywhere/../at/all", ""),
+            ("h", "d/f", ""),
+        ];
+        let expected = expected.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned()));
+        assert_eq!(entries, expected);
+    }
+
+    #[test]
+    fn no_entry_goes_through_a_link_of_the_same_archive() {
+        use EntryType::{Directory, Link, Regular, Symlink};
+        for entries in [
+            &[(Symlink, "l", "/etc"), (Regular, "l/f", "x")][..],
+            &[(Symlink, "a/l", "/etc"), (Regular, "a/l/b/f", "x")],
+            &[(Symlink, "l", "/etc"), (Directory, "l", "")],
+            &[
+                (Symlink, "l", "/etc"),
+                (Regular, "l", "x"),
+                (Regular, "l/f", "x"),
+            ],
+            &[(Symlink, "l", "/etc"), (Link, "h", "l")],
+            &[(Symlink, "l", "/etc"), (Link, "h", "l/passwd")],
+        ] {
+            let packed = repack_bytes(&archive(entries), Owner::ROOT, &rules());
+            let error = packed.expect_err("it goes through");
+            assert_eq!(error.field(), Some("archive"), "{error}");
+            assert!(error.message().contains("through a link"), "{error}");
+        }
+        let beside = [
+            (Symlink, "l", "/etc"),
+            (Regular, "l2/f", "x"),
+            (Regular, "l", "x"),
+        ];
+        repack_bytes(&archive(&beside), Owner::ROOT, &rules()).expect("none goes through");
+    }
+
+    #[test]
+    fn what_is_no_plain_archive_is_refused() {
+        for (begin, name) in [
+            (&[0x1f, 0x8b, 8][..], "gzip"),
+            (b"BZh9", "bzip2"),
+            (&[0xfd, b'7', b'z', b'X', b'Z', 0], "xz"),
+            (&[0x28, 0xb5, 0x2f, 0xfd], "zstd"),
+        ] {
+            let mut bytes = begin.to_vec();
+            bytes.resize(2000, 7);
+            let error = repack_bytes(&bytes.into(), Owner::ROOT, &rules());
+            let error = error.expect_err("it is compressed");
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            assert!(error.message().contains(name), "{error}");
+        }
+        let error = repack_bytes(&vec![7; 2000].into(), Owner::ROOT, &rules());
+        assert_eq!(
+            error.expect_err("it is none").kind(),
+            ErrorKind::InvalidInput
+        );
+        repack_bytes(&Bytes::new(), Owner::ROOT, &rules()).expect("it holds nothing");
+    }
+}
