@@ -43,12 +43,12 @@ const NAMES: [&str; 7] = [
     "hybrid",
 ];
 
-/// All but the first two have no promise: where the gain comes from, and what is left of it over bollard at
+/// All but the first have no promise: where the gain comes from, and what is left of it over bollard at
 /// its best.
 const fn ratios(to_bollard: f64) -> [Ratio; 9] {
     [
         ("async", "bollard", false, Some(to_bollard)),
-        ("hybrid", "async", false, Some(1.05)),
+        ("hybrid", "async", false, None),
         ("blocking", "bollard", false, None),
         ("bollard-nodelay", "bollard", false, None),
         ("bollard-pooled", "bollard", false, None),
