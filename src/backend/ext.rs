@@ -256,8 +256,8 @@ pub trait ContainerBackendExt: ContainerBackend {
     /// What can't be told apart: within the log of a terminal, which has no frames, what a program wrote
     /// last without a line end is followed by the next run's first timestamp, where both are read at once; and where Podman
     /// has split a long line, it stamps each part. Those timestamps are given as text. Where a tail begins
-    /// within the parts of one line, and the connection breaks there, parts of that line may come twice. An
-    /// engine whose clock is set back by more than a second during an outage loses what it wrote before it caught up.
+    /// within the parts of one line, and the connection breaks there, parts of that line may come twice. And what
+    /// an engine writes whose clock is set back, before that has caught up with where a connection or a tail began, is lost.
     ///
     /// # Errors
     /// At first as [`inspect`](ContainerBackend::inspect) and [`logs`](ContainerBackend::logs): an engine that can't be
