@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use catamaran::model::{
-    ContainerRef, ImageRef, ImportOptions, LabelKey, ListOptions, ListVolumesOptions, LogsOptions,
-    RemoveOptions, TarArchive, VolumeName, VolumeSpec, WaitCondition, WaitOptions,
+    ContainerPath, ContainerRef, ImageRef, ImportOptions, LabelKey, ListOptions,
+    ListVolumesOptions, LogsOptions, RemoveOptions, TarArchive, VolumeName, VolumeSpec,
+    WaitCondition, WaitOptions,
 };
 use catamaran::{
     ApiVersion, AsyncEngine, BlockingEngine, CallContext, CallReport, Config, ContainerBackend,
@@ -218,6 +219,18 @@ async fn a_stream_is_not_sent_twice() {
         .expect_err("no engine");
     assert_eq!(error.kind(), ErrorKind::Connect);
     assert!(error.first_failure().is_none());
+
+    let (path, options) = (ContainerPath::new("/").expect("a path"), Default::default());
+    let archive = TarArchive::stream(futures::stream::iter([Ok(bytes::Bytes::new())]));
+    let put = dead()
+        .put_archive(&nobody(), &path, &options, archive)
+        .await;
+    assert!(put.expect_err("no engine").first_failure().is_none());
+    // What is in memory is.
+    let put = dead()
+        .put_archive(&nobody(), &path, &options, "tar".into())
+        .await;
+    assert!(put.expect_err("no engine").first_failure().is_some());
 }
 
 /// Loses, after so many bytes, the answers to requests that contain this.

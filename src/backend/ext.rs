@@ -433,7 +433,7 @@ pub trait ContainerBackendExt: ContainerBackend {
     /// through a command, to the user that runs it, which is the owner that is asked for, or the container's.
     ///
     /// An archive in memory is checked before anything is sent, and takes its size in memory again; of a
-    /// stream at most some 600 KiB are in memory. There is no deadline but the caller's own.
+    /// stream a dozen pieces at most are in memory. There is no deadline but the caller's own.
     ///
     /// # Errors
     /// `InvalidInput` (or `Unsupported`: compressed) for the field `archive`, naming the entry; `TooLarge`;

@@ -486,7 +486,7 @@ pub trait ContainerBackend: Send + Sync + 'static {
     ///
     /// # Errors
     /// `NotFound` where the container or the directory isn't there; `Engine` where it is no directory, or is
-    /// read-only, or the archive is none (Docker 20.10; `Refused` or `Denied` elsewhere). An archive that
+    /// read-only, or the archive is none or has a link that leads upwards out of the directory (Docker 20.10; `Refused` or `Denied` elsewhere). An archive that
     /// breaks off is `Transport`.
     ///
     /// # Cancel safety

@@ -30,6 +30,7 @@ mod images;
 mod life;
 mod limits;
 mod logs;
+mod memory;
 mod names;
 mod networks;
 mod objects;
@@ -44,6 +45,7 @@ mod system;
 mod timeouts;
 mod usage;
 mod volumes;
+mod workspace;
 
 pub use check::{Check, Outcome, check, report, run_all};
 pub use scratch::{LABEL, in_run, unique_name, with_container};
@@ -147,12 +149,12 @@ macro_rules! __conformance_checks {
         files::large_archives_come_as_they_are_read [PutArchive, GetArchive],
         files::trees_come_back_as_they_went [PutArchive, GetArchive],
         files::one_file_is_written_and_read [PutArchive, GetArchive],
-        files::memory_takes_files_unnoticed [PutArchive, GetArchive, StatPath],
-        files::links_into_memory_are_followed [PutArchive, GetArchive],
-        files::volumes_take_files_on_a_read_only_root [PutArchive],
-        files::read_only_roots_stay_as_they_are [PutArchive],
-        files::memory_needs_a_running_container [PutArchive],
-        files::files_belong_to_the_containers_user [PutArchive],
+        memory::memory_takes_files_unnoticed [PutArchive, GetArchive, StatPath],
+        memory::links_into_memory_are_followed [PutArchive, GetArchive],
+        memory::volumes_take_files_on_a_read_only_root [PutArchive],
+        memory::read_only_roots_stay_as_they_are [PutArchive],
+        memory::memory_needs_a_running_container [PutArchive],
+        memory::files_belong_to_the_containers_user [PutArchive],
         files::escapes_are_refused_before_they_are_sent [PutArchive],
         files::limits_of_archives_hold [PutArchive, GetArchive],
         images::image_exists [ImageExists],

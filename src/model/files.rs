@@ -31,7 +31,8 @@ impl Owner {
     /// Of a container's user, where it is given by number.
     pub(crate) fn of_user(user: &str) -> Option<Self> {
         let (uid, gid) = user.split_once(':').unwrap_or((user, "0"));
-        Some(Self::new(uid.parse().ok()?, gid.parse().ok()?))
+        // Its files are the user's whatever the group.
+        Some(Self::new(uid.parse().ok()?, gid.parse().unwrap_or(0)))
     }
 }
 

@@ -6,10 +6,11 @@ mod specs;
 mod untouched;
 
 use catamaran::model::{
-    AttachOptions, Cidr, ContainerName, ContainerRef, ExecId, ImageRef, LabelKey,
-    ListImagesOptions, ListNetworksOptions, ListVolumesOptions, LogsOptions, NetworkMode,
+    AttachOptions, Cidr, ContainerName, ContainerPath, ContainerRef, CopyOptions, ExecId, ImageRef,
+    LabelKey, ListImagesOptions, ListNetworksOptions, ListVolumesOptions, LogsOptions, NetworkMode,
     NetworkRef, PruneContainersOptions, PruneImagesOptions, PruneNetworksOptions,
-    PruneVolumesOptions, Signal, TopOptions, UpdateOptions, VolumeName,
+    PruneVolumesOptions, Signal, TarArchive, TopOptions, UpdateOptions, UploadOptions, VolumeName,
+    WriteFileOptions,
 };
 use catamaran::{ContainerBackend, ContainerBackendExt, Effect, Error, ErrorKind};
 
@@ -295,5 +296,101 @@ async fn what_a_call_on_volumes_refuses_never_reaches_the_engine() {
             let prune = async |engine: &dyn ContainerBackend| engine.prune_volumes(options).await;
             untouched.refuses("labels", prune).await;
         }
+    }
+}
+
+#[test]
+fn no_path_in_a_container_is_made_of_a_bad_text() {
+    for text in [
+        "",
+        "a",
+        ".",
+        "..",
+        "./a",
+        "~",
+        "/..",
+        "/../a",
+        "/a/../b",
+        "/a/..",
+        "/a\0",
+        "\0/a",
+        " /a",
+        "\n/a",
+        "http://a/b",
+        &format!("/{}", huge()),
+        &"/a".repeat(3000),
+        &"/../".repeat(1 << 20),
+    ] {
+        assert_refuses!(ContainerPath, text);
+    }
+    // What a file may be called is no reason to refuse it.
+    for text in [
+        "/",
+        "//",
+        "/a/./b/",
+        "/...",
+        "/..a",
+        "/a..",
+        "/ ü?&=#%2e%2e\n\u{202e}",
+        &"/a".repeat(2047),
+    ] {
+        ContainerPath::new(text).expect(text);
+    }
+}
+
+#[tokio::test]
+async fn what_a_copy_refuses_never_reaches_the_engine() {
+    let untouched = Untouched::new();
+    let id = &ContainerRef::new("abc").expect("a name");
+    let path = &ContainerPath::new("/a").expect("a path");
+    for mode in [0o1000u32, 0o4755, u32::MAX] {
+        let options = &WriteFileOptions::default().with_mode(mode);
+        let write = async |engine: &dyn ContainerBackend| {
+            engine.write_file(id, path, "x".into(), options).await
+        };
+        untouched.refusals("mode", write).await;
+    }
+    let root = &ContainerPath::new("/").expect("a path");
+    let options = &WriteFileOptions::default();
+    let write = async |engine: &dyn ContainerBackend| {
+        engine.write_file(id, root, "x".into(), options).await
+    };
+    untouched.refusals("path", write).await;
+    let entry = |name: &str| {
+        let mut header = tar::Header::new_gnu();
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_mode(0o644);
+        header.set_size(0);
+        header.set_cksum();
+        let mut archive = tar::Builder::new(Vec::new());
+        archive.append(&header, &b""[..]).expect("a vector");
+        archive.into_inner().expect("a vector")
+    };
+    for archive in [
+        entry("../a"),
+        entry("/a"),
+        entry("a/../../b"),
+        entry("a\n/../../b"),
+        entry("a")[..700].to_vec(),
+        vec![b'x'; 5000],
+    ] {
+        let upload = async |engine: &dyn ContainerBackend| {
+            let archive = TarArchive::from(archive.clone());
+            engine
+                .upload(id, path, archive, &UploadOptions::default())
+                .await
+        };
+        untouched.refusals("archive", upload).await;
+    }
+    let absent = std::path::Path::new("/absent/at all");
+    for engine in untouched.engines() {
+        let copied = engine
+            .copy_in(id, absent, path, &CopyOptions::default())
+            .await;
+        let error = copied.expect_err("nothing to copy");
+        assert_eq!(
+            (error.kind(), error.effect()),
+            (ErrorKind::Host, Effect::NotSent)
+        );
     }
 }

@@ -4,8 +4,8 @@ use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use catamaran::{
-    AsyncEngine, BlockingEngine, CallContext, Config, ContainerBackend, Endpoint, HybridBackend,
-    Result,
+    AsyncEngine, BlockingEngine, CallContext, Config, ContainerBackend, Endpoint, Error,
+    HybridBackend, Result,
 };
 
 use crate::assert_refused;
@@ -40,12 +40,28 @@ impl Untouched {
         }
     }
 
+    pub fn engines(&self) -> impl Iterator<Item = &dyn ContainerBackend> {
+        self.engines.iter().map(|engine| &**engine)
+    }
+
     /// Makes the call through both engines and their hybrid, which refuse it by the field's name without a connection.
     pub async fn refuses<T>(
         &self,
         field: &str,
         call: impl AsyncFn(&dyn ContainerBackend) -> Result<T>,
     ) {
+        for refused in self.refusals(field, call).await {
+            assert!(refused.engine().is_some(), "{refused}");
+        }
+    }
+
+    /// As [`refuses`](Self::refuses), for what makes several calls in one and asks no engine at all.
+    pub async fn refusals<T>(
+        &self,
+        field: &str,
+        call: impl AsyncFn(&dyn ContainerBackend) -> Result<T>,
+    ) -> Vec<Error> {
+        let mut refusals = Vec::new();
         for engine in &self.engines {
             // What is sent after all gets no answer.
             let hurried =
@@ -53,9 +69,11 @@ impl Untouched {
             let refused = call(&*hurried).await.map(|_| ()).expect_err(field);
             assert_refused(field, &refused);
             assert_eq!(refused.field(), Some(field), "{refused}");
-            assert!(refused.operation().is_some() && refused.engine().is_some());
+            assert!(refused.operation().is_some(), "{refused}");
             let connection = self.socket.accept();
             assert!(connection.is_err(), "somebody connected for a bad {field}");
+            refusals.push(refused);
         }
+        refusals
     }
 }

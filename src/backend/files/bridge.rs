@@ -1,13 +1,18 @@
 //! Between async streams and the blocking tar library: pieces in a short queue, so that nothing is buffered beyond it
 //! and who goes away ends the other side.
 
+use std::future::Future;
 use std::io::{self, Read, Write};
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures::stream::{Stream, StreamExt};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::oneshot;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Effect, Error, ErrorKind, Result};
+use crate::model::TarArchive;
 
 /// How many pieces wait between the two sides.
 const QUEUE: usize = 4;
@@ -56,8 +61,22 @@ impl Read for Intake {
     }
 }
 
-/// Gives a stream to work on a thread of the runtime's blocking pool, and waits for what comes of it. Dropped, the
-/// work finds the stream broken and ends.
+/// Work on a thread of its own. It waits for others, who may need a thread of the runtime's blocking pool: there, such work
+/// could fill the pool and wait for itself.
+pub(super) async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (sender, done) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("catamaran-files".to_owned());
+    let spawned = thread.spawn(move || drop(sender.send(work())));
+    spawned.map_err(|error| {
+        Error::new(ErrorKind::Host, "there is no thread for the copy").with_source(error)
+    })?;
+    done.await.unwrap_or_else(|_| Err(gone()))
+}
+
+/// Gives a stream to work on a thread, and waits for what comes of it. Dropped, the work finds the stream broken and
+/// ends.
 pub(super) async fn consume<T: Send + 'static>(
     stream: impl Stream<Item = Result<Bytes>> + Send + Unpin,
     work: impl FnOnce(Intake) -> Result<T> + Send + 'static,
@@ -68,19 +87,23 @@ pub(super) async fn consume<T: Send + 'static>(
         current: Bytes::new(),
         ended: false,
     };
-    let mut worker = tokio::task::spawn_blocking(move || work(intake));
-    let done = tokio::select! {
+    let mut worker = pin!(on_a_thread(move || work(intake)));
+    tokio::select! {
         done = &mut worker => done,
         () = feed(stream, sender) => worker.await,
-    };
-    joined(done)
+    }
 }
 
-pub(super) fn joined<T>(done: std::result::Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
-    done.unwrap_or_else(|error| {
-        let message = "the host's runtime is shutting down";
-        Err(Error::new(ErrorKind::Cancelled, message).with_source(error))
-    })
+/// Work that waits for nobody, on a thread of the runtime's blocking pool.
+pub(super) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| {
+            let message = "the host's runtime is shutting down";
+            Err(Error::new(ErrorKind::Cancelled, message).with_source(error))
+        })
 }
 
 async fn feed(mut stream: impl Stream<Item = Result<Bytes>> + Unpin, sender: Sender<Incoming>) {
@@ -100,38 +123,9 @@ pub(super) struct Outlet {
 }
 
 impl Outlet {
-    pub(super) fn new() -> (Self, impl Stream<Item = io::Result<Bytes>> + Send + 'static) {
-        let (pieces, receiver) = channel(QUEUE);
-        let stream = futures::stream::unfold(receiver, |mut receiver: Receiver<_>| async move {
-            receiver.recv().await.map(|piece| (piece, receiver))
-        });
-        let buffer = BytesMut::with_capacity(PIECE);
-        (Self { pieces, buffer }, stream)
-    }
-
     fn send(&mut self, piece: io::Result<Bytes>) -> io::Result<()> {
         let sent = self.pieces.blocking_send(piece);
         sent.map_err(|_| io::Error::other(gone()))
-    }
-
-    /// Work that writes into it, to a sound end; where the work fails, the stream ends with an error, so that nobody takes
-    /// it for whole.
-    pub(super) fn filled<I, T>(
-        self,
-        work: impl FnOnce(Self, I) -> Result<(Self, T)> + Send + 'static,
-    ) -> impl FnOnce(I) -> Result<T> + Send + 'static {
-        move |input| {
-            let pieces = self.pieces.clone();
-            let filled = work(self, input).and_then(|(mut outlet, done)| {
-                let flushed = outlet.flush().map(|()| done);
-                flushed.map_err(|error| carried(error, |_| gone()))
-            });
-            if filled.is_err() {
-                let failed = io::Error::other("the archive can't be made");
-                drop(pieces.blocking_send(Err(failed)));
-            }
-            filled
-        }
     }
 }
 
@@ -153,5 +147,66 @@ impl Write for Outlet {
         let piece = self.buffer.split().freeze();
         self.buffer.reserve(PIECE);
         self.send(Ok(piece))
+    }
+}
+
+/// What writes into an outlet, and is still to be started with its input.
+pub(super) type Work<I, T> = Box<dyn FnOnce(I) -> Result<T> + Send>;
+
+/// Puts an archive while it is made: `make` starts the work, `put` sends what it writes. Work that fails ends the archive with
+/// an error, so that nobody takes it for whole, and its own error is the outcome.
+pub(super) async fn relay<I, T, M, P>(
+    work: impl FnOnce(Outlet, I) -> Result<(Outlet, T)> + Send + 'static,
+    make: impl FnOnce(Work<I, T>) -> M,
+    put: impl FnOnce(TarArchive) -> P,
+) -> Result<T>
+where
+    M: Future<Output = Result<T>>,
+    P: Future<Output = Result<()>>,
+{
+    let (pieces, receiver) = channel(QUEUE);
+    let stream = futures::stream::unfold(receiver, |mut receiver: Receiver<_>| async move {
+        receiver.recv().await.map(|piece| (piece, receiver))
+    });
+    // Known before the archive breaks off for it.
+    let failure = Arc::new(OnceLock::new());
+    let failed = Arc::clone(&failure);
+    let outlet = Outlet {
+        pieces: pieces.clone(),
+        buffer: BytesMut::with_capacity(PIECE),
+    };
+    let work: Work<I, T> = Box::new(move |input| {
+        let done = work(outlet, input).and_then(|(mut outlet, done)| {
+            let flushed = outlet.flush().map(|()| done);
+            flushed.map_err(|error| carried(error, |_| gone()))
+        });
+        if let Err(error) = &done {
+            let _ = failed.set(error.clone());
+            let broken = io::Error::other("the archive can't be made");
+            let _ = pieces.blocking_send(Err(broken));
+        }
+        done
+    });
+    let mut making = pin!(make(work));
+    let mut putting = pin!(put(TarArchive::stream(stream)));
+    let (put, made) = tokio::select! {
+        put = &mut putting => (put, None),
+        made = &mut making => (putting.await, Some(made)),
+    };
+    match (put, made) {
+        (Ok(()), Some(made)) => made.map_err(|error| error.with_effect(Effect::Unknown)),
+        (Ok(()), None) => making
+            .await
+            .map_err(|error| error.with_effect(Effect::Unknown)),
+        // It broke off for a failure of the work; otherwise the work has failed because nobody wants it any more.
+        (Err(refused), _) => match failure.get() {
+            Some(error) if error.kind() != ErrorKind::Cancelled => {
+                Err(error.clone().with_effect(match refused.effect() {
+                    Effect::NotSent => Effect::NotSent,
+                    _ => Effect::Unknown,
+                }))
+            }
+            _ => Err(refused),
+        },
     }
 }

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use futures::stream::{BoxStream, StreamExt};
 use tokio::io::AsyncWriteExt;
 
@@ -30,22 +30,29 @@ const PUT: &str = r#"[ -d "$1" ] || exit 91
 command -v tar >/dev/null 2>&1 || exit 92
 cd "$1" && exec tar -xopf -"#;
 
-/// Packs a directory or file, with the names as the engine gives them: under that of what it is.
+/// What comes before the output.
+const BEGINS: &[u8] = b"\n";
+
+/// Packs a directory or file, with the names as the engine gives them: under that of what it is. A line break comes
+/// before: Docker puts its own words, why no command could be started, where the output would be.
 const GET: &str = r#"[ -e "$1" ] || exit 91
 command -v tar >/dev/null 2>&1 || exit 92
 if [ -d "$1" ]; then
     cd -P "$1" || exit
     name=${PWD##*/}
     if [ -n "$name" ]; then cd .. || exit; fi
+    echo
     exec tar -cf - -- "${name:-.}"
 fi
-cd -P "${1%/*}/" && exec tar -chf - -- "${1##*/}""#;
+cd -P "${1%/*}/" && echo && exec tar -chf - -- "${1##*/}""#;
 
-/// Prints a file. Those of `/proc` have a size that says nothing, so that tar would leave them empty.
+/// Prints a file, after a line break too. Those of `/proc` have a size that says nothing, so that tar would leave them empty.
 const READ: &str = r#"[ -e "$1" ] || exit 91
 [ -f "$1" ] || exit 93
 command -v cat >/dev/null 2>&1 || exit 92
-exec cat <"$1""#;
+exec <"$1" || exit
+echo
+exec cat"#;
 
 /// A command under way.
 struct Running {
@@ -206,7 +213,19 @@ impl<B: ContainerBackend + ?Sized> Files<'_, B> {
         let (mut running, mut input, mut output) = self.run(script, program, path, None).await?;
         // There is nothing to read.
         let _ = input.shutdown().await;
-        let first = running.next(&mut output).await?;
+        let mut first = None;
+        while let Some(mut piece) = running.next(&mut output).await? {
+            if piece.starts_with(BEGINS) {
+                piece.advance(BEGINS.len());
+                first = Some(piece);
+                break;
+            }
+            running.complains(&piece);
+        }
+        let Some(first) = first else {
+            let message = format!("{program} ended well without having begun");
+            return Err(Error::new(ErrorKind::Decode, message));
+        };
         let rest = futures::stream::unfold(Some((running, output)), |state| async move {
             let (mut running, mut output) = state?;
             match running.next(&mut output).await {
@@ -215,10 +234,8 @@ impl<B: ContainerBackend + ?Sized> Files<'_, B> {
                 Err(error) => Some((Err(error), None)),
             }
         });
-        Ok(match first {
-            Some(first) => futures::stream::iter([Ok(first)]).chain(rest).boxed(),
-            None => futures::stream::empty().boxed(),
-        })
+        let first = futures::stream::iter((!first.is_empty()).then_some(Ok(first)));
+        Ok(first.chain(rest).boxed())
     }
 }
 

@@ -227,6 +227,7 @@ impl Sink for Target {
     fn take(&mut self, mut item: Item, contents: &mut dyn Read, meter: &mut Meter) -> Result<()> {
         if item.path.as_os_str().is_empty() {
             if item.kind == Kind::Directory {
+                meter.forget();
                 return if self.new {
                     let set = host::set_mode(&self.root, item.mode | 0o700);
                     set.map_err(|error| failed(&item.path, error))

@@ -55,9 +55,14 @@ impl Meter {
         Ok(())
     }
 
+    /// Takes the latest entry back: it is none of what is copied.
+    pub(super) fn forget(&mut self) {
+        self.report.entries = self.report.entries.saturating_sub(1);
+    }
+
     /// Counts what is left out instead.
     pub(super) fn skip(&mut self) {
-        self.report.entries = self.report.entries.saturating_sub(1);
+        self.forget();
         self.report.skipped += 1;
     }
 

@@ -15,8 +15,6 @@ use std::path::Path;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use futures::future::join;
-use tokio::task::spawn_blocking;
 
 use super::ContainerBackend;
 use crate::error::{Effect, Error, ErrorKind, Result};
@@ -26,7 +24,7 @@ use crate::model::{
     WriteFileOptions,
 };
 use crate::operation::Operation;
-use bridge::{Outlet, carried, consume, joined};
+use bridge::{aside, carried, consume, on_a_thread, relay};
 use repack::{Packer, repack, repack_bytes};
 use route::{Access, Place, Way};
 use sieve::{Item, Kind, Origin, Rules, Sink, sift};
@@ -81,20 +79,16 @@ impl<'a, B: ContainerBackend + ?Sized> Files<'a, B> {
                     let archive = Cursor::new(&unchecked);
                     repack(archive, std::io::sink(), Owner::ROOT, &held).map(drop)
                 };
-                joined(spawn_blocking(check).await)
-                    .map_err(|error| error.with_effect(Effect::NotSent))?;
+                let checked = aside(check).await;
+                checked.map_err(|error| error.with_effect(Effect::NotSent))?;
                 let place = self.find(directory, Access::Write).await?;
                 let owner = options.owner.unwrap_or(place.owner);
-                let packed = spawn_blocking(move || repack_bytes(&bytes, owner, &rules)).await;
-                let packed = joined(packed)?;
+                let packed = aside(move || repack_bytes(&bytes, owner, &rules)).await?;
                 self.put(&place, options.owner, packed.into()).await
             }
             TarArchive::Stream(pieces) => {
                 let place = self.find(directory, Access::Write).await?;
                 let owner = options.owner.unwrap_or(place.owner);
-                let (outlet, packed) = Outlet::new();
-                let work =
-                    outlet.filled(move |outlet, archive| repack(archive, outlet, owner, &rules));
                 let pieces = pieces.map(|piece| {
                     piece.map_err(|error| {
                         carried(error, |error| {
@@ -103,8 +97,13 @@ impl<'a, B: ContainerBackend + ?Sized> Files<'a, B> {
                         })
                     })
                 });
-                let put = self.put(&place, options.owner, TarArchive::stream(packed));
-                both(join(put, consume(pieces, work)).await).map(drop)
+                relay(
+                    move |outlet, archive| repack(archive, outlet, owner, &rules),
+                    |work| consume(pieces, work),
+                    |archive| self.put(&place, options.owner, archive),
+                )
+                .await
+                .map(drop)
             }
         }
     }
@@ -122,17 +121,17 @@ impl<'a, B: ContainerBackend + ?Sized> Files<'a, B> {
                 let seen = std::fs::metadata(&there);
                 seen.map_err(|error| host::failed(&there, error))
             };
-            joined(spawn_blocking(look).await)
-                .map_err(|error| error.with_effect(Effect::NotSent))?;
+            let seen = aside(look).await;
+            seen.map_err(|error| error.with_effect(Effect::NotSent))?;
             let place = self.find(directory, Access::Write).await?;
             let owner = options.owner.unwrap_or(place.owner);
             let asked = options.owner;
-            let (outlet, packed) = Outlet::new();
-            let work = outlet.filled(move |outlet, ()| pack::pack(&from, outlet, owner, &options));
-            let packing = spawn_blocking(move || work(()));
-            let put = self.put(&place, asked, TarArchive::stream(packed));
-            let (put, packed) = join(put, packing).await;
-            both((put, joined(packed)))
+            relay(
+                move |outlet, ()| pack::pack(&from, outlet, owner, &options),
+                |work| on_a_thread(move || work(())),
+                |archive| self.put(&place, asked, archive),
+            )
+            .await
         };
         self.name(copied.await, Operation::PutArchive)
     }
@@ -312,21 +311,6 @@ fn no_file() -> Error {
 fn too_large(most: u64) -> Error {
     let message = format!("the file has more than {most} bytes");
     Error::new(ErrorKind::TooLarge, message)
-}
-
-/// What became of an archive that was made while it was sent.
-fn both<T>((sent, made): (Result<()>, Result<T>)) -> Result<T> {
-    match (sent, made) {
-        (Ok(()), made) => made,
-        // It broke off because it couldn't be made; otherwise because nobody wanted it any more.
-        (Err(sent), Err(made)) if made.kind() != ErrorKind::Cancelled => {
-            Err(made.with_effect(match sent.effect() {
-                Effect::NotSent => Effect::NotSent,
-                _ => Effect::Unknown,
-            }))
-        }
-        (Err(sent), _) => Err(sent),
-    }
 }
 
 fn now() -> u64 {

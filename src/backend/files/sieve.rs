@@ -164,7 +164,11 @@ fn entries<R: Read>(
             EntryType::Symlink => Kind::Symlink(target(&entry, name, rules)?),
             EntryType::Link => {
                 let target = target(&entry, name, rules)?;
-                Kind::Link(checked(&target, rules, meter)?)
+                let target = checked(&target, rules, meter).map_err(|error| {
+                    let message = format!("{}: its target {}", shown(name), error.message());
+                    error.with_message(message)
+                })?;
+                Kind::Link(target)
             }
             EntryType::Char | EntryType::Block | EntryType::Fifo => match rules.special {
                 SpecialFiles::Refuse => {
