@@ -3,7 +3,9 @@
 use futures::TryStreamExt;
 use tokio::io::AsyncWriteExt;
 
-use super::scratch::{Output, assert_refused, exec, idle, read_to_end, until_said, with_running};
+use super::scratch::{
+    Output, assert_refused, eventually, exec, idle, read_to_end, until_said, with_running,
+};
 use crate::backend::{ContainerBackend, ContainerBackendExt};
 use crate::error::ErrorKind;
 use crate::model::{ExecId, ExecOptions, ExecSession, ImageRef, LogSource, TerminalSize};
@@ -126,7 +128,12 @@ pub async fn session_talks(backend: &dyn ContainerBackend, image: &ImageRef) {
             details.running && details.exit_code.is_none(),
             "{details:?}"
         );
-        assert!(details.pid.is_some(), "{details:?}");
+        // An engine may learn of it a moment after the first output.
+        eventually("its process is shown", async || {
+            let details = backend.inspect_exec(&session.id).await;
+            details.expect("inspect_exec shows it").pid
+        })
+        .await;
         session.input.shutdown().await.expect("its end");
         let rest = read_to_end(&mut session.output).await;
         assert_eq!(rest, Output::default());

@@ -20,6 +20,10 @@ use crate::operation::Operation;
 use position::Position;
 use records::{Piece, Records};
 
+/// How many lines are looked at to know what is there. One isn't enough: a line of one stream that is written after those
+/// of the other may bear an earlier time.
+const LOOK_BACK: u64 = 64;
+
 struct Follower {
     backend: Arc<dyn ContainerBackend>,
     /// By id: a name may be another container's after an outage.
@@ -133,11 +137,12 @@ impl Follower {
         let options = self.options.clone().with_timestamps(true);
         let options = options.with_since(self.position.resume());
         let options = options.with_follow(self.tail.is_none());
-        let options = options.with_tail(self.tail.map(|lines| lines.max(1)));
+        let lines = |lines| if lines == 0 { LOOK_BACK } else { lines };
+        let options = options.with_tail(self.tail.map(lines));
         self.backend.logs(&self.container, &options).await
     }
 
-    /// Looks at the last line, which tells by the engine's clock what is there.
+    /// Looks at the last lines, which tell by the engine's clock what is there.
     async fn skip_what_is_there(&mut self) -> Result<()> {
         let mut log = self.ask().await?;
         let mut records = Records::default();
