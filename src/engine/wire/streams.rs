@@ -97,7 +97,7 @@ impl<S: Stream<Item = Result<Bytes>> + Unpin> Frames<S> {
                 // 0 is stdin, which Docker uses for output that was written before the streams split.
                 0 | 1 => LogSource::Stdout,
                 2 => LogSource::Stderr,
-                3 => return self.system_error(),
+                3 => return self.system_error(u32::from_be_bytes([a, b, c, d])),
                 _ => {
                     return Err(Error::new(
                         ErrorKind::Decode,
@@ -125,8 +125,12 @@ impl<S: Stream<Item = Result<Bytes>> + Unpin> Frames<S> {
     }
 
     /// Stream 3 carries the engine's own words for what went wrong while it read the log.
-    fn system_error(&self) -> Result<Option<LogChunk>> {
-        let text = &self.buffer[8..self.buffer.len().min(8 + 1024)];
+    fn system_error(&self, length: u32) -> Result<Option<LogChunk>> {
+        let end = 8 + (length as usize).min(1024);
+        // However the words arrive, they are told as far as they go.
+        let Some(text) = self.buffer.get(8..end) else {
+            return Ok(None);
+        };
         Err(Error::new(
             ErrorKind::Engine,
             String::from_utf8_lossy(text).trim().to_owned(),
