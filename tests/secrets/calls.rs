@@ -2,10 +2,12 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use catamaran::model::*;
 use catamaran::{ContainerBackend, ContainerBackendExt, Result};
 use futures::StreamExt;
+use tokio::io::AsyncWriteExt;
 
 use super::canary::{ARGUMENT, AUTH, CONTENT, ENV, OPTION};
 use super::common::peer::Answer;
@@ -48,7 +50,10 @@ fn exec() -> ExecOptions {
 }
 
 fn volume(name: VolumeName) -> VolumeSpec {
-    VolumeSpec::named(name).with_option("o", format!("addr=::1,password={OPTION}"))
+    VolumeSpec::named(name)
+        .with_option("type", "cifs")
+        .with_option("device", "//::1/share")
+        .with_option("o", format!("addr=::1,password={OPTION}"))
 }
 
 fn network(name: NetworkRef) -> NetworkSpec {
@@ -100,6 +105,9 @@ pub async fn well(backend: &Arc<dyn ContainerBackend>) -> Vec<String> {
         "it reads, and prints, what it was given"
     );
     all.extend(shown(ran));
+    all.extend(sessions(backend, &container).await);
+    all.extend(files(backend, &container).await);
+    all.extend(streams(backend, &container).await);
     all.extend(shown(backend.inspect(&container).await));
     all.extend(shown(backend.list(&ListOptions::all()).await));
     all.extend(shown(backend.top(&container, &TopOptions::default()).await));
@@ -116,13 +124,108 @@ pub async fn well(backend: &Arc<dyn ContainerBackend>) -> Vec<String> {
     all.extend(shown(ran));
 
     let name = VolumeName::new(unique("secrets")).expect("a name");
-    all.extend(shown(backend.create_volume(&volume(name.clone())).await));
+    let made = backend.create_volume(&volume(name.clone())).await;
+    assert!(made.is_ok(), "{made:?}");
+    all.extend(shown(made));
     all.extend(shown(backend.inspect_volume(&name).await));
     all.extend(shown(
         backend
             .remove_volume(&name, &RemoveVolumeOptions::default())
             .await,
     ));
+    all
+}
+
+fn archive() -> TarArchive {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o644);
+    header.set_size(CONTENT.len() as u64);
+    let written = archive.append_data(&mut header, "secret", CONTENT.as_bytes());
+    written.expect("a vector");
+    archive.into_inner().expect("a vector").into()
+}
+
+fn in_memory(name: &str) -> ContainerPath {
+    ContainerPath::new(format!("/tmp/{name}")).expect("a path")
+}
+
+/// A session that is given a secret and says secrets, and an attachment.
+async fn sessions(backend: &Arc<dyn ContainerBackend>, container: &ContainerRef) -> Vec<String> {
+    let mut options = exec();
+    options.stdin = None;
+    let mut session = backend
+        .start_exec(container, &options)
+        .await
+        .expect("a session");
+    let mut all = shown(Ok(&session));
+    session
+        .input
+        .write_all(CONTENT.as_bytes())
+        .await
+        .expect("it reads");
+    session.input.shutdown().await.expect("its end");
+    while let Some(chunk) = session.output.next().await {
+        assert!(chunk.is_ok(), "{chunk:?}");
+        all.extend(shown(chunk));
+    }
+    all.extend(shown(backend.inspect_exec(&session.id).await));
+    all.extend(shown(
+        backend.attach(container, &AttachOptions::default()).await,
+    ));
+    all
+}
+
+/// Files that hold a secret, in and out.
+async fn files(backend: &Arc<dyn ContainerBackend>, container: &ContainerRef) -> Vec<String> {
+    let path = in_memory("secret");
+    let options = WriteFileOptions::default();
+    let written = backend
+        .write_file(container, &path, CONTENT.into(), &options)
+        .await;
+    assert!(written.is_ok(), "{written:?}");
+    let mut all = shown(written);
+    // What is read is the caller's own.
+    let read = backend.read_file(container, &path, 1 << 10).await;
+    assert_eq!(read.expect("it is read"), CONTENT);
+    all.extend(shown(backend.read_file(container, &path, 1).await));
+    all.extend(shown(backend.stat_path(container, &path).await));
+    let upload = UploadOptions::default();
+    let uploaded = backend
+        .upload(container, &in_memory(""), archive(), &upload)
+        .await;
+    assert!(uploaded.is_ok(), "{uploaded:?}");
+    all.extend(shown(uploaded));
+    all.extend(shown(
+        backend
+            .download(container, &path, &DownloadOptions::default())
+            .await,
+    ));
+    all
+}
+
+/// What goes on after its call: the container's log and samples, and the engine's events of all of this.
+async fn streams(backend: &Arc<dyn ContainerBackend>, container: &ContainerRef) -> Vec<String> {
+    let began = SystemTime::now() - Duration::from_secs(60);
+    let events = EventsOptions::default()
+        .with_since(began)
+        .with_until(SystemTime::now());
+    let mut events = backend.events(&events).await.expect("events");
+    let (mut all, mut execs) = (Vec::new(), 0);
+    while let Some(event) = events.next().await {
+        execs += usize::from(event.as_ref().is_ok_and(|event| {
+            event
+                .detail
+                .as_ref()
+                .is_some_and(|detail| detail.contains(ARGUMENT))
+        }));
+        all.extend(shown(event));
+    }
+    assert!(execs > 0, "an engine tells the arguments of commands");
+    let log = LogsOptions::default().with_tail(1u64);
+    all.extend(shown(backend.follow_logs(container, &log).await));
+    let mut samples = backend.stats_stream(container).await.expect("samples");
+    all.extend(samples.next().await.map(shown).unwrap_or_default());
     all
 }
 
@@ -157,6 +260,29 @@ pub async fn ill(backend: &Arc<dyn ContainerBackend>) -> Vec<String> {
     let mut session = exec();
     session.stdin = None;
     all.extend(shown(backend.start_exec(&nobody, &session).await));
+    let path = in_memory("secret");
+    let options = WriteFileOptions::default();
+    all.extend(shown(
+        backend
+            .write_file(&nobody, &path, CONTENT.into(), &options)
+            .await,
+    ));
+    all.extend(shown(backend.read_file(&nobody, &path, 1 << 10).await));
+    let put = PutArchiveOptions::default();
+    all.extend(shown(
+        backend.put_archive(&nobody, &path, &put, archive()).await,
+    ));
+    let broken = TarArchive::from(CONTENT.repeat(100).into_bytes());
+    let upload = UploadOptions::default();
+    all.extend(shown(backend.upload(&nobody, &path, broken, &upload).await));
+    all.extend(shown(backend.create(&spec.clone().with_strict(true)).await));
+    all.extend(shown(
+        backend.attach(&nobody, &AttachOptions::default()).await,
+    ));
+    all.extend(shown(backend.stats_stream(&nobody).await));
+    all.extend(shown(
+        backend.follow_logs(&nobody, &LogsOptions::default()).await,
+    ));
     all.extend(shown(backend.inspect(&nobody).await));
     all.extend(shown(backend.list(&ListOptions::all()).await));
     all.extend(shown(backend.top(&nobody, &TopOptions::default()).await));
@@ -165,9 +291,13 @@ pub async fn ill(backend: &Arc<dyn ContainerBackend>) -> Vec<String> {
     let import = ImportOptions::new(nothing.clone());
     // What an engine takes for an archive may make an image: this one is no archive.
     all.extend(shown(backend.import_image(&import, archive).await));
-    let volume = volume(VolumeName::new(&name).expect("a name")).with_driver("no-such-driver");
+    // Neither is made: the driver knows no such option, and of this kind of network there is but one.
+    let volume = VolumeSpec::named(VolumeName::new(&name).expect("a name"));
+    let volume = volume
+        .with_option("o", format!("password={OPTION}"))
+        .with_option("no", OPTION);
     all.extend(shown(backend.create_volume(&volume).await));
-    let network = network(NetworkRef::new(&name).expect("a name")).with_driver("no-such-driver");
+    let network = network(NetworkRef::new(&name).expect("a name")).with_driver("host");
     all.extend(shown(backend.create_network(&network).await));
     all
 }

@@ -43,7 +43,6 @@ async fn no_secret_is_told() {
     let brief = CallContext::new().with_timeout(Duration::from_millis(200));
     let hybrid = hybrid.with_context(brief);
     for answer in calls::odd_answers() {
-        let answer: Answer = answer;
         peer.follow(Arc::new(move |_, request| match request.path.as_str() {
             "/_ping" => Answer::new(200).with_header("api-version", "1.41"),
             _ => answer.clone(),

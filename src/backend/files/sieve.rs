@@ -57,13 +57,13 @@ impl Rules {
 
     /// What the library couldn't read.
     fn malformed(&self, error: io::Error) -> Error {
-        carried(error, |error| {
+        // The library's own words quote the archive's bytes, which may be a file's.
+        carried(error, |_| {
             let message = "the archive is malformed or ends too early";
-            let bad = match self.origin {
+            match self.origin {
                 Origin::Caller => Error::invalid("archive", message),
                 Origin::Container => Error::new(ErrorKind::Decode, message),
-            };
-            bad.with_source(error)
+            }
         })
     }
 }
