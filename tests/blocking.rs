@@ -3,23 +3,16 @@
 mod common;
 
 use std::io::Write;
-use std::sync::Arc;
 
+use catamaran::ErrorKind;
 use catamaran::blocking::Backend;
 use catamaran::model::{
     AttachOptions, ContainerName, ContainerSpec, ExecOptions, ListOptions, LogsOptions,
 };
-use catamaran::{AsyncEngine, BlockingEngine, ContainerBackend, ErrorKind, HybridBackend};
 use common::{config, shell, unique};
 
 fn backends() -> [Backend; 3] {
-    let config = config();
-    let inner: [Arc<dyn ContainerBackend>; 3] = [
-        Arc::new(AsyncEngine::new(&config).expect("an engine")),
-        Arc::new(BlockingEngine::new(&config).expect("an engine")),
-        Arc::new(HybridBackend::new(&config).expect("a backend")),
-    ];
-    inner.map(|backend| Backend::over(backend).expect("a facade"))
+    common::backends(&config()).map(|(_, backend)| Backend::over(backend).expect("a facade"))
 }
 
 fn spec(name: &ContainerName, line: &str) -> ContainerSpec {

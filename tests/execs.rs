@@ -9,26 +9,14 @@ use std::time::Duration;
 use catamaran::model::{ContainerName, ContainerRef, ExecOptions};
 use catamaran::{
     AsyncEngine, BlockingEngine, Config, ContainerBackend, ContainerBackendExt, Effect, Endpoint,
-    ErrorKind, HybridBackend, Mode,
+    ErrorKind, HybridBackend,
 };
-use common::peer::{Answer, Peer, Program, Recorded, Script};
-use common::{config, shell, unique, witness};
+use common::peer::{Answer, Peer, Program, Recorded, Script, frame};
+use common::{backends, config, shell, unique, witness};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 type Backend = Arc<dyn ContainerBackend>;
-
-fn backends(config: &Config) -> [(&'static str, Backend); 3] {
-    let hybrid = HybridBackend::new(config).expect("both engines");
-    [
-        ("async", Arc::new(AsyncEngine::new(config).expect("it"))),
-        (
-            "blocking",
-            Arc::new(BlockingEngine::new(config).expect("it")),
-        ),
-        ("hybrid", Arc::new(hybrid.with_mode(Mode::Auto))),
-    ]
-}
 
 /// The commands of a container by the engine's own word.
 fn commands(name: &ContainerName) -> Vec<String> {
@@ -131,11 +119,6 @@ fn starting(start: Answer) -> Script {
     })
 }
 
-fn frame(text: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(text.len()).expect("short").to_be_bytes();
-    [&[1, 0, 0, 0], &length[..], text].concat()
-}
-
 fn of(peer: &Peer) -> Config {
     let config = Config::builder().endpoint(peer.endpoint());
     config.build().expect("a configuration")
@@ -168,7 +151,7 @@ async fn a_connection_that_is_kept_back_is_told() {
 async fn a_program_may_end_without_reading_its_input() {
     let peer = Peer::start();
     let id = ContainerRef::new("web").expect("a name");
-    let said = frame(b"no, thank you");
+    let said = frame(1, b"no, thank you");
     let script = starting(
         Answer::new(101)
             .with_body(said)
@@ -190,7 +173,7 @@ async fn a_program_may_end_without_reading_its_input() {
 async fn output_that_ends_within_a_frame_is_an_error() {
     let peer = Peer::start();
     let id = ContainerRef::new("web").expect("a name");
-    let mut cut = frame(b"half of it");
+    let mut cut = frame(1, b"half of it");
     cut.truncate(12);
     let answer = Answer::new(101).with_body(cut);
     peer.follow(starting(answer.handing_over(Program::Reads)));

@@ -15,10 +15,11 @@ use catamaran::model::{
     ImportOptions, OutwardLinks, RemoveImageOptions, TarArchive, UploadOptions, WriteFileOptions,
 };
 use catamaran::{
-    AsyncEngine, BlockingEngine, CallContext, Config, ContainerBackend, ContainerBackendExt,
-    Effect, ErrorKind, HybridBackend, Operation,
+    CallContext, Config, ContainerBackend, ContainerBackendExt, Effect, ErrorKind, HybridBackend,
+    Operation,
 };
-use common::peer::{Answer, Peer, Program, Recorded};
+use common::backends;
+use common::peer::{Answer, Peer, Program, Recorded, frame};
 use futures::{StreamExt, TryStreamExt};
 use serde_json::json;
 
@@ -33,11 +34,7 @@ fn web() -> ContainerRef {
 fn engines(peer: &Peer) -> [Arc<dyn ContainerBackend>; 3] {
     let config = Config::builder().endpoint(peer.endpoint());
     let config = config.build().expect("a configuration");
-    [
-        Arc::new(AsyncEngine::new(&config).expect("an engine")),
-        Arc::new(BlockingEngine::new(&config).expect("an engine")),
-        Arc::new(HybridBackend::new(&config).expect("both engines")),
-    ]
+    backends(&config).map(|(_, backend)| backend)
 }
 
 fn archive(name: &str, contents: &[u8]) -> Bytes {
@@ -48,11 +45,6 @@ fn archive(name: &str, contents: &[u8]) -> Bytes {
     let appended = archive.append_data(&mut header, name, contents);
     appended.expect("a vector takes any bytes");
     archive.into_inner().expect("a vector").into()
-}
-
-fn frame(stream: u8, text: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(text.len()).expect("short").to_be_bytes();
-    [&[stream, 0, 0, 0], &length, text].concat()
 }
 
 /// An engine with a container whose root is read-only, with `/tmp` in memory and a volume, and with no link anywhere.

@@ -12,30 +12,27 @@ use catamaran::model::{
     EnsureOptions, ImageRef, PullEvent, PullOptions, PullPolicy, PullStatus, RegistryAuth,
 };
 use catamaran::{
-    ApiVersion, AsyncEngine, BlockingEngine, CallContext, Config, ContainerBackend,
-    ContainerBackendExt, Effect, Error, ErrorKind, HybridBackend, Operation, Result,
+    ApiVersion, CallContext, Config, ContainerBackend, ContainerBackendExt, Effect, Error,
+    ErrorKind, Operation, Result,
 };
 use futures::future::join_all;
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::Notify;
 
+use common::backends;
 use common::peer::{Answer, Peer, Recorded};
 
 const DONE: &str = "{\"status\":\"Status: Downloaded newer image for x:latest\"}\r\n";
 const SECRET: &str = "s3cret-canary";
 
 /// Both engines and their hybrid.
-fn backends(peer: &Peer) -> [Arc<dyn ContainerBackend>; 3] {
+fn all(peer: &Peer) -> [Arc<dyn ContainerBackend>; 3] {
     let config = Config::builder()
         .endpoint(peer.endpoint())
         .api_version(ApiVersion::NEWEST)
         .build()
         .expect("a configuration");
-    [
-        Arc::new(AsyncEngine::new(&config).expect("an engine")),
-        Arc::new(BlockingEngine::new(&config).expect("an engine")),
-        Arc::new(HybridBackend::new(&config).expect("both engines")),
-    ]
+    backends(&config).map(|(_, backend)| backend)
 }
 
 /// Sends one piece of a pull, and the other when it is told to.
@@ -116,7 +113,7 @@ fn assert_failed(error: &Error, kind: ErrorKind, effect: Effect) {
 #[tokio::test]
 async fn progress_comes_as_it_is_made_and_the_end_is_confirmed() {
     let peer = Peer::start();
-    for backend in backends(&peer) {
+    for backend in all(&peer) {
         let held = Arc::new(Notify::new());
         let first = concat!(
             "{\"status\":\"Pulling from library/x\",\"id\":\"latest\"}\r\n",
@@ -165,7 +162,7 @@ async fn progress_comes_as_it_is_made_and_the_end_is_confirmed() {
 #[tokio::test]
 async fn an_error_in_the_stream_is_the_pulls() {
     let peer = Peer::start();
-    for backend in backends(&peer) {
+    for backend in all(&peer) {
         for (message, kind) in [
             (
                 r#"{"errorDetail":{"message":"no space left"},"error":"no space left"}"#,
@@ -204,7 +201,7 @@ async fn an_error_in_the_stream_is_the_pulls() {
 #[tokio::test]
 async fn a_refusal_before_the_stream_has_its_kind() {
     let peer = Peer::start();
-    for backend in backends(&peer) {
+    for backend in all(&peer) {
         for (status, message, kind) in [
             (404, "pull access denied for x", ErrorKind::NotFound),
             (403, "no", ErrorKind::Denied),
@@ -228,7 +225,7 @@ async fn a_refusal_before_the_stream_has_its_kind() {
 #[tokio::test]
 async fn an_end_without_the_image_is_no_end() {
     let peer = Peer::start();
-    for backend in backends(&peer) {
+    for backend in all(&peer) {
         for body in ["", DONE] {
             answering(&peer, streaming(body), false);
             let error = pull(&*backend).await.expect_err("no image");
@@ -243,7 +240,7 @@ async fn a_stream_that_breaks_is_an_error_and_pulls_no_second_time() {
     let peer = Peer::start();
     let whole = format!("{{\"status\":\"Downloading\"}}\n{DONE}");
     let endless: Vec<_> = std::iter::repeat_n(Bytes::from(vec![b'x'; 1 << 16]), 64).collect();
-    for backend in backends(&peer) {
+    for backend in all(&peer) {
         for (answer, kind) in [
             (streaming(whole[..40].to_owned()), ErrorKind::Decode),
             (streaming("<html>"), ErrorKind::Decode),
@@ -264,7 +261,7 @@ async fn a_stream_that_breaks_is_an_error_and_pulls_no_second_time() {
 async fn a_stream_that_is_cut_is_no_end() {
     let peer = Peer::start();
     let event = "{\"status\":\"Downloading\"}\n";
-    for backend in backends(&peer) {
+    for backend in all(&peer) {
         let held = Arc::new(Notify::new());
         // Promises more than comes: the connection ends within the body, between two lines.
         let answer = Answer::new(200)
@@ -287,7 +284,7 @@ async fn a_stream_that_is_cut_is_no_end() {
 #[tokio::test]
 async fn the_callers_deadline_covers_the_stream() {
     let peer = Peer::start();
-    for backend in backends(&peer) {
+    for backend in all(&peer) {
         let _held = half_answering(&peer);
         let hurried = CallContext::new().with_timeout(Duration::from_millis(300));
         let error = pull(&*backend.with_context(hurried)).await;
@@ -341,7 +338,7 @@ fn credentials_are_sent_and_never_shown() {
     let mut header = None;
     runtime.block_on(async {
         let peer = Peer::start();
-        for backend in backends(&peer) {
+        for backend in all(&peer) {
             answering(&peer, Answer::new(500).with_body("no"), true);
             let refused = backend.pull_image(&image("x"), &options).await;
             let error = refused.expect_err("a refusal");
@@ -367,7 +364,7 @@ fn credentials_are_sent_and_never_shown() {
 #[tokio::test]
 async fn ten_who_ask_at_once_share_one_pull() {
     let peer = Peer::start();
-    for backend in backends(&peer) {
+    for backend in all(&peer) {
         for policy in [PullPolicy::IfMissing, PullPolicy::Always] {
             answering(&peer, streaming(DONE), true);
             let options = EnsureOptions::default().with_policy(policy);
@@ -404,7 +401,7 @@ async fn ten_who_ask_at_once_share_one_pull() {
 #[tokio::test]
 async fn the_next_takes_over_from_one_who_goes_away() {
     let peer = Peer::start();
-    for backend in backends(&peer) {
+    for backend in all(&peer) {
         let held = half_answering(&peer);
         let ask = || {
             let backend = Arc::clone(&backend);
@@ -436,7 +433,7 @@ async fn the_next_takes_over_from_one_who_goes_away() {
 #[tokio::test]
 async fn another_platform_counts_as_missing() {
     let peer = Peer::start();
-    let [backend, ..] = backends(&peer);
+    let [backend, ..] = all(&peer);
     answering(&peer, streaming(DONE), true);
     pull(&*backend).await.expect("a pull");
     for (platform, expected) in [("linux/amd64", 1), ("linux/x86_64", 1), ("linux/arm64", 2)] {
@@ -450,7 +447,7 @@ async fn another_platform_counts_as_missing() {
 #[tokio::test]
 async fn who_waits_for_anothers_pull_keeps_to_its_own_deadline() {
     let peer = Peer::start();
-    for backend in backends(&peer) {
+    for backend in all(&peer) {
         let held = half_answering(&peer);
         let options = EnsureOptions::default().with_policy(PullPolicy::Always);
         let first = tokio::spawn({
@@ -472,7 +469,7 @@ async fn who_waits_for_anothers_pull_keeps_to_its_own_deadline() {
 fn without_a_runtime_a_pull_is_an_iterator() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime for the peer");
     let peer = runtime.block_on(async { Peer::start() });
-    for backend in backends(&peer) {
+    for backend in all(&peer) {
         let backend = Backend::over(backend).expect("a driver");
         let pull = || backend.pull_image(&image("x"), &PullOptions::default());
         answering(&peer, streaming(DONE), true);

@@ -11,10 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catamaran::model::{ContainerRef, KillOptions, LogsOptions, RemoveOptions, WaitOptions};
-use catamaran::{
-    AsyncEngine, BlockingEngine, Config, ConfigBuilder, ContainerBackend, ErrorKind, HybridBackend,
-    TlsConfig,
-};
+use catamaran::{Config, ConfigBuilder, ContainerBackend, ErrorKind, TlsConfig};
 use common::peer::{Answer, Peer};
 use common::tls::{Authority, Issued, TlsPeer};
 use futures::{StreamExt, TryStreamExt};
@@ -27,17 +24,7 @@ type Backend = Arc<dyn ContainerBackend>;
 
 fn backends(config: &ConfigBuilder) -> [(&'static str, Backend); 3] {
     let config = config.clone().build().expect("a configuration");
-    [
-        ("async", Arc::new(AsyncEngine::new(&config).expect("tls"))),
-        (
-            "blocking",
-            Arc::new(BlockingEngine::new(&config).expect("tls")),
-        ),
-        (
-            "hybrid",
-            Arc::new(HybridBackend::new(&config).expect("tls")),
-        ),
-    ]
+    common::backends(&config)
 }
 
 /// Kept connections are looked after that often.

@@ -17,6 +17,7 @@ use catamaran::{
     AsyncEngine, BlockingEngine, Config, ContainerBackend, ContainerBackendExt, Effect, Endpoint,
     Environment, Error, ErrorKind, HybridBackend, TlsConfig, conformance_tests,
 };
+use common::backends;
 use common::dockerd::Dockerd;
 use common::peer::{Answer, Peer};
 use common::tls::{Authority, BOTH_VERSIONS, Issued, TlsPeer};
@@ -60,17 +61,6 @@ fn engines(endpoint: &Endpoint) -> [catamaran::Result<Backend>; 2] {
     [
         AsyncEngine::new(&config).map(|engine| Arc::new(engine) as Backend),
         BlockingEngine::new(&config).map(|engine| Arc::new(engine) as Backend),
-    ]
-}
-
-fn backends(config: &Config) -> [(&'static str, Backend); 3] {
-    [
-        ("async", Arc::new(AsyncEngine::new(config).expect("tls"))),
-        (
-            "blocking",
-            Arc::new(BlockingEngine::new(config).expect("tls")),
-        ),
-        ("hybrid", Arc::new(HybridBackend::new(config).expect("tls"))),
     ]
 }
 

@@ -1,14 +1,14 @@
 //! Logs that are followed to their end, over as many connections as it takes.
 
-use futures::TryStreamExt;
-
 use super::scratch::{
-    Output, assert_refused, read_log, read_to_end, shell, unique_name, until_said, with_running,
+    Output, assert_refused, follow, read_log, read_to_end, shell, unique_name, until_said,
+    with_running,
 };
 use crate::backend::{ContainerBackend, ContainerBackendExt};
 use crate::error::ErrorKind;
 use crate::model::{
-    ContainerRef, ImageRef, KillOptions, LogsOptions, RestartPolicy, Signal, WaitOptions,
+    ContainerRef, ImageRef, KillOptions, LogsOptions, RemoveOptions, RestartPolicy, Signal,
+    WaitOptions,
 };
 
 async fn followed(
@@ -54,11 +54,7 @@ pub async fn followed_from_its_tail(backend: &dyn ContainerBackend, image: &Imag
         "trap 'echo last; exit' USR1; seq 1 9; echo ready; while :; do sleep 60 & wait; done";
     for (tail, before) in [(3u64, "8\n9\nready\n"), (0, "")] {
         with_running(backend, shell(image, line), |id| async move {
-            let mut log = super::scratch::follow(backend, &id).await;
-            let mut seen = Output::default();
-            while !seen.stdout.ends_with("ready\n") {
-                seen.add(&log.try_next().await.expect("a log").expect("it goes on"));
-            }
+            until_said(&mut follow(backend, &id).await, "ready\n").await;
             let options = LogsOptions::default().with_tail(tail);
             let mut log = backend.follow_logs(&id, &options).await.expect("a log");
             let signal = KillOptions::default().with_signal(Signal::USR1);
@@ -112,11 +108,7 @@ pub async fn followed_terminal(backend: &dyn ContainerBackend, image: &ImageRef)
         backend,
         shell(image, line).with_tty(true),
         |id| async move {
-            let mut log = backend
-                .follow_logs(&id, &LogsOptions::default())
-                .await
-                .expect("a log");
-            let all = read_to_end(&mut log).await;
+            let all = followed(backend, &id, &LogsOptions::default()).await;
             let expected = format!("ready\r\n{}\r\nerr\r\nno end", "x".repeat(40_000));
             assert!(all.console == expected, "{} bytes", all.console.len());
             let ended = backend.wait(&id, &WaitOptions::default()).await;
@@ -140,8 +132,8 @@ pub async fn following_nobody_fails(backend: &dyn ContainerBackend, image: &Imag
         let options = LogsOptions::default();
         let mut log = backend.follow_logs(&id, &options).await.expect("a log");
         until_said(&mut log, "ready\n").await;
-        let force = crate::model::RemoveOptions::force();
-        let removed = async { backend.remove(&id, &force).await };
+        let force = RemoveOptions::force();
+        let removed = backend.remove(&id, &force);
         let (rest, removed) = futures::join!(read_to_end(&mut log), removed);
         removed.expect("it is removed");
         assert_eq!(rest, Output::default(), "the end");

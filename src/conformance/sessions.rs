@@ -6,20 +6,10 @@ use tokio::io::AsyncWriteExt;
 use super::scratch::{
     Output, assert_refused, eventually, exec, idle, read_to_end, until_said, with_running,
 };
+use super::workspace::noise;
 use crate::backend::{ContainerBackend, ContainerBackendExt};
 use crate::error::ErrorKind;
 use crate::model::{ExecId, ExecOptions, ExecSession, ImageRef, LogSource, TerminalSize};
-
-/// A megabyte in which every byte occurs.
-fn megabyte() -> Vec<u8> {
-    let mut bytes = vec![0; 1 << 20];
-    let mut state = 1_u32;
-    for byte in &mut bytes {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        *byte = state.to_be_bytes()[0];
-    }
-    bytes
-}
 
 fn size(columns: u16, rows: u16) -> TerminalSize {
     TerminalSize::new(columns, rows).expect("a size")
@@ -41,7 +31,7 @@ async fn start(
 /// Where it isn't so.
 pub async fn exec_stdin_is_exact(backend: &dyn ContainerBackend, image: &ImageRef) {
     with_running(backend, idle(image), |id| async move {
-        let bytes = megabyte();
+        let bytes = noise(1 << 20);
         for length in [0, 1, 100_000, bytes.len()] {
             let cat = ExecOptions::new(["cat"]).with_stdin(bytes[..length].to_vec());
             let ran = backend.exec(&id, &cat).await.expect("exec runs it");
@@ -152,7 +142,7 @@ pub async fn session_talks(backend: &dyn ContainerBackend, image: &ImageRef) {
 /// Where it doesn't.
 pub async fn session_echoes_exactly(backend: &dyn ContainerBackend, image: &ImageRef) {
     with_running(backend, idle(image), |id| async move {
-        let bytes = megabyte();
+        let bytes = noise(1 << 20);
         let session = start(backend, &id, ExecOptions::new(["cat"])).await;
         let mut input = session.input;
         let write = async {

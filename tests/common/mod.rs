@@ -14,11 +14,27 @@ pub mod witness;
 use std::sync::Arc;
 
 use catamaran::model::{ContainerName, ContainerSpec, ImageRef, ImportOptions, ListOptions};
-use catamaran::{BlockingEngine, Config, ContainerBackend};
+use catamaran::{AsyncEngine, BlockingEngine, Config, ContainerBackend, HybridBackend};
 use tokio::sync::OnceCell;
 
 pub fn config() -> Config {
     Config::from_env().expect("a configuration")
+}
+
+/// Both engines and the backend that has both, by name.
+pub fn backends(config: &Config) -> [(&'static str, Arc<dyn ContainerBackend>); 3] {
+    let hybrid = HybridBackend::new(config).expect("both engines");
+    [
+        (
+            "async",
+            Arc::new(AsyncEngine::new(config).expect("an engine")),
+        ),
+        (
+            "blocking",
+            Arc::new(BlockingEngine::new(config).expect("an engine")),
+        ),
+        ("hybrid", Arc::new(hybrid)),
+    ]
 }
 
 /// The engine as somebody else sees it: connections of its own.

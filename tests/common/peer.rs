@@ -19,6 +19,15 @@ use tokio::net::UnixListener;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+/// What an engine calls output whose pieces have Docker's header.
+pub const MULTIPLEXED: &str = "application/vnd.docker.multiplexed-stream";
+
+/// A piece of output with Docker's header.
+pub fn frame(stream: u8, text: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(text.len()).expect("short").to_be_bytes();
+    [&[stream, 0, 0, 0], &length, text].concat()
+}
+
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub struct Recorded {

@@ -9,12 +9,12 @@ use catamaran::{ContainerBackend, ContainerBackendExt, Error};
 use futures::StreamExt;
 use serde_json::json;
 
+use crate::common::peer::{MULTIPLEXED, frame};
 use crate::engine::{Answer, Engine, nanoseconds, parameter};
 use crate::{backends, hasty};
 
 pub const SECOND: u64 = 1_000_000_000;
 pub const START: u64 = 1_700_000_000 * SECOND;
-const MULTIPLEXED: &str = "application/vnd.docker.multiplexed-stream";
 const RAW: &str = "application/vnd.docker.raw-stream";
 
 /// What one write to the log has made of it: the stream, when, and what.
@@ -82,8 +82,7 @@ impl Container {
             if self.tty {
                 return line.into_bytes();
             }
-            let length = u32::try_from(line.len()).expect("short").to_be_bytes();
-            [&[*stream, 0, 0, 0], &length[..], line.as_bytes()].concat()
+            frame(*stream, line.as_bytes())
         };
         records[from..].iter().flat_map(of).collect()
     }

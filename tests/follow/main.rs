@@ -14,9 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catamaran::model::ReconnectOptions;
-use catamaran::{
-    ApiVersion, AsyncEngine, BlockingEngine, Config, ContainerBackend, Endpoint, HybridBackend,
-};
+use catamaran::{ApiVersion, Config, ContainerBackend, Endpoint};
 
 /// Both engines and their hybrid. The version is pinned, so that nothing is sent but what is asked.
 fn backends(endpoint: &Endpoint) -> [(&'static str, Arc<dyn ContainerBackend>); 3] {
@@ -25,17 +23,7 @@ fn backends(endpoint: &Endpoint) -> [(&'static str, Arc<dyn ContainerBackend>); 
         .api_version(ApiVersion::OLDEST)
         .build()
         .expect("a configuration");
-    [
-        ("async", Arc::new(AsyncEngine::new(&config).expect("one"))),
-        (
-            "blocking",
-            Arc::new(BlockingEngine::new(&config).expect("one")),
-        ),
-        (
-            "hybrid",
-            Arc::new(HybridBackend::new(&config).expect("both")),
-        ),
-    ]
+    common::backends(&config)
 }
 
 /// Anew at once.

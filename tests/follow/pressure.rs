@@ -8,6 +8,7 @@ use futures::TryStreamExt;
 use tokio::sync::watch;
 
 use crate::backends;
+use crate::common::peer::frame;
 use crate::engine::{Answer, Engine};
 use crate::logs::{Container, container};
 
@@ -45,11 +46,9 @@ async fn an_endless_log_waits_for_its_reader() {
             &[b'x'; 16 << 10],
         ]
         .concat();
-        let length = u32::try_from(text.len()).expect("short").to_be_bytes();
-        let frame = [&[1, 0, 0, 0], &length[..], &text].concat();
         let scripted = Container { records: &[], tty };
         let engine = Engine::start();
-        let body = if tty { text } else { frame };
+        let body = if tty { text } else { frame(1, &text) };
         let endless = Answer::endless(scripted.content_type(), &body);
         engine.follow(move |target| match target.contains("/logs") {
             true => endless.clone(),

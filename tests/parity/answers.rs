@@ -5,9 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::common::peer::{Answer, Program, Recorded};
-
-pub const MULTIPLEXED: &str = "application/vnd.docker.multiplexed-stream";
+use crate::common::peer::{Answer, MULTIPLEXED, Program, Recorded, frame};
 
 /// A sound answer's body.
 pub enum Body {
@@ -17,12 +15,6 @@ pub enum Body {
     Output,
     /// What is told of a path, and its archive where that is asked for.
     Path(Value),
-}
-
-/// A piece of output with Docker's header.
-pub fn frame(stream: u8, text: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(text.len()).expect("short").to_be_bytes();
-    [&[stream, 0, 0, 0], &length, text].concat()
 }
 
 /// A sound answer to the request.

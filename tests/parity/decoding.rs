@@ -12,10 +12,11 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::json;
 
-use crate::answers::{self, Body, MULTIPLEXED, frame};
+use crate::answers::{self, Body};
 use crate::calls::{self, Call, Reply};
 use crate::changes::{self, Change};
 use crate::common::peer::{Answer, Recorded, Script};
+use crate::common::peer::{MULTIPLEXED, frame};
 use crate::{Fixture, any_call, cases, plainly};
 
 fn fixture() -> Fixture {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::common::mirror::ID;
 use crate::common::peer::Peer;
-use crate::{MIB, backends, loaded, making, refused};
+use crate::{MIB, all, loaded, making, refused};
 
 /// By the place in the engine's answer that shows it, the field of the spec.
 const SHOWN: &[(&str, &str)] = &[
@@ -57,7 +57,7 @@ const NOT_COMPARED: &[&str] = &["Image", "ExposedPorts", "HostConfig", "Entrypoi
 #[tokio::test]
 async fn what_is_not_shown_fails_by_its_name() {
     let peer = Peer::start();
-    let backends = backends(peer.endpoint());
+    let backends = all(peer.endpoint());
     for (pointer, field) in SHOWN {
         for backend in &backends {
             peer.follow(making(pointer, Value::Null, |_| None));
@@ -172,7 +172,7 @@ async fn what_differs_fails_with_both_values() {
         ),
     ];
     let peer = Peer::start();
-    let backends = backends(peer.endpoint());
+    let backends = all(peer.endpoint());
     for (pointer, value, said) in changes {
         for backend in &backends {
             peer.follow(making(pointer, value.clone(), |_| None));
@@ -277,7 +277,7 @@ async fn what_nobody_asked_for_fails_where_it_gives_more() {
         ("/Mounts", bind, "mounts"),
     ];
     let peer = Peer::start();
-    let backends = backends(peer.endpoint());
+    let backends = all(peer.endpoint());
     for (pointer, value, field) in granted {
         for backend in &backends {
             peer.follow(making(pointer, value.clone(), |_| None));
@@ -334,7 +334,7 @@ async fn engines_have_words_of_their_own() {
         "no-new-privileges:true"
     ]);
     let peer = Peer::start();
-    let backends = backends(peer.endpoint());
+    let backends = all(peer.endpoint());
     for (pointer, value) in [
         ("/HostConfig/CapDrop", json!(["all"])),
         ("/HostConfig/CapDrop", json!(["CAP_ALL"])),

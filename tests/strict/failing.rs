@@ -10,12 +10,12 @@ use crate::common::mirror::ID;
 use crate::common::peer::{Answer, Peer};
 use crate::common::proxy::{Fault, Proxy};
 use crate::common::{exists, shell, unique, witness};
-use crate::{as_asked, backends, loaded, making, methods, refused};
+use crate::{all, as_asked, loaded, making, methods, refused};
 
 #[tokio::test]
 async fn what_cannot_be_looked_at_goes_too() {
     let peer = Peer::start();
-    let backends = backends(peer.endpoint());
+    let backends = all(peer.endpoint());
     let details = r#"{"Id":"c0ffee""#;
     for (look, kind) in [
         (Answer::new(500), ErrorKind::Engine),
@@ -47,7 +47,7 @@ async fn what_cannot_be_looked_at_goes_too() {
 #[tokio::test]
 async fn what_cannot_be_removed_is_named() {
     let peer = Peer::start();
-    let backends = backends(peer.endpoint());
+    let backends = all(peer.endpoint());
     for (status, effect) in [
         (500, Effect::Unknown),
         (409, Effect::Unknown),
@@ -75,7 +75,7 @@ async fn what_cannot_be_removed_is_named() {
 #[tokio::test]
 async fn a_run_and_a_scope_are_strict_by_their_spec() {
     let peer = Peer::start();
-    for backend in backends(peer.endpoint()) {
+    for backend in all(peer.endpoint()) {
         let spec = loaded().with_restart_policy(RestartPolicy::No);
         peer.follow(making("/HostConfig/Memory", json!(0), |_| None));
         let error = backend.scoped(&spec).await.expect_err("it is weaker");
@@ -101,7 +101,7 @@ async fn a_look_that_breaks_leaves_nothing_on_a_real_engine() {
                 Fault::None
             }
         });
-        for (index, backend) in backends(proxy.endpoint()).into_iter().enumerate() {
+        for (index, backend) in all(proxy.endpoint()).into_iter().enumerate() {
             let name = unique(&format!("strict-{kind:?}-{index}").to_lowercase());
             let spec = shell(&name, "true").await.with_strict(true);
             let hurried = CallContext::new().with_timeout(Duration::from_secs(6));
@@ -125,7 +125,7 @@ async fn what_stays_on_a_real_engine_is_named() {
         Some("GET") => Fault::Cut(40),
         _ => Fault::None,
     });
-    for (index, backend) in backends(proxy.endpoint()).into_iter().enumerate() {
+    for (index, backend) in all(proxy.endpoint()).into_iter().enumerate() {
         let name = unique(&format!("strict-stays-{index}"));
         let spec = shell(&name, "true").await.with_strict(true);
         let hurried = CallContext::new().with_timeout(Duration::from_secs(3));

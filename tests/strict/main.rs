@@ -15,10 +15,8 @@ use catamaran::model::{
     Mount, PortMapping, Resources, RestartPolicy, SeccompProfile, Signal, Tmpfs, Ulimit,
     VolumeName,
 };
-use catamaran::{
-    ApiVersion, AsyncEngine, BlockingEngine, Config, ContainerBackend, Endpoint, Error,
-    HybridBackend, Operation,
-};
+use catamaran::{ApiVersion, Config, ContainerBackend, Endpoint, Error, Operation};
+use common::backends;
 use common::mirror::{ID, mirror};
 use common::peer::{Answer, Peer, Recorded, Script};
 use serde_json::{Value, json};
@@ -114,18 +112,14 @@ fn as_asked(answer: impl Fn(&Recorded) -> Option<Answer> + Send + Sync + 'static
 }
 
 /// Both engines, and the hybrid that would ask the second one where the first one's path fails.
-fn backends(endpoint: Endpoint) -> [Arc<dyn ContainerBackend>; 3] {
+fn all(endpoint: Endpoint) -> [Arc<dyn ContainerBackend>; 3] {
     let config = Config::builder()
         .endpoint(endpoint)
         .api_version(ApiVersion::new(1, 41))
         .operation_timeout(Duration::from_secs(20))
         .build()
         .expect("a configuration");
-    [
-        Arc::new(AsyncEngine::new(&config).expect("an engine")),
-        Arc::new(BlockingEngine::new(&config).expect("an engine")),
-        Arc::new(HybridBackend::new(&config).expect("a backend")),
-    ]
+    backends(&config).map(|(_, backend)| backend)
 }
 
 fn methods(peer: &Peer) -> Vec<String> {
@@ -155,7 +149,7 @@ async fn refused(peer: &Peer, backend: &dyn ContainerBackend, spec: &ContainerSp
 #[tokio::test]
 async fn what_is_as_asked_is_looked_at_and_stays() {
     let peer = Peer::start();
-    for backend in backends(peer.endpoint()) {
+    for backend in all(peer.endpoint()) {
         peer.follow(as_asked(|_| None));
         let created = backend.create(&loaded()).await.expect("a container");
         assert_eq!(created.warnings, ["it is an old kernel"]);
