@@ -293,6 +293,11 @@ impl Backend {
         }
     }
 
+    fn items<S>(&self, opening: impl Future<Output = Result<S>>) -> Result<Items<S>> {
+        let stream = self.driver.block_on(opening)??;
+        Ok(Items::new(stream, &self.driver))
+    }
+
     /// Reads a container's output, once or as it comes: an iterator whose `next` blocks.
     ///
     /// # Errors
@@ -309,10 +314,7 @@ impl Backend {
     /// # }
     /// ```
     pub fn logs(&self, container: &ContainerRef, options: &LogsOptions) -> Result<Logs> {
-        let stream = self
-            .driver
-            .block_on(self.inner.logs(container, options))??;
-        Ok(Logs(Items::new(stream, &self.driver)))
+        self.items(self.inner.logs(container, options)).map(Logs)
     }
 
     /// Starts a command in a running container, to be written to and read while it runs. Input and output
@@ -376,8 +378,7 @@ impl Backend {
     /// # }
     /// ```
     pub fn stats_stream(&self, container: &ContainerRef) -> Result<Stats> {
-        let stream = self.driver.block_on(self.inner.stats_stream(container))??;
-        Ok(Stats(Items::new(stream, &self.driver)))
+        self.items(self.inner.stats_stream(container)).map(Stats)
     }
 
     /// Measures what a container uses between one sample and the next. Nothing is sent yet.
@@ -411,10 +412,8 @@ impl Backend {
         options: &LogsOptions,
         reconnect: &ReconnectOptions,
     ) -> Result<Logs> {
-        let stream = self
-            .driver
-            .block_on(self.inner.follow_logs_with(container, options, reconnect))??;
-        Ok(Logs(Items::new(stream, &self.driver)))
+        self.items(self.inner.follow_logs_with(container, options, reconnect))
+            .map(Logs)
     }
 
     /// Tells what happens at the engine, over one connection: an iterator whose `next` blocks.
@@ -433,8 +432,7 @@ impl Backend {
     /// # }
     /// ```
     pub fn events(&self, options: &EventsOptions) -> Result<Events> {
-        let stream = self.driver.block_on(self.inner.events(options))??;
-        Ok(Events(Items::new(stream, &self.driver)))
+        self.items(self.inner.events(options)).map(Events)
     }
 
     /// Watches what happens at the engine, over as many connections as it takes: an iterator whose `next`
@@ -460,10 +458,8 @@ impl Backend {
         options: &EventsOptions,
         reconnect: &ReconnectOptions,
     ) -> Result<Watch> {
-        let stream = self
-            .driver
-            .block_on(self.inner.watch_events_with(options, reconnect))??;
-        Ok(Watch(Items::new(stream, &self.driver)))
+        self.items(self.inner.watch_events_with(options, reconnect))
+            .map(Watch)
     }
 
     /// Pulls an image: an iterator over its progress whose `next` blocks.
@@ -482,11 +478,9 @@ impl Backend {
     /// # }
     /// ```
     pub fn pull_image(&self, image: &ImageRef, options: &PullOptions) -> Result<Pull> {
-        let stream = self
-            .driver
-            .block_on(self.inner.pull_image(image, options))??;
-        Ok(Pull(Items::new(stream, &self.driver)))
+        self.items(self.inner.pull_image(image, options)).map(Pull)
     }
+
     /// Packs a file or directory of a container into a tar archive, the engine's own way: an iterator over its
     /// pieces whose `next` blocks, and a reader.
     ///

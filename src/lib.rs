@@ -9,6 +9,8 @@
 //! | have one engine alone | [`AsyncEngine`] or [`BlockingEngine`] |
 //! | run a container once, or keep one for a scope | [`ContainerBackendExt`] |
 //! | talk to a program while it runs | [`ContainerBackend::start_exec`], [`ContainerBackend::attach`] |
+//! | move files in and out | [`ContainerBackendExt::copy_in`], [`ContainerBackendExt::copy_out`] and their kin |
+//! | follow logs and events over lost connections | [`ContainerBackendExt::follow_logs`], [`ContainerBackendExt::watch_events`] |
 //! | give calls a deadline | [`CallContext`] |
 //! | do without an async runtime | [`blocking`] |
 //! | know what to connect to, and whom to trust there | [`Config`], [`TlsConfig`] |

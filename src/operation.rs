@@ -269,8 +269,8 @@ impl Operation {
         )
     }
 
-    /// Whether its answer goes on after the call, whose time covers the beginning alone.
-    pub(crate) const fn is_stream(self) -> bool {
+    /// Whether the first attempt to begin it has all of the call's time, though it may be repeated.
+    pub(crate) const fn has_all_the_time(self) -> bool {
         matches!(self, Self::Logs | Self::Events)
     }
 

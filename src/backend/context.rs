@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::deadline::Deadline;
+
 /// What goes along with calls and isn't part of what is asked: how long they may take. Given once with
 /// [`ContainerBackend::with_context`](super::ContainerBackend::with_context), it holds for every call
 /// through that handle.
@@ -22,7 +24,9 @@ use tokio::time::Instant;
 #[derive(Debug, Clone, Default)]
 pub struct CallContext {
     /// How long each call may take, from its first poll to its answer's last byte; `None` is the
-    /// configured `operation_timeout` (with its own time on top for `stop`, `restart` and an `exec` with a timeout, and none for `wait`, a pull, events and a followed log).
+    /// configured `operation_timeout`, with its own time on top for `stop`, `restart` and an `exec` with a timeout, and
+    /// none for `wait`, a pull and an archive that is put. Of what is read or talked to after the call (a followed
+    /// log, events, samples, an archive, a session) it covers the beginning.
     pub timeout: Option<Duration>,
     /// When all calls must be done; the earlier of the two holds.
     pub deadline: Option<Instant>,
@@ -58,6 +62,11 @@ impl CallContext {
     pub fn with_attempt_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.attempt_timeout = timeout.into();
         self
+    }
+
+    /// The caller's own time, from now; none where the caller set none.
+    pub(crate) fn own_deadline(&self) -> Deadline {
+        Deadline::new(self.timeout, self.deadline)
     }
 
     /// This context over an older one: what isn't set here stays, and a deadline can only come nearer.

@@ -2,7 +2,6 @@
 
 use super::flight::{Flight, Flights};
 use super::{BackendId, CallContext, ContainerBackend};
-use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{EnsureOptions, ImageDetails, ImageRef, PullOptions, PullPolicy};
 use crate::operation::Operation;
@@ -32,8 +31,7 @@ pub(super) async fn ensure<B: ContainerBackend + ?Sized>(
     if !image.is_id() {
         pull.validate(image).map_err(named)?;
     }
-    let context = backend.context();
-    let deadline = Deadline::new(context.timeout, context.deadline);
+    let deadline = backend.context().own_deadline();
     // One time for all its calls; without the caller's own, each has its usual one.
     let within = CallContext::new().with_deadline(deadline.moment());
     let backend_id = backend.identity();

@@ -12,6 +12,14 @@ use crate::quote::quote;
 /// How the processes of an exec are ended from within the container.
 const SCRIPT: &str = include_str!("end_exec.sh");
 
+/// A shell script with an argument. The shell is called by its path: what a program has put into the search path
+/// isn't run.
+pub(super) fn script(text: &str, argument: &str, user: Option<String>) -> ExecOptions {
+    let mut options = ExecOptions::new(["/bin/sh", "-c", text, "sh", argument]);
+    options.user = user;
+    options.with_working_dir("/")
+}
+
 /// Asks for the exit code until there is one.
 pub(crate) async fn exit_code<F>(look: impl Fn() -> F) -> Result<i64>
 where
@@ -33,12 +41,7 @@ pub(super) async fn end<B: ContainerBackend + ?Sized>(
     container: &ContainerRef,
     tag: &ExecTag,
 ) -> Result<bool> {
-    // By its path: what a program has put into the search path isn't run.
-    let variable = tag.variable();
-    let mut script = ExecOptions::new(["/bin/sh", "-c", SCRIPT, "sh", &variable])
-        .with_working_dir("/")
-        .with_max_output(1024usize);
-    script.user.clone_from(&tag.user);
+    let script = script(SCRIPT, &tag.variable(), tag.user.clone()).with_max_output(1024usize);
     let ran = backend.exec(container, &script).await?;
     let said = String::from_utf8_lossy(&ran.stdout);
     match said.trim() {

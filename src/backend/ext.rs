@@ -182,8 +182,7 @@ pub trait ContainerBackendExt: ContainerBackend {
     /// # }
     /// ```
     async fn wait_exec(&self, exec: &ExecId) -> Result<i64> {
-        let context = self.context();
-        let deadline = Deadline::new(context.timeout, context.deadline);
+        let deadline = self.context().own_deadline();
         let hurried = self.with_context(CallContext::new().with_deadline(deadline.moment()));
         let waited = deadline.bound(exit_code(|| hurried.inspect_exec(exec)));
         waited.await.and_then(|waited| waited).map_err(|error| {
@@ -250,14 +249,16 @@ pub trait ContainerBackendExt: ContainerBackend {
     /// container was removed after its log had ended; and at [`until`](LogsOptions::until). It keeps to the
     /// container that is there at the beginning: another one of the same name is another one.
     ///
-    /// Nothing is read ahead: a caller that doesn't read holds the engine up, and memory is bounded by a frame
-    /// (16 MiB at most; engines send 32 KiB) and what the connection buffers. Each outage is logged as a warning.
+    /// A caller that doesn't read holds the engine up: memory is bounded by a frame (16 MiB at most; engines send
+    /// 32 KiB) and what the connection buffers. Each outage is logged as a warning.
     ///
     /// What can't be told apart: within the log of a terminal, which has no frames, what a program wrote
-    /// last without a line end is followed by the next run's first timestamp, where both are read at once; and where Podman
-    /// has split a long line, it stamps each part. Those timestamps are given as text. Where a tail begins
-    /// within the parts of one line, and the connection breaks there, parts of that line may come twice. And what
-    /// an engine writes whose clock is set back, before that has caught up with where a connection or a tail began, is lost.
+    /// last without a line end is followed by the next run's first timestamp, where both are read at once; and
+    /// where Podman has split a long line, it stamps each part. Those timestamps are given as text. Where a tail
+    /// begins within the parts of one line, and the connection breaks there, parts of that line may come twice;
+    /// where a tail ends with a line of one stream, lines of the other may come that were written before it and
+    /// stamped later. And what an engine writes whose clock is set back, before that has caught up with where a
+    /// connection or a tail began, is lost.
     ///
     /// # Errors
     /// At first as [`inspect`](ContainerBackend::inspect) and [`logs`](ContainerBackend::logs): an engine that can't be

@@ -70,8 +70,8 @@ pub use meter::UsageMeter;
 /// # Errors
 ///
 /// Each method fails with [`Error`](crate::Error) of kind `Connect`, `Transport`, `Timeout`, `Decode`,
-/// `TooLarge` (the path or the answer failed), `Saturated` (its turn didn't come in time), `Denied`, `Engine` (the engine refused or failed), and
-/// with the kinds that its own section names.
+/// `TooLarge` (the path or the answer failed), `Saturated` (its turn didn't come in time), `Denied`, `Engine`
+/// (the engine refused or failed), and with the kinds that its own section names.
 ///
 /// # Examples
 ///
@@ -410,8 +410,9 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// to its last byte, and the beginning of one that is followed.
     ///
     /// # Errors
-    /// `NotFound`; the stream yields an error of kind `Decode` or `TooLarge` where its framing is
-    /// broken, and ends after any error.
+    /// `NotFound`; the stream yields `Decode` or `TooLarge` where its framing is broken, `Transport` where the
+    /// connection is, `Engine` where the engine says that it can't read on, and `Timeout` where a log that is read
+    /// once isn't read in time. It ends after any error.
     ///
     /// # Cancel safety
     /// Safe: dropping the future or the stream ends the reading.
@@ -486,8 +487,8 @@ pub trait ContainerBackend: Send + Sync + 'static {
     ///
     /// # Errors
     /// `NotFound` where the container or the directory isn't there; `Engine` where it is no directory, or is
-    /// read-only, or the archive is none or has a link that leads upwards out of the directory (Docker 20.10; `Refused` or `Denied` elsewhere). An archive that
-    /// breaks off is `Transport`.
+    /// read-only, or the archive is none or has a link that leads upwards out of the directory (Docker 20.10;
+    /// `Refused` or `Denied` elsewhere). An archive that breaks off is `Transport`.
     ///
     /// # Cancel safety
     /// Dropped before the answer, a part of the archive may have been unpacked. Putting it again is safe.

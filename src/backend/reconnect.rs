@@ -1,6 +1,6 @@
 //! Whether and when what was lost is tried again.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Instant;
@@ -10,12 +10,21 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::ReconnectOptions;
 use crate::operation::Operation;
 
+/// How much of what was told is asked for again, so that what is out of order by a moment isn't lost.
+pub(super) const OVERLAP: Duration = Duration::from_secs(1);
+
+/// The moment after a time.
+pub(super) fn after(time: SystemTime) -> Option<SystemTime> {
+    time.checked_add(Duration::from_nanos(1))
+}
+
 /// The pace of one stream's connections. It is made when the first one is there.
 pub(super) struct Reconnect {
     operation: Operation,
     options: ReconnectOptions,
     deadline: Option<Instant>,
-    pauses: ExponentialBackoff,
+    /// Those to come; `None` where they begin anew.
+    pauses: Option<ExponentialBackoff>,
     connected: Instant,
     /// Since when the engine is out of reach.
     outage: Option<Instant>,
@@ -31,7 +40,7 @@ impl Reconnect {
             operation,
             options: options.clone(),
             deadline: context.deadline,
-            pauses: pauses(options),
+            pauses: None,
             connected: Instant::now(),
             outage: None,
         }
@@ -49,7 +58,7 @@ impl Reconnect {
     /// Notes that a connection was of use, after which the pauses begin anew. One that ends at once does
     /// nobody any good.
     pub(super) fn progressed(&mut self) {
-        self.pauses = pauses(&self.options);
+        self.pauses = None;
     }
 
     /// Waits after a failure for the next attempt; gives the error back where there is to be none.
@@ -115,7 +124,8 @@ impl Reconnect {
     }
 
     fn next(&mut self) -> Duration {
-        self.pauses.next().unwrap_or(self.options.longest_pause)
+        let pauses = self.pauses.get_or_insert_with(|| pauses(&self.options));
+        pauses.next().unwrap_or(self.options.longest_pause)
     }
 }
 

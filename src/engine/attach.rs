@@ -16,24 +16,18 @@ impl<C: Carrier> Engine<C> {
         container: &ContainerRef,
         options: &AttachOptions,
     ) -> Result<Attached> {
-        let deadline = self.deadline(Duration::ZERO);
         let call = wire::attach(container, options)?;
-        let envelope = self.envelope(deadline).await?;
+        let envelope = self.envelope(self.deadline(Duration::ZERO)).await?;
         // Asked first: an attachment that is given up again may end the program's input.
         let inspected = self.ask(wire::inspect(container), envelope).await?;
         let streams = wire::streams_of(&inspected.body)?;
-        let shutdown = if streams.stdin_once && !streams.tty {
-            Shutdown::EndsInput
-        } else {
-            Shutdown::IsKept
-        };
-        let taken = deadline.bound(self.take_over(call, shutdown, envelope));
-        let (mut input, output) = taken.await??;
+        let taken = self.take_over(call, Shutdown::of(&streams), envelope);
+        let (mut input, output) = taken.await?;
         if !options.stdin {
             input = Input::closed();
         }
-        let chunks = LogStream::new(wire::log_chunks(output, streams.framing()));
-        let output = self.named(chunks, Operation::Attach, container);
-        Ok(Attached::new(input, output))
+        let chunks = wire::log_chunks(output, streams.framing());
+        let output = self.named(chunks, Operation::Attach, container.clone());
+        Ok(Attached::new(input, LogStream::new(output)))
     }
 }

@@ -1,9 +1,5 @@
 //! Events: one connection, its beginning within the deadline.
 
-use std::time::Duration;
-
-use futures::StreamExt;
-
 use super::Engine;
 use super::carrier::Carrier;
 use super::wire;
@@ -13,13 +9,8 @@ use crate::operation::Operation;
 
 impl<C: Carrier> Engine<C> {
     pub(super) async fn read_events(&self, options: &EventsOptions) -> Result<EventStream> {
-        let call = wire::events(options)?;
-        let deadline = self.deadline(Duration::ZERO);
-        let envelope = self.envelope(deadline).await?;
-        let opened = deadline.bound(self.open(call, envelope)).await??;
-        let engine = self.clone();
-        let events = wire::told_events(opened.body)
-            .map(move |event| engine.name(event, Operation::Events, ""));
-        Ok(EventStream::new(events))
+        let (opened, _) = self.open_stream(wire::events(options)?).await?;
+        let events = wire::told_events(opened.body);
+        Ok(EventStream::new(self.named(events, Operation::Events, "")))
     }
 }

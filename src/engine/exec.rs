@@ -5,13 +5,12 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use futures::StreamExt;
 use tokio::io::AsyncWriteExt;
 
 use super::Engine;
 use super::carrier::{Carrier, Envelope};
 use super::takeover::Shutdown;
-use super::wire::{self, Framing};
+use super::wire::{self, Streams};
 use crate::backend::{CallContext, ContainerBackend, ContainerBackendExt, exit_code};
 use crate::endpoint::ApiVersion;
 use crate::error::{Effect, Error, ErrorKind, Result};
@@ -69,8 +68,8 @@ impl<C: Carrier> Engine<C> {
         let envelope = self.envelope(self.deadline(Duration::ZERO)).await?;
         let exec = wire::exec_id(&self.ask(call, envelope).await?.body)?;
         let (input, chunks) = self.begin(&exec, options, true, envelope).await?;
-        let output = self.named(chunks, Operation::StartExec, container);
-        Ok(ExecSession::new(exec, tag, input, output))
+        let output = self.named(chunks, Operation::StartExec, container.clone());
+        Ok(ExecSession::new(exec, tag, input, LogStream::new(output)))
     }
 
     /// Starts what was registered.
@@ -82,21 +81,20 @@ impl<C: Carrier> Engine<C> {
         envelope: Envelope,
     ) -> Result<(Input, LogStream)> {
         let call = wire::exec_start(exec, options)?;
-        let deadline = envelope.deadline;
-        let (framing, shutdown) = if options.tty {
-            (Framing::Raw, Shutdown::IsKept)
-        } else {
-            (Framing::Multiplexed, Shutdown::EndsInput)
+        let streams = Streams {
+            tty: options.tty,
+            stdin_once: true,
         };
         let (input, output) = if stdin {
-            let taken = deadline.bound(self.take_over(call, shutdown, envelope));
-            taken.await??
+            let shutdown = Shutdown::of(&streams);
+            self.take_over(call, shutdown, envelope).await?
         } else {
-            let opened = deadline.bound(self.open(call, envelope)).await??;
-            (Input::closed(), opened.body)
+            (Input::closed(), self.open(call, envelope).await?.body)
         };
-        self.size(exec, options, envelope).await?;
-        let chunks = wire::log_chunks(output, framing);
+        // The command has begun: whatever a failure from here on says of its own call, asking anew would run it twice.
+        let sized = self.size(exec, options, envelope).await;
+        sized.map_err(|error| error.with_effect(Effect::Unknown))?;
+        let chunks = wire::log_chunks(output, streams.framing());
         Ok((input, LogStream::new(chunks)))
     }
 
@@ -115,7 +113,7 @@ impl<C: Carrier> Engine<C> {
         // One that has ended already has no use for it.
         match wire::exec_details(&self.ask(wire::exec_inspect(exec), envelope).await?.body) {
             Ok(details) if !details.running => Ok(()),
-            _ => Err(error.with_effect(Effect::Unknown)),
+            _ => Err(error),
         }
     }
 
@@ -187,17 +185,6 @@ impl<C: Carrier> Engine<C> {
             Some(cause) => error.with_source(cause),
             None => error,
         })
-    }
-
-    /// Puts into the errors of a stream what it is about.
-    pub(super) fn named(
-        &self,
-        chunks: LogStream,
-        operation: Operation,
-        container: &ContainerRef,
-    ) -> LogStream {
-        let (engine, container) = (self.clone(), container.clone());
-        LogStream::new(chunks.map(move |chunk| engine.name(chunk, operation, &container)))
     }
 }
 

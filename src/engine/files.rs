@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
-
 use super::Engine;
 use super::carrier::Carrier;
 use super::wire;
-use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::model::{
     ArchiveStream, ContainerPath, ContainerRef, PathStat, PutArchiveOptions, TarArchive,
@@ -32,16 +29,11 @@ impl<C: Carrier> Engine<C> {
         container: &ContainerRef,
         path: &ContainerPath,
     ) -> Result<ArchiveStream> {
-        let call = wire::get_archive(container, path);
-        let own = Deadline::new(self.context.timeout, self.context.deadline);
-        let deadline = self.deadline(Duration::ZERO);
-        let envelope = self.envelope(deadline).await?;
-        let opened = deadline.bound(self.open(call, envelope)).await??;
+        let own = self.context.own_deadline();
+        let (opened, _) = self.open_stream(wire::get_archive(container, path)).await?;
         let stat = wire::path_stat(&opened.head).ok();
-        let (engine, container) = (self.clone(), container.clone());
-        let pieces = own
-            .until(opened.body)
-            .map(move |piece| engine.name(piece, Operation::GetArchive, &container));
+        let pieces = own.until(opened.body);
+        let pieces = self.named(pieces, Operation::GetArchive, container.clone());
         Ok(ArchiveStream::new(stat, pieces))
     }
 

@@ -1,15 +1,10 @@
 //! Logs: their framing, and their deadline where they aren't followed.
 
-use std::time::Duration;
-
-use futures::{Stream, StreamExt};
-
 use super::Engine;
 use super::carrier::{Carrier, Envelope};
 use super::wire::{self, Framing};
-use crate::deadline::Deadline;
 use crate::error::Result;
-use crate::model::{ContainerRef, LogChunk, LogStream, LogsOptions};
+use crate::model::{ContainerRef, LogStream, LogsOptions};
 use crate::operation::Operation;
 
 impl<C: Carrier> Engine<C> {
@@ -32,33 +27,16 @@ impl<C: Carrier> Engine<C> {
         container: &ContainerRef,
         options: &LogsOptions,
     ) -> Result<LogStream> {
-        let deadline = self.deadline(Duration::ZERO);
-        let call = wire::logs(container, options)?;
-        let envelope = self.envelope(deadline).await?;
-        let opened = deadline.bound(self.open(call, envelope)).await??;
+        let (opened, envelope) = self.open_stream(wire::logs(container, options)?).await?;
         let framing = self
             .framing(container, opened.head.header("content-type"), envelope)
             .await?;
         let chunks = wire::log_chunks(opened.body, framing);
+        let (operation, subject) = (Operation::Logs, container.clone());
         Ok(if options.follow {
-            LogStream::new(chunks)
+            LogStream::new(self.named(chunks, operation, subject))
         } else {
-            LogStream::new(until(deadline, chunks))
+            LogStream::new(self.named(envelope.deadline.until(chunks), operation, subject))
         })
     }
-}
-
-/// The stream until the deadline.
-fn until(
-    deadline: Deadline,
-    chunks: impl Stream<Item = Result<LogChunk>> + Send + 'static,
-) -> impl Stream<Item = Result<LogChunk>> + Send + 'static {
-    let chunks = chunks.boxed();
-    futures::stream::unfold(Some(chunks), move |chunks| async move {
-        let mut chunks = chunks?;
-        match deadline.bound(chunks.next()).await {
-            Ok(chunk) => chunk.map(|chunk| (chunk, Some(chunks))),
-            Err(timeout) => Some((Err(timeout.with_operation(Operation::Logs)), None)),
-        }
-    })
 }

@@ -211,7 +211,7 @@ impl<C: Carrier> Engine<C> {
     /// As [`envelope`](Self::envelope), for a call that takes as long as it takes: within the caller's own
     /// time, if any. Learning the version is no waiting, and has the usual one.
     async fn open_ended(&self) -> Result<Envelope> {
-        let deadline = Deadline::new(self.context.timeout, self.context.deadline);
+        let deadline = self.context.own_deadline();
         let envelope = self.envelope(self.deadline(Duration::ZERO)).await?;
         Ok(Envelope {
             deadline,
@@ -258,9 +258,8 @@ impl<C: Carrier> Engine<C> {
         &self,
         container: &ContainerRef,
         command: Command,
-        extra: Duration,
+        envelope: Envelope,
     ) -> Result<Status> {
-        let envelope = self.envelope(self.deadline(extra)).await?;
         let (permit, envelope) = self.turn(envelope).await?;
         self.shared
             .carrier
@@ -268,7 +267,18 @@ impl<C: Carrier> Engine<C> {
             .await
     }
 
-    /// Opens a stream; a refusal is read and becomes an error.
+    /// Begins a stream within the call's time, and within that of an attempt. What goes on after has neither,
+    /// but for the envelope's deadline where the caller holds it to that.
+    async fn open_stream(&self, call: Call) -> Result<(OpenAnswer, Envelope)> {
+        let envelope = self.envelope(self.deadline(Duration::ZERO)).await?;
+        let attempt = Envelope {
+            deadline: envelope.deadline.within(self.context.attempt_timeout),
+            ..envelope
+        };
+        Ok((self.open(call, attempt).await?, envelope))
+    }
+
+    /// Opens a stream, its head within the deadline; a refusal is read and becomes an error.
     async fn open(&self, call: Call, envelope: Envelope) -> Result<OpenAnswer> {
         let opened = self.shared.carrier.open(call, envelope).await?;
         if opened.head.is_success() {

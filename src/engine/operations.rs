@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::{Stream, StreamExt};
 
 use super::Engine;
 use super::carrier::{Carrier, Envelope, Status};
@@ -51,6 +52,17 @@ impl<C: Carrier> Engine<C> {
         })
     }
 
+    /// Puts into the errors of a stream what it is about.
+    pub(super) fn named<T: 'static>(
+        &self,
+        stream: impl Stream<Item = Result<T>> + Send + 'static,
+        operation: Operation,
+        subject: impl Display + Send + 'static,
+    ) -> impl Stream<Item = Result<T>> + Send + 'static {
+        let engine = self.clone();
+        stream.map(move |item| engine.name(item, operation, &subject))
+    }
+
     /// Asks a question whose answer is one body.
     async fn question<T>(
         &self,
@@ -74,11 +86,11 @@ impl<C: Carrier> Engine<C> {
         extra: Duration,
     ) -> Result<Status> {
         let operation = command.operation();
-        self.name(
-            self.command(container, command, extra).await,
-            operation,
-            container,
-        )
+        let told = async {
+            let envelope = self.envelope(self.deadline(extra)).await?;
+            self.command(container, command, envelope).await
+        };
+        self.name(told.await, operation, container)
     }
 }
 
@@ -331,15 +343,9 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
     async fn wait(&self, container: &ContainerRef, options: &WaitOptions) -> Result<WaitOutcome> {
         let waited = async {
             let envelope = self.open_ended().await?;
-            let deadline = envelope.deadline;
-            let opened = deadline
-                .bound(self.open(wire::wait(container, options), envelope))
-                .await??;
-            wire::wait_outcome(
-                &deadline
-                    .bound(wire::whole(opened.body, wire::MAX_SMALL_BODY))
-                    .await??,
-            )
+            let opened = self.open(wire::wait(container, options), envelope).await?;
+            let body = wire::whole(opened.body, wire::MAX_SMALL_BODY);
+            wire::wait_outcome(&envelope.deadline.bound(body).await??)
         };
         self.name(waited.await, Operation::Wait, container)
     }

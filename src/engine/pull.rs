@@ -22,7 +22,7 @@ impl<C: Carrier> Engine<C> {
     pub(super) async fn pull(&self, image: &ImageRef, options: &PullOptions) -> Result<PullStream> {
         let call = wire::pull_image(image, options)?;
         let envelope = self.open_ended().await?;
-        let opened = envelope.deadline.bound(self.open(call, envelope)).await?;
+        let opened = self.open(call, envelope).await;
         let pull = Pull {
             engine: self.clone(),
             image: image.with_default_tag(),

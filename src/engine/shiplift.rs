@@ -5,9 +5,7 @@
 //! closure, so that the thread that waits also drives the connection. Streams outlive their call and
 //! hold no thread: they live on one small runtime of their own.
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,6 +14,7 @@ use hyper014::client::HttpConnector;
 use hyper014::{Client, Request, Response};
 use shiplift::transport::Transport;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::carrier::{
     Answer, Carrier, Envelope, Handover, OpenAnswer, Permit, Status, broken, no_answer,
@@ -51,7 +50,6 @@ struct Lane {
 }
 
 /// shiplift's transport, and what its failures mean.
-#[derive(Clone)]
 struct Road {
     transport: Transport,
     /// And what its connections are made with.
@@ -60,7 +58,7 @@ struct Road {
 }
 
 /// Where a road is kept, which is made when it is first wanted.
-type Place = Arc<Mutex<Option<Road>>>;
+type Place = Arc<Mutex<Option<Arc<Road>>>>;
 
 /// What roads are made of.
 struct Roads {
@@ -127,16 +125,16 @@ impl Roads {
 
     /// The road of that place, made anew where the certificates have been; what is under way on the old one
     /// goes on. It looks at their files, and so may block.
-    fn latest(&self, place: &Mutex<Option<Road>>) -> Result<Road> {
+    fn latest(&self, place: &Mutex<Option<Arc<Road>>>) -> Result<Arc<Road>> {
         let mut place = lock(place);
         match &*place {
-            Some(road) if road.is_latest() => Ok(road.clone()),
-            _ => Ok(place.insert(self.road()?).clone()),
+            Some(road) if road.is_latest() => Ok(Arc::clone(road)),
+            _ => Ok(Arc::clone(place.insert(Arc::new(self.road()?)))),
         }
     }
 
     /// As [`latest`](Self::latest), on a thread that mustn't block.
-    async fn latest_aside(self: Arc<Self>, place: Place) -> Result<Road> {
+    async fn latest_aside(self: Arc<Self>, place: Place) -> Result<Arc<Road>> {
         match self.config.endpoint() {
             Endpoint::Tls { .. } => tokio::task::spawn_blocking(move || self.latest(&place))
                 .await
@@ -377,14 +375,12 @@ impl ShipliftCarrier {
             Err(timeout) => Err(timeout.with_effect(Effect::NotSent)),
         }
     }
-}
 
-impl ShipliftCarrier {
     /// Runs what begins a stream where streams live.
     async fn on_streams<T, F>(
         &self,
         envelope: Envelope,
-        begin: impl FnOnce(Road) -> F + Send + 'static,
+        begin: impl FnOnce(Arc<Road>) -> F + Send + 'static,
     ) -> Result<T>
     where
         T: Send + 'static,
@@ -392,7 +388,7 @@ impl ShipliftCarrier {
     {
         let streams = self.shared.streams()?;
         let (roads, road) = (Arc::clone(&self.shared.roads), Arc::clone(&streams.road));
-        let begun = AbortOnDrop(streams.runtime()?.spawn(async move {
+        let begun = AbortOnDropHandle::new(streams.runtime()?.spawn(async move {
             let road = roads.latest_aside(road).await?;
             begin(road).await
         }));
@@ -434,7 +430,7 @@ impl Carrier for ShipliftCarrier {
     }
 
     async fn open(&self, call: Call, envelope: Envelope) -> Result<OpenAnswer> {
-        let opened = move |road: Road| async move {
+        let opened = move |road: Arc<Road>| async move {
             let response = send(&road, request(&road, call, envelope)?).await?;
             Ok((head(&response), response.into_body()))
         };
@@ -446,7 +442,7 @@ impl Carrier for ShipliftCarrier {
     }
 
     async fn take_over(&self, call: Call, envelope: Envelope) -> Result<Handover> {
-        let taken = move |road: Road| async move {
+        let taken = move |road: Arc<Road>| async move {
             let mut request = request(&road, call, envelope)?;
             for (name, value) in wire::TAKE_OVER {
                 let value = hyper014::header::HeaderValue::from_static(value);
@@ -484,22 +480,5 @@ impl Carrier for ShipliftCarrier {
             _ if head.is_success() => Ok(Status::Done),
             _ => Err(head.into_error(&body)),
         }
-    }
-}
-
-/// A task that ends with its caller.
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-impl<T> Future for AbortOnDrop<T> {
-    type Output = std::result::Result<T, tokio::task::JoinError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx)
     }
 }

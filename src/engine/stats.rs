@@ -1,9 +1,5 @@
 //! Samples as a stream.
 
-use std::time::Duration;
-
-use futures::StreamExt;
-
 use super::Engine;
 use super::carrier::Carrier;
 use super::wire;
@@ -13,15 +9,9 @@ use crate::operation::Operation;
 
 impl<C: Carrier> Engine<C> {
     pub(super) async fn open_stats(&self, container: &ContainerRef) -> Result<StatsStream> {
-        let deadline = self.deadline(Duration::ZERO);
-        let envelope = self.envelope(deadline).await?;
-        // Only the beginning is an attempt: who gives it a part of the time can ask another engine then.
-        let attempt = deadline.within(self.context.attempt_timeout);
-        let opening = self.open(wire::stats_stream(container), envelope);
-        let opened = attempt.bound(opening).await??;
-        let (engine, container) = (self.clone(), container.clone());
-        let samples = wire::samples(opened.body)
-            .map(move |sample| engine.name(sample, Operation::StatsStream, &container));
+        let (opened, _) = self.open_stream(wire::stats_stream(container)).await?;
+        let samples = wire::samples(opened.body);
+        let samples = self.named(samples, Operation::StatsStream, container.clone());
         Ok(StatsStream::new(samples))
     }
 }

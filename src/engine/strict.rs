@@ -58,13 +58,8 @@ impl<C: Carrier> Engine<C> {
     /// Removes the container, and says in the error whether that worked.
     async fn take_back(&self, id: &ContainerRef, envelope: Envelope, error: Error) -> Error {
         let RemoveOptions { force, volumes } = RemoveOptions::force();
-        let remove = async {
-            let (permit, envelope) = self.turn(envelope).await?;
-            let command = Command::Remove { force, volumes };
-            let carrier = &self.shared.carrier;
-            carrier.command(id, command, envelope, permit).await
-        };
-        match remove.await {
+        let remove = Command::Remove { force, volumes };
+        match self.command(id, remove, envelope).await {
             Err(failed) if failed.kind() != ErrorKind::NotFound => error
                 .with_effect(Effect::Unknown)
                 .and(&format!("container {id} could not be removed: {failed}"))

@@ -12,7 +12,7 @@ use tokio_util::io::ReaderStream;
 
 use super::Engine;
 use super::carrier::{Carrier, Duplex, Envelope, Handover, broken};
-use super::wire::Call;
+use super::wire::{Call, Streams};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::Input;
 
@@ -30,6 +30,16 @@ pub(super) enum Shutdown {
     /// Nothing beyond this side. The engine would take it for the end of the whole session, output included:
     /// so it does with a terminal, and with an input that outlives its attachments.
     IsKept,
+}
+
+impl Shutdown {
+    pub(super) fn of(streams: &Streams) -> Self {
+        if streams.stdin_once && !streams.tty {
+            Self::EndsInput
+        } else {
+            Self::IsKept
+        }
+    }
 }
 
 impl<C: Carrier> Engine<C> {

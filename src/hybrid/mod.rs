@@ -37,10 +37,10 @@ pub use report::{CallReport, LastCall, Observer, Reason};
 /// 4. There is time left: one deadline covers both attempts.
 ///
 /// So that there is time left, the first attempt of an operation that may be repeated has two thirds of
-/// the call's time, from when it is its turn. Of any other it has all of it, and so have `wait`, whose end
-/// is no failure, and `logs`, `pull_image`, `start_exec`, `events` and `attach`, whose reading goes on after the call: once a
-/// stream has begun, its failure is the caller's. Where both attempts fail the error is the second one's,
-/// and keeps the first ([`Error::first_failure`]).
+/// the call's time, from when it is its turn. Of any other it has all of it, and so have `wait`, a pull and the
+/// archives, which take as long as they take, and `logs` and `events`. Once a stream or a session has begun, its failure
+/// is the caller's. Where both attempts fail the error is the second one's, and keeps the first
+/// ([`Error::first_failure`]).
 ///
 /// Both engines talk to the same daemon: this cures a client's path, not a daemon that is down.
 ///
@@ -288,7 +288,7 @@ impl From<Operation> for Call {
 impl Call {
     /// Whether a second attempt may follow a timeout of the first, which must leave time for it then.
     fn leaves_time(self) -> bool {
-        self.repeatable && !self.operation.is_open_ended() && !self.operation.is_stream()
+        self.repeatable && !self.operation.is_open_ended() && !self.operation.has_all_the_time()
     }
 
     fn falls_back(self, error: &Error) -> bool {

@@ -67,8 +67,8 @@ pub struct CallReport {
 /// Hears of every call through a [`HybridBackend`](crate::HybridBackend) when it has ended; closures
 /// are observers too.
 ///
-/// It is called on the caller's task: it should be quick, and must not block. A stream (`logs`, `events`) is
-/// reported when it has begun. A call whose future is dropped is not reported.
+/// It is called on the caller's task: it should be quick, and must not block. A stream or a session (`logs`, `events`,
+/// `pull_image`, `attach` …) is reported when it has begun. A call whose future is dropped is not reported.
 ///
 /// ```no_run
 /// use std::sync::Arc;

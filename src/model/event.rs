@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::SystemTime;
 
-use futures::stream::{BoxStream, Stream, StreamExt};
+use futures::stream::BoxStream;
 
 use super::security::word;
 use super::spec::label_values;
@@ -292,24 +290,4 @@ impl EventsOptions {
 /// What happens at the engine as a stream; dropping it ends the reading.
 pub struct EventStream(BoxStream<'static, Result<Event>>);
 
-impl EventStream {
-    /// Wraps a stream of events; for implementors of a backend.
-    #[must_use]
-    pub fn new(events: impl Stream<Item = Result<Event>> + Send + 'static) -> Self {
-        Self(events.boxed())
-    }
-}
-
-impl Stream for EventStream {
-    type Item = Result<Event>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_next_unpin(context)
-    }
-}
-
-impl fmt::Debug for EventStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("EventStream")
-    }
-}
+stream!(EventStream of Event);

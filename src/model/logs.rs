@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use futures::stream::{BoxStream, Stream, StreamExt};
+use futures::stream::{BoxStream, StreamExt};
 use serde::{Deserialize, Serialize};
 
 use super::security::word;
@@ -169,13 +167,7 @@ impl fmt::Debug for LogChunk {
 /// A container's output as a stream; dropping it ends the reading.
 pub struct LogStream(BoxStream<'static, Result<LogChunk>>);
 
-impl LogStream {
-    /// Wraps a stream of chunks; for implementors of a backend.
-    #[must_use]
-    pub fn new(chunks: impl Stream<Item = Result<LogChunk>> + Send + 'static) -> Self {
-        Self(chunks.boxed())
-    }
-}
+stream!(LogStream of LogChunk);
 
 impl LogStream {
     /// Reads to the end, keeping so many bytes, both streams together.
@@ -234,19 +226,5 @@ impl fmt::Debug for LogOutput {
             .field("stderr", &Withheld(&self.stderr))
             .field("truncated", &self.truncated)
             .finish()
-    }
-}
-
-impl Stream for LogStream {
-    type Item = Result<LogChunk>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_next_unpin(context)
-    }
-}
-
-impl fmt::Debug for LogStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LogStream")
     }
 }

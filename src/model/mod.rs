@@ -30,6 +30,38 @@ macro_rules! label_conditions {
     )* };
 }
 
+/// How a stream of answers is made, read and shown.
+macro_rules! stream {
+    ($stream:ident of $item:ty) => {
+        impl $stream {
+            /// Wraps a stream; for implementors of a backend.
+            #[must_use]
+            pub fn new(
+                items: impl futures::Stream<Item = crate::error::Result<$item>> + Send + 'static,
+            ) -> Self {
+                Self(futures::StreamExt::boxed(items))
+            }
+        }
+
+        impl futures::Stream for $stream {
+            type Item = crate::error::Result<$item>;
+
+            fn poll_next(
+                mut self: std::pin::Pin<&mut Self>,
+                context: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<Option<Self::Item>> {
+                self.0.as_mut().poll_next(context)
+            }
+        }
+
+        impl std::fmt::Debug for $stream {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(stringify!($stream))
+            }
+        }
+    };
+}
+
 /// A map from names to values that `Debug` doesn't print, since they may be secrets.
 macro_rules! guarded_map {
     ($(#[$doc:meta])* $map:ident of $one:literal, $many:literal) => {
@@ -87,7 +119,6 @@ macro_rules! guarded_map {
     };
 }
 
-mod archive;
 /// An enum of words that engines use, whose last variant keeps any other.
 macro_rules! engine_words {
     (
@@ -152,6 +183,7 @@ macro_rules! engine_words {
     };
 }
 
+mod archive;
 mod cidr;
 mod container;
 mod driver;

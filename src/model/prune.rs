@@ -19,78 +19,62 @@ pub struct PruneReport {
     pub reclaimed: u64,
 }
 
-/// Which containers that don't run are removed: by default all of them, those that were never started
-/// included.
-///
-/// ```
-/// use catamaran::model::{LabelKey, PruneContainersOptions};
-/// use std::time::{Duration, SystemTime};
-///
-/// let old = PruneContainersOptions::default()
-///     .with_label(LabelKey::new("owner")?, "alice".to_owned())
-///     .with_until(SystemTime::now() - Duration::from_secs(3600));
-/// # let _ = old;
-/// # Ok::<(), catamaran::Error>(())
-/// ```
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PruneContainersOptions {
-    /// Only those that bear all these labels, each with its value where one is given.
-    pub labels: BTreeMap<LabelKey, Option<String>>,
-    /// None of those that bear one of these labels, with its value where one is given.
-    pub without_labels: BTreeMap<LabelKey, Option<String>>,
-    /// Only those that were made before.
-    pub until: Option<SystemTime>,
+/// Conditions on labels and age.
+macro_rules! prune_options {
+    ($(#[$doc:meta])* $options:ident) => {
+        $(#[$doc])*
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq, Eq, Default)]
+        pub struct $options {
+            /// Only those that bear all these labels, each with its value where one is given.
+            pub labels: BTreeMap<LabelKey, Option<String>>,
+            /// None of those that bear one of these labels, with its value where one is given.
+            pub without_labels: BTreeMap<LabelKey, Option<String>>,
+            /// Only those that were made before.
+            pub until: Option<SystemTime>,
+        }
+
+        impl $options {
+            label_conditions! {
+                /// Removes only those that bear this label, with this value where one is given.
+                with_label(labels);
+                /// Spares those that bear this label, with this value where one is given.
+                without_label(without_labels);
+            }
+
+            setters! {
+                /// Removes only those that were made before.
+                with_until(until: Option<SystemTime>);
+            }
+
+            pub(crate) fn validate(&self) -> Result<()> {
+                label_values(self.labels.values().flatten())?;
+                label_values(self.without_labels.values().flatten())
+            }
+        }
+    };
 }
 
-impl PruneContainersOptions {
-    label_conditions! {
-        /// Removes only those that bear this label, with this value where one is given.
-        with_label(labels);
-        /// Spares those that bear this label, with this value where one is given.
-        without_label(without_labels);
-    }
-
-    setters! {
-        /// Removes only those that were made before.
-        with_until(until: Option<SystemTime>);
-    }
-
-    pub(crate) fn validate(&self) -> Result<()> {
-        label_values(self.labels.values().flatten())?;
-        label_values(self.without_labels.values().flatten())
-    }
+prune_options! {
+    /// Which containers that don't run are removed: by default all of them, those that were never started
+    /// included.
+    ///
+    /// ```
+    /// use catamaran::model::{LabelKey, PruneContainersOptions};
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// let old = PruneContainersOptions::default()
+    ///     .with_label(LabelKey::new("owner")?, "alice".to_owned())
+    ///     .with_until(SystemTime::now() - Duration::from_secs(3600));
+    /// # let _ = old;
+    /// # Ok::<(), catamaran::Error>(())
+    /// ```
+    PruneContainersOptions
 }
 
-/// Which unused networks are removed: by default all but the engine's own.
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PruneNetworksOptions {
-    /// Only those that bear all these labels, each with its value where one is given.
-    pub labels: BTreeMap<LabelKey, Option<String>>,
-    /// None of those that bear one of these labels, with its value where one is given.
-    pub without_labels: BTreeMap<LabelKey, Option<String>>,
-    /// Only those that were made before.
-    pub until: Option<SystemTime>,
-}
-
-impl PruneNetworksOptions {
-    label_conditions! {
-        /// Removes only those that bear this label, with this value where one is given.
-        with_label(labels);
-        /// Spares those that bear this label, with this value where one is given.
-        without_label(without_labels);
-    }
-
-    setters! {
-        /// Removes only those that were made before.
-        with_until(until: Option<SystemTime>);
-    }
-
-    pub(crate) fn validate(&self) -> Result<()> {
-        label_values(self.labels.values().flatten())?;
-        label_values(self.without_labels.values().flatten())
-    }
+prune_options! {
+    /// Which unused networks are removed: by default all but the engine's own.
+    PruneNetworksOptions
 }
 
 /// Which unused volumes are removed: by default those without a name of their own.

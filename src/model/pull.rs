@@ -1,10 +1,6 @@
 //! How an image comes from its registry.
 
-use std::fmt;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use futures::stream::{BoxStream, Stream, StreamExt};
+use futures::stream::{BoxStream, StreamExt};
 use serde::Serialize;
 
 use super::spec::platform;
@@ -182,13 +178,9 @@ engine_words! {
 /// says that the image is there; dropped, the engine may give the pull up.
 pub struct PullStream(BoxStream<'static, Result<PullEvent>>);
 
-impl PullStream {
-    /// Wraps a stream of events; for implementors of a backend.
-    #[must_use]
-    pub fn new(events: impl Stream<Item = Result<PullEvent>> + Send + 'static) -> Self {
-        Self(events.boxed())
-    }
+stream!(PullStream of PullEvent);
 
+impl PullStream {
     /// Reads to the end, whatever the progress.
     ///
     /// # Errors
@@ -210,19 +202,5 @@ impl PullStream {
     pub async fn finish(mut self) -> Result<()> {
         while self.next().await.transpose()?.is_some() {}
         Ok(())
-    }
-}
-
-impl Stream for PullStream {
-    type Item = Result<PullEvent>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_next_unpin(context)
-    }
-}
-
-impl fmt::Debug for PullStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PullStream")
     }
 }

@@ -1,11 +1,8 @@
 //! What a container uses at the moment.
 
-use std::fmt;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
-use futures::stream::{BoxStream, Stream, StreamExt};
+use futures::stream::BoxStream;
 use serde::Serialize;
 
 use crate::error::Result;
@@ -105,27 +102,7 @@ pub struct Usage {
 /// Samples as the engine takes them, one about each second; dropping it ends the taking.
 pub struct StatsStream(BoxStream<'static, Result<ContainerStats>>);
 
-impl StatsStream {
-    /// Wraps a stream of samples; for implementors of a backend.
-    #[must_use]
-    pub fn new(samples: impl Stream<Item = Result<ContainerStats>> + Send + 'static) -> Self {
-        Self(samples.boxed())
-    }
-}
-
-impl Stream for StatsStream {
-    type Item = Result<ContainerStats>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_next_unpin(context)
-    }
-}
-
-impl fmt::Debug for StatsStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("StatsStream")
-    }
-}
+stream!(StatsStream of ContainerStats);
 
 #[cfg(test)]
 mod tests {

@@ -8,12 +8,13 @@ use futures::stream::{BoxStream, StreamExt};
 use tokio::io::AsyncWriteExt;
 
 use super::{Files, no_file, too_large};
+use crate::backend::exec;
 use crate::backend::{CallContext, ContainerBackend, ContainerBackendExt};
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{
-    ArchiveStream, ContainerPath, ExecId, ExecOptions, ExecSession, Input, LogSource, LogStream,
-    Owner, TarArchive,
+    ArchiveStream, ContainerPath, ExecId, ExecSession, Input, LogSource, LogStream, Owner,
+    TarArchive,
 };
 use crate::quote::quote;
 
@@ -122,13 +123,10 @@ impl<B: ContainerBackend + ?Sized> Files<'_, B> {
         path: &ContainerPath,
         owner: Option<Owner>,
     ) -> Result<(Running, Input, LogStream)> {
-        // By its path, as programs in the container may change what its search path finds.
-        let mut options =
-            ExecOptions::new(["/bin/sh", "-c", script, "sh", path.as_str()]).with_working_dir("/");
-        options.user = owner.map(|owner| owner.to_string());
+        let owner = owner.map(|owner| owner.to_string());
+        let options = exec::script(script, path.as_str(), owner);
         let backend = self.backend.with_context(CallContext::new());
-        let context = backend.context();
-        let deadline = Deadline::new(context.timeout, context.deadline);
+        let deadline = backend.context().own_deadline();
         let session = backend.start_exec(self.container, &options).await?;
         let ExecSession {
             id, input, output, ..

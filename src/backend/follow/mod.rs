@@ -28,10 +28,9 @@ struct Follower {
     backend: Arc<dyn ContainerBackend>,
     /// By id: a name may be another container's after an outage.
     container: ContainerRef,
+    /// The tail of what is there comes first, and is read by itself, after which there is none: what is written from
+    /// then on has no such bound, over however many connections it comes.
     options: LogsOptions,
-    /// So many lines of what is there come first. They are read by themselves: what is written from then
-    /// on has no such bound, over however many connections it comes.
-    tail: Option<u64>,
     position: Position,
     reading: Option<Reading>,
     ready: VecDeque<LogChunk>,
@@ -43,8 +42,6 @@ struct Follower {
 struct Reading {
     log: LogStream,
     records: Records,
-    /// Whether it has given anything new.
-    useful: bool,
 }
 
 /// Follows a log to its container's end.
@@ -62,14 +59,13 @@ pub(super) async fn follow(
         container: backend.inspect(container).await?.id,
         backend,
         options: options.clone(),
-        tail: options.tail,
         position: Position::new(options.since),
         reading: None,
         ready: VecDeque::new(),
         ended: false,
         reconnect,
     };
-    if follower.tail == Some(0) {
+    if follower.options.tail == Some(0) {
         follower.skip_what_is_there().await?;
     }
     follower.open().await?;
@@ -134,11 +130,11 @@ impl Follower {
 
     /// The engine's log from where it hasn't been given, or its tail.
     async fn ask(&mut self) -> Result<LogStream> {
+        let lines = |lines| if lines == 0 { LOOK_BACK } else { lines };
+        let tail = self.options.tail.map(lines);
         let options = self.options.clone().with_timestamps(true);
         let options = options.with_since(self.position.resume());
-        let options = options.with_follow(self.tail.is_none());
-        let lines = |lines| if lines == 0 { LOOK_BACK } else { lines };
-        let options = options.with_tail(self.tail.map(lines));
+        let options = options.with_follow(tail.is_none()).with_tail(tail);
         self.backend.logs(&self.container, &options).await
     }
 
@@ -152,7 +148,7 @@ impl Follower {
             }
         }
         self.position.skip_to_now();
-        self.tail = None;
+        self.options.tail = None;
         Ok(())
     }
 
@@ -162,7 +158,6 @@ impl Follower {
         self.reading = Some(Reading {
             log,
             records: Records::default(),
-            useful: false,
         });
         Ok(())
     }
@@ -171,12 +166,7 @@ impl Follower {
         let Some(part) = self.position.take(piece)? else {
             return Ok(());
         };
-        if let Some(reading) = &mut self.reading
-            && !reading.useful
-        {
-            reading.useful = true;
-            self.reconnect.progressed();
-        }
+        self.reconnect.progressed();
         let mut bytes = piece.bytes.clone();
         if !(part.stamp && self.options.timestamps) {
             bytes.advance(piece.stamp);
@@ -195,23 +185,23 @@ impl Follower {
     async fn failed(&mut self, error: Error) -> Result<()> {
         self.reading = None;
         self.ended = false;
-        if self.tail.is_some() && !self.position.is_new() {
+        if self.options.tail.is_some() && !self.position.is_new() {
             // What came of it came; the rest is what is written since.
             self.position.floor_at_first();
-            self.tail = None;
+            self.options.tail = None;
         }
         self.reconnect.failed(error).await
     }
 
     /// After an end in order: whether it is the log's.
     async fn is_over(&mut self) -> Result<bool> {
-        if self.tail.take().is_some() {
+        if self.options.tail.take().is_some() {
             self.position.tail_ended();
             return Ok(false);
         }
         let now = SystemTime::now();
         if self.options.until.is_some_and(|until| until <= now) {
-            return Ok(true);
+            return self.position.confirm().map(|()| true);
         }
         let Some(runs) = self.runs().await? else {
             return Ok(true);

@@ -6,12 +6,10 @@
 use std::time::{Duration, SystemTime};
 
 use super::records::Piece;
+use crate::backend::reconnect::{OVERLAP, after};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::LogSource;
 
-/// How much is read again, so that a stream whose record was stamped before another's, and written after it,
-/// loses nothing.
-const OVERLAP: Duration = Duration::from_secs(1);
 /// More than what an engine loses that reads a time as a floating-point number, as Podman does.
 const ROUNDING: Duration = Duration::from_micros(1);
 
@@ -80,10 +78,14 @@ impl Position {
         since
     }
 
+    /// The latest record's time.
+    fn latest(&self) -> Option<SystemTime> {
+        self.marks.iter().flatten().map(|mark| mark.time).max()
+    }
+
     fn since(&self) -> Option<SystemTime> {
         let marks = || self.marks.iter().flatten();
-        let latest = marks().map(|mark| mark.time).max();
-        let overlap = latest.and_then(|latest| latest.checked_sub(OVERLAP));
+        let overlap = self.latest().and_then(|latest| latest.checked_sub(OVERLAP));
         let open = marks().filter(|mark| mark.open).map(|mark| mark.time);
         let enough = overlap.into_iter().chain(open).min();
         self.from.max(enough)
@@ -97,7 +99,9 @@ impl Position {
         self.first.get_or_insert(piece.time);
         let mark = &mut self.marks[slot(piece.source)];
         let text = piece.text();
-        if let Some((known, again)) = mark.as_mut().and_then(Mark::again) {
+        if let Some(known) = mark
+            && let Some(again) = &mut known.again
+        {
             if piece.begins() && piece.time == known.time {
                 again.records += 1;
                 again.read = 0;
@@ -113,12 +117,10 @@ impl Position {
             again.read += text.len();
             let rest = text.len() - skip;
             let through = again.read >= known.given || piece.ends;
-            if let Some(mark) = mark {
-                if through {
-                    mark.again = None;
-                }
-                mark.give(&text[skip..]);
+            if through {
+                known.again = None;
             }
+            known.give(&text[skip..]);
             return Ok((rest > 0).then_some(Part { stamp: false, skip }));
         }
         match mark {
@@ -149,10 +151,9 @@ impl Position {
 
     /// Notes that what was read so far was the log's tail: what was before it isn't asked for.
     pub(super) fn tail_ended(&mut self) {
-        let marks = || self.marks.iter().flatten();
-        let latest = marks().map(|mark| mark.time).max();
+        let open = self.marks.iter().flatten().any(|mark| mark.open);
         // Of the records of one time, the tail may have had the last alone.
-        if latest == self.first && !marks().any(|mark| mark.open) {
+        if self.latest() == self.first && !open {
             self.skip_to_now();
         } else {
             self.floor_at_first();
@@ -161,8 +162,7 @@ impl Position {
 
     /// What was read so far, and before, isn't asked for.
     pub(super) fn skip_to_now(&mut self) {
-        let latest = self.marks.iter().flatten().map(|mark| mark.time).max();
-        *self = Self::new(self.floor.max(latest.and_then(after)));
+        *self = Self::new(self.floor.max(self.latest().and_then(after)));
     }
 
     /// What was written before the first record isn't asked for.
@@ -199,26 +199,6 @@ impl Mark {
             self.open = *last != b'\n';
         }
     }
-
-    /// What it says, and what of it was read again.
-    fn again(&mut self) -> Option<(Known, &mut Again)> {
-        let known = Known {
-            time: self.time,
-            records: self.records,
-            given: self.given,
-        };
-        self.again.as_mut().map(|again| (known, again))
-    }
-}
-
-struct Known {
-    time: SystemTime,
-    records: u64,
-    given: usize,
-}
-
-fn after(time: SystemTime) -> Option<SystemTime> {
-    time.checked_add(Duration::from_nanos(1))
 }
 
 fn slot(source: LogSource) -> usize {

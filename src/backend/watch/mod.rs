@@ -11,6 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::ContainerBackend;
 use super::reconnect::Reconnect;
+use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     EventStream, EventWatch, EventsOptions, Gap, GapReason, ReconnectOptions, Watched,
@@ -152,9 +153,8 @@ impl Watcher {
             Ok(false)
         };
         let message = "the engine doesn't say what it remembers";
-        tokio::time::timeout(LOOK, look)
-            .await
-            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Timeout, message)))
+        let looked = Deadline::new(Some(LOOK), None).bound(look).await;
+        looked.map_err(|late| late.with_message(message))?
     }
 
     /// Whether the time has come that the caller set.

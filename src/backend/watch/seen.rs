@@ -4,14 +4,13 @@
 //! order may differ by a moment, and one that came at the beginning of a connection may come twice.
 
 use std::collections::VecDeque;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
+use crate::backend::reconnect::{OVERLAP, after};
 use crate::model::Event;
 
-/// How much is told again: more than what two events can be out of order.
-const OVERLAP: Duration = Duration::from_secs(1);
 /// How many events are known again. Docker keeps 256.
 const REMEMBERED: usize = 1024;
 
@@ -36,7 +35,6 @@ impl Seen {
     /// From when on everything that was told is known again; `None` before the first.
     pub(super) fn since(&self) -> Option<SystemTime> {
         let overlap = self.last?.checked_sub(OVERLAP).unwrap_or(UNIX_EPOCH);
-        let after = |time: SystemTime| time.checked_add(Duration::from_nanos(1));
         let forgotten = self.forgotten.and_then(after);
         Some(overlap).max(self.earliest).max(forgotten)
     }
@@ -89,6 +87,8 @@ fn fingerprint(event: &Event) -> Fingerprint {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::model::{EventAction, EventAttributes, EventKind};
 

@@ -1,7 +1,7 @@
 //! Our model to Docker's requests.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::query::{Filters, Query};
 use super::{Body, Call};
@@ -92,12 +92,21 @@ pub(super) fn literal(before: &str, name: &str) -> String {
 }
 
 pub(crate) fn prune_containers(options: &PruneContainersOptions) -> Call {
+    let (labels, without) = (&options.labels, &options.without_labels);
+    prune("/containers/prune", labels, without, options.until)
+}
+
+pub(super) fn prune(
+    path: &str,
+    labels: &BTreeMap<LabelKey, Option<String>>,
+    without_labels: &BTreeMap<LabelKey, Option<String>>,
+    until: Option<SystemTime>,
+) -> Call {
     let filters = Filters::default()
-        .with_labels("label", &options.labels)
-        .with_labels("label!", &options.without_labels)
-        .with("until", options.until.map(format_unix));
-    let path = Query::new("/containers/prune").with_filters(&filters);
-    Call::post(path.finish())
+        .with_labels("label", labels)
+        .with_labels("label!", without_labels)
+        .with("until", until.map(format_unix));
+    Call::post(Query::new(path).with_filters(&filters).finish())
 }
 
 pub(crate) fn wait(container: &ContainerRef, options: &WaitOptions) -> Call {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Call;
 use super::decode::{bad_id, json};
-use super::encode::{labels, literal, options};
+use super::encode::{labels, literal, options, prune};
 use super::nullable::nullable;
 use super::query::{Filters, Query};
 use crate::endpoint::ApiVersion;
@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::model::{
     Cidr, ConnectOptions, ContainerRef, CreatedNetwork, DisconnectOptions, ListNetworksOptions,
     NetworkDetails, NetworkMember, NetworkRef, NetworkSpec, NetworkSummary, PruneNetworksOptions,
-    PruneReport, Subnet, format_unix, parse_rfc3339,
+    PruneReport, Subnet, parse_rfc3339,
 };
 
 pub(crate) fn create_network(spec: &NetworkSpec, version: ApiVersion) -> Result<Call> {
@@ -112,15 +112,8 @@ pub(crate) fn remove_network(network: &NetworkRef) -> Call {
 }
 
 pub(crate) fn prune_networks(options: &PruneNetworksOptions) -> Call {
-    let filters = Filters::default()
-        .with_labels("label", &options.labels)
-        .with_labels("label!", &options.without_labels)
-        .with("until", options.until.map(format_unix));
-    Call::post(
-        Query::new("/networks/prune")
-            .with_filters(&filters)
-            .finish(),
-    )
+    let (labels, without) = (&options.labels, &options.without_labels);
+    prune("/networks/prune", labels, without, options.until)
 }
 
 /// The id of a network that the engine gave us, checked like anybody else's.
