@@ -19,7 +19,7 @@ use catamaran::{
     Operation,
 };
 use common::backends;
-use common::peer::{Answer, Peer, Program, Recorded, frame};
+use common::peer::{Answer, MULTIPLEXED, Peer, Program, Recorded, frame};
 use futures::{StreamExt, TryStreamExt};
 use serde_json::json;
 
@@ -71,7 +71,7 @@ fn answer(request: &Recorded, output: &[Vec<u8>], exit_code: i64) -> Answer {
         ),
         "POST" if ends("/exec") => json(201, json!({ "Id": "b".repeat(64) })),
         "POST" if ends("/start") => Answer::new(200)
-            .with_header("content-type", "application/vnd.docker.multiplexed-stream")
+            .with_header("content-type", MULTIPLEXED)
             .with_pieces(output.iter().cloned().map(Bytes::from).collect())
             .handing_over(Program::Reads),
         "PUT" => Answer::new(200),
@@ -93,8 +93,8 @@ async fn a_command_that_fails_is_told_by_its_exit_code_and_its_own_words() {
         ),
         (91, ErrorKind::NotFound, Effect::Rejected, "/tmp"),
         (92, ErrorKind::Container, Effect::Rejected, "tar isn't in"),
-        (126, ErrorKind::Container, Effect::Rejected, "no /bin/sh"),
-        (127, ErrorKind::Container, Effect::Rejected, "no /bin/sh"),
+        (126, ErrorKind::Container, Effect::Rejected, "/bin/sh or tar can't be run"),
+        (127, ErrorKind::Container, Effect::Rejected, "/bin/sh or tar can't be run"),
         (137, ErrorKind::Container, Effect::Unknown, "exit code 137"),
     ] {
         let output = vec![frame(2, &complaint[..24]), frame(2, &complaint[24..])];

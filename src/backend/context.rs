@@ -25,8 +25,8 @@ use crate::deadline::Deadline;
 pub struct CallContext {
     /// How long each call may take, from its first poll to its answer's last byte; `None` is the
     /// configured `operation_timeout`, with its own time on top for `stop`, `restart` and an `exec` with a timeout, and
-    /// none for `wait`, a pull and an archive that is put. Of what is read or talked to after the call (a followed
-    /// log, events, samples, an archive, a session) it covers the beginning.
+    /// none for `wait`, a pull and archives, which the latter covers in its beginning alone where they are read. Of
+    /// what is read or talked to after the call (a followed log, events, samples, a session) both cover the beginning.
     pub timeout: Option<Duration>,
     /// When all calls must be done; the earlier of the two holds.
     pub deadline: Option<Instant>,

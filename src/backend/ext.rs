@@ -425,7 +425,8 @@ pub trait ContainerBackendExt: ContainerBackend {
 
     /// Unpacks a tar archive into a directory of a container, whatever that is on: an engine's archive in its
     /// layers and volumes, and through `sh` and `tar` in the container where the engine has no way: in memory
-    /// (`tmpfs`, `/dev/shm`, what links lead into it), and on a read-only root. There the container must run.
+    /// (`tmpfs`, `/dev/shm`, what links lead into it). There the container must run. What lies on a read-only root
+    /// itself stays as it is: nobody can write there.
     ///
     /// The archive is read and written anew on the way. Its limits hold, and whatever could grow past them is
     /// refused: compression, sparse files. Absolute paths, those that lead upwards or through a link of the same
@@ -458,7 +459,8 @@ pub trait ContainerBackendExt: ContainerBackend {
 
     /// Packs a file or directory of a container into a tar archive, whatever that is on, as
     /// [`upload`](Self::upload) finds its way. Links on the way to it are followed, and the names in the archive
-    /// begin with that of what they lead to; links in it are packed as they are.
+    /// begin with that of what they lead to (of a link to a file in memory: its own); links in it are packed as
+    /// they are.
     ///
     /// It comes as fast as it is read. **Who unpacks it must mistrust it**: a container made it.
     /// [`copy_out`](Self::copy_out) does.

@@ -88,25 +88,29 @@ impl Running {
         let asked = self.backend.wait_exec(&self.exec);
         let (program, path) = (self.program, &self.path);
         let failed = |message| Error::new(ErrorKind::Container, message);
+        let lacks = |message| {
+            failed(message)
+                .with_effect(Effect::Rejected)
+                .with_advice(format!(
+                    "{path} is in memory or on a read-only root, where only programs in the container lead: \
+                     take an image that has sh and {program}, or another directory"
+                ))
+        };
         match self.deadline.bound(asked).await?? {
             0 => Ok(()),
             ABSENT => Err(Error::new(
                 ErrorKind::NotFound,
-                format!("the container's user finds no {path}, or none that is a directory where it must be one"),
+                format!(
+                    "the container's user finds no {path}, or none that is a directory where it must be one"
+                ),
             )),
             NO_FILE => Err(no_file()),
-            NO_PROGRAM => Err(failed(format!("{program} isn't in the container's search path"))
-                .with_effect(Effect::Rejected)
-                .with_advice(format!(
-                    "{path} is in memory or on a read-only root, where only programs in the container lead: \
-                     take an image that has sh and {program}, or another directory"
-                ))),
-            126 | 127 => Err(failed("the container has no /bin/sh that can be run".to_owned())
-                .with_effect(Effect::Rejected)
-                .with_advice(format!(
-                    "{path} is in memory or on a read-only root, where only programs in the container lead: \
-                     take an image that has sh and {program}, or another directory"
-                ))),
+            NO_PROGRAM => Err(lacks(format!(
+                "{program} isn't in the container's search path"
+            ))),
+            126 | 127 => Err(lacks(format!(
+                "/bin/sh or {program} can't be run in the container"
+            ))),
             code => Err(failed(format!(
                 "{program} ended with exit code {code}, saying {}",
                 quote(String::from_utf8_lossy(&self.complaint).trim())
@@ -224,13 +228,10 @@ impl<B: ContainerBackend + ?Sized> Files<'_, B> {
             let message = format!("{program} ended well without having begun");
             return Err(Error::new(ErrorKind::Decode, message));
         };
-        let rest = futures::stream::unfold(Some((running, output)), |state| async move {
-            let (mut running, mut output) = state?;
-            match running.next(&mut output).await {
-                Ok(None) => None,
-                Ok(Some(piece)) => Some((Ok(piece), Some((running, output)))),
-                Err(error) => Some((Err(error), None)),
-            }
+        let ends = (running, output);
+        let rest = futures::stream::try_unfold(ends, |(mut running, mut output)| async move {
+            let piece = running.next(&mut output).await?;
+            Ok(piece.map(|piece| (piece, (running, output))))
         });
         let first = futures::stream::iter((!first.is_empty()).then_some(Ok(first)));
         Ok(first.chain(rest).boxed())

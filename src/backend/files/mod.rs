@@ -14,7 +14,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 
 use super::ContainerBackend;
 use crate::error::{Effect, Error, ErrorKind, Result};
@@ -69,7 +69,6 @@ impl<'a, B: ContainerBackend + ?Sized> Files<'a, B> {
             origin: Origin::Caller,
             limits: options.limits,
             special: options.special,
-            strip: false,
         };
         match archive {
             TarArchive::Bytes(bytes) => {
@@ -178,18 +177,22 @@ impl<'a, B: ContainerBackend + ?Sized> Files<'a, B> {
         let archive = self.name(opened.await, Operation::GetArchive)?;
         let stat = archive.stat().cloned();
         let (most, container) = (options.max_bytes, self.container.to_string());
-        let mut left = most;
-        let within = archive.map(move |piece| {
-            let piece = piece?;
-            left = left.checked_sub(piece.len() as u64).ok_or_else(|| {
-                let message = format!("the archive has more than {most} bytes");
-                Error::new(ErrorKind::TooLarge, message)
-                    .with_operation(Operation::GetArchive)
-                    .with_subject(container.clone())
-            })?;
-            Ok(piece)
+        let pieces =
+            futures::stream::try_unfold((archive, most), move |(mut archive, left)| async move {
+                let Some(piece) = archive.try_next().await? else {
+                    return Ok(None);
+                };
+                let left = left.checked_sub(piece.len() as u64).ok_or_else(|| {
+                    let message = format!("the archive has more than {most} bytes");
+                    Error::new(ErrorKind::TooLarge, message)
+                })?;
+                Ok(Some((piece, (archive, left))))
+            });
+        let pieces = pieces.map_err(move |error: Error| {
+            error
+                .with_operation(Operation::GetArchive)
+                .with_subject(container.clone())
         });
-        let pieces = crate::deadline::Deadline::new(None, None).until(within);
         Ok(ArchiveStream::new(stat, pieces))
     }
 
@@ -208,7 +211,6 @@ impl<'a, B: ContainerBackend + ?Sized> Files<'a, B> {
                 origin: Origin::Container,
                 limits: options.limits,
                 special: options.special,
-                strip: true,
             };
             let work =
                 move |archive| extract::extract(archive, &into, name.as_ref(), &rules, links);
@@ -294,7 +296,6 @@ async fn only_file(archive: ArchiveStream, most: u64) -> Result<Bytes> {
             .with_max_bytes(most)
             .with_max_file_bytes(most),
         special: SpecialFiles::Refuse,
-        strip: true,
     };
     let read = move |archive| {
         let mut contents = Contents(None);

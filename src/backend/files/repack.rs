@@ -160,7 +160,6 @@ mod tests {
             origin: Origin::Caller,
             limits: ArchiveLimits::default(),
             special: SpecialFiles::Refuse,
-            strip: false,
         }
     }
 

@@ -11,7 +11,6 @@ use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{
     ContainerDetails, ContainerPath, ContainerRef, ContainerState, FileKind, Owner,
 };
-use crate::operation::Operation;
 
 /// Where every engine mounts what no archive sees; `/dev/shm` is in it.
 const ALWAYS: [&str; 3] = ["/dev", "/proc", "/sys"];
@@ -50,8 +49,8 @@ type Parts = Vec<String>;
 struct Mounts {
     /// What no archive sees.
     memory: BTreeSet<Parts>,
-    /// What archives see, and whether they may write there.
-    seen: HashMap<Parts, bool>,
+    /// What archives see.
+    seen: BTreeSet<Parts>,
 }
 
 /// Follows links as the engine sees them, and remembers what it was told.
@@ -89,8 +88,7 @@ impl<B: ContainerBackend + ?Sized> Resolver<'_, B> {
                 Step::Leads(led(path, &target)?)
             }
             Ok(_) => Step::Here,
-            Err(error) if error.kind() == ErrorKind::NotFound => Step::Absent,
-            // Docker says so of what is beneath a file, each in its words; what follows will say it better.
+            // Docker says so in words of its own of what is beneath a file; what follows will say it better.
             Err(error) if error.effect() == Effect::Rejected => Step::Absent,
             Err(error) => return Err(error),
         };
@@ -165,7 +163,7 @@ impl Mounts {
     fn below(&self, path: &Parts) -> Option<&Parts> {
         let above = |mount: &&Parts| path.starts_with(mount);
         self.seen
-            .keys()
+            .iter()
             .filter(above)
             .max_by_key(|mount| mount.len())
     }
@@ -177,21 +175,18 @@ impl Mounts {
         let mut memory: Vec<&str> = details.security.tmpfs.keys().map(String::as_str).collect();
         let mut mounts = Self {
             memory: BTreeSet::new(),
-            seen: HashMap::new(),
+            seen: BTreeSet::new(),
         };
         for mount in &details.mounts {
             match mount.kind.as_str() {
                 "tmpfs" => memory.push(&mount.target),
-                _ => {
-                    let target = split(&mount.target);
-                    mounts.seen.insert(target, !mount.read_only);
-                }
+                _ => drop(mounts.seen.insert(split(&mount.target))),
             }
         }
         // The kernel has followed the links on the way to where it mounted.
         let none = Self {
             memory: BTreeSet::new(),
-            seen: HashMap::new(),
+            seen: BTreeSet::new(),
         };
         for target in memory {
             let Ok(path) = ContainerPath::new(target) else {
@@ -245,8 +240,6 @@ pub(super) async fn find<B: ContainerBackend + ?Sized>(
             ),
         )
         .with_effect(Effect::NotSent)
-        .with_operation(Operation::Exec)
-        .with_subject(container.to_string())
         .with_advice("start it first, or take a directory of its layers or a volume"));
     }
     let user = details.security.user.as_deref();

@@ -39,8 +39,6 @@ pub(super) struct Rules {
     pub(super) origin: Origin,
     pub(super) limits: ArchiveLimits,
     pub(super) special: SpecialFiles,
-    /// Whether the first part of each path goes: the name of what was asked for.
-    pub(super) strip: bool,
 }
 
 impl Rules {
@@ -222,7 +220,8 @@ fn checked(name: &Path, rules: &Rules, meter: &Meter) -> Result<PathBuf> {
     }
     let parts = bytes.split(|byte| *byte == b'/');
     let mut parts = parts.filter(|part| !part.is_empty() && *part != b".");
-    if rules.strip {
+    // The first part of a container's is the name of what was asked for, and goes.
+    if rules.origin == Origin::Container {
         // What the archive is of may be `.` itself, and is then gone already.
         let of_dot = bytes == b"." || bytes.starts_with(b"./");
         if let Some(b"..") = if of_dot { None } else { parts.next() } {

@@ -177,7 +177,6 @@ fn rules() -> Rules {
         origin: Origin::Container,
         limits: ArchiveLimits::default(),
         special: SpecialFiles::Refuse,
-        strip: true,
     }
 }
 
