@@ -93,8 +93,18 @@ async fn a_command_that_fails_is_told_by_its_exit_code_and_its_own_words() {
         ),
         (91, ErrorKind::NotFound, Effect::Rejected, "/tmp"),
         (92, ErrorKind::Container, Effect::Rejected, "tar isn't in"),
-        (126, ErrorKind::Container, Effect::Rejected, "/bin/sh or tar can't be run"),
-        (127, ErrorKind::Container, Effect::Rejected, "/bin/sh or tar can't be run"),
+        (
+            126,
+            ErrorKind::Container,
+            Effect::Rejected,
+            "/bin/sh or tar can't be run",
+        ),
+        (
+            127,
+            ErrorKind::Container,
+            Effect::Rejected,
+            "/bin/sh or tar can't be run",
+        ),
         (137, ErrorKind::Container, Effect::Unknown, "exit code 137"),
     ] {
         let output = vec![frame(2, &complaint[..24]), frame(2, &complaint[24..])];

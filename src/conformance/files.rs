@@ -12,8 +12,8 @@ use super::workspace::{
 use crate::backend::{ContainerBackend, ContainerBackendExt};
 use crate::error::{Effect, ErrorKind};
 use crate::model::{
-    ArchiveLimits, CopyOptions, DownloadOptions, FileKind, ImageRef, Mount, PutArchiveOptions,
-    TarArchive, UploadOptions, WriteFileOptions,
+    ArchiveLimits, CopyOptions, DownloadOptions, FileKind, ImageRef, Mount, OutwardLinks,
+    PutArchiveOptions, SpecialFiles, TarArchive, UploadOptions, WriteFileOptions,
 };
 use crate::operation::Operation;
 
@@ -238,6 +238,27 @@ pub async fn trees_come_back_as_they_went(backend: &dyn ContainerBackend, image:
             }
         })
         .await;
+    })
+    .await;
+}
+
+/// The root comes out as any directory does.
+///
+/// # Panics
+/// Where it doesn't.
+pub async fn the_root_comes_out(backend: &dyn ContainerBackend, image: &ImageRef) {
+    with_running(backend, writable(image), |id| async move {
+        // What an engine mounts for itself may be devices, and links that lead out.
+        let options = CopyOptions::default()
+            .with_special(SpecialFiles::Skip)
+            .with_outward_links(OutwardLinks::Skip);
+        let written = write(backend, &id, "/etc/of-the-root", "found\n").await;
+        written.expect("the root is writable");
+        let to = HostDirectory::new();
+        let copied = backend.copy_out(&id, &path("/"), &to.0, &options).await;
+        copied.unwrap_or_else(|error| panic!("the root: {error:#}"));
+        let found = std::fs::read_to_string(to.0.join("etc/of-the-root"));
+        assert_eq!(found.expect("a file of the root"), "found\n");
     })
     .await;
 }

@@ -150,6 +150,7 @@ macro_rules! __conformance_checks {
         files::escapes_are_refused_before_they_are_sent [PutArchive],
         files::limits_of_archives_hold [PutArchive, GetArchive],
         files::trees_come_back_as_they_went [PutArchive, GetArchive],
+        files::the_root_comes_out [GetArchive],
         files::one_file_is_written_and_read [PutArchive, GetArchive],
         memory::memory_takes_files_unnoticed [PutArchive, GetArchive, StatPath],
         memory::links_into_memory_are_followed [PutArchive, GetArchive],

@@ -255,7 +255,13 @@ impl<'a, B: ContainerBackend + ?Sized> Files<'a, B> {
 
     async fn get(&self, place: &Place) -> Result<ArchiveStream> {
         match place.way {
-            Way::Archive => self.backend.get_archive(self.container, &place.path).await,
+            Way::Archive => {
+                // Docker writes the root's own archive with absolute names, and that of `/.` with relative ones.
+                let root = place.path.as_str() == "/";
+                let relative = root.then(|| ContainerPath::new("/.")).transpose()?;
+                let path = relative.as_ref().unwrap_or(&place.path);
+                self.backend.get_archive(self.container, path).await
+            }
             Way::Exec => self.exec_get(&place.path).await,
         }
     }
