@@ -13,6 +13,7 @@
 //! | follow logs and events over lost connections | [`ContainerBackendExt::follow_logs`], [`ContainerBackendExt::watch_events`] |
 //! | give calls a deadline | [`CallContext`] |
 //! | do without an async runtime | [`blocking`] |
+//! | test a service without Docker | `testing::FakeEngine` |
 //! | know what to connect to, and whom to trust there | [`Config`], [`TlsConfig`] |
 //! | say what to create, and read what is there | [`model`] |
 //! | act on a failure | [`Error`], its [`ErrorKind`] and [`Effect`] |
@@ -32,7 +33,7 @@
 //!
 //! # Features
 //!
-//! - `testing` (off by default): what a backend is tested with, the suite `conformance`.
+//! - `testing` (off by default): what services and backends are tested with, `testing` and `conformance`.
 //! - `tls` (off by default): TLS with certificates on both sides, for both engines. It links OpenSSL, which
 //!   the blocking engine's client is made with. Without it, an endpoint with TLS is refused.
 
@@ -52,6 +53,8 @@ pub mod model;
 mod operation;
 mod quote;
 mod registry;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use backend::{
     BackendId, CallContext, ContainerBackend, ContainerBackendExt, ContainerGuard, UsageMeter,

@@ -1,4 +1,5 @@
-//! The main job on a real engine, from the first look to the clean-up: `scripts/quickstart [--keep]`.
+//! The main job on a real engine, from the first look to the clean-up: `scripts/quickstart [--keep]`; or on a fake one,
+//! without Docker: `scripts/quickstart --fake`.
 
 mod show;
 
@@ -11,6 +12,7 @@ use catamaran::model::{
     ContainerDetails, ContainerName, ContainerSpec, ExecOptions, HealthCheck, HealthyOptions,
     ImageRef, ImportOptions, LogsOptions, MemorySwap,
 };
+use catamaran::testing::FakeEngine;
 use catamaran::{
     AsyncEngine, BlockingEngine, Config, ContainerBackend, ContainerBackendExt, ContainerGuard,
     Endpoint, HybridBackend, LastCall, Mode, Reason,
@@ -19,6 +21,7 @@ use show::{Timings, bytes, line, section};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
+const IMAGE: &str = "catamaran/busybox:test";
 const ENGINES: [&str; 2] = ["async", "blocking"];
 
 #[tokio::main]
@@ -34,8 +37,22 @@ async fn main() -> ExitCode {
 }
 
 async fn quickstart() -> Outcome<()> {
-    let keep = std::env::args().any(|argument| argument == "--keep");
-    let config = Config::from_env()?;
+    let asked = |option: &str| std::env::args().any(|argument| argument == option);
+    let keep = asked("--keep");
+    // It lives to the end of this function.
+    let fake = match asked("--fake") {
+        true => {
+            println!(
+                "On a fake engine in this process: no Docker, nothing isolated, no engine's times"
+            );
+            Some(FakeEngine::builder().image(IMAGE).start().await?)
+        }
+        false => None,
+    };
+    let config = match &fake {
+        Some(engine) => engine.config()?,
+        None => Config::from_env()?,
+    };
     let backend = HybridBackend::new(&config)?;
     // Each call tells this one who served it, and why.
     let last = Arc::new(LastCall::default());
@@ -140,7 +157,7 @@ async fn quickstart() -> Outcome<()> {
 
 /// The test image, imported where it isn't there yet.
 async fn image(backend: &dyn ContainerBackend) -> Outcome<ImageRef> {
-    let image = ImageRef::new("catamaran/busybox:test")?;
+    let image = ImageRef::new(IMAGE)?;
     if backend.image_exists(&image).await? {
         line("image", format_args!("{image} is there"));
         return Ok(image);

@@ -1,0 +1,317 @@
+//! From start to removal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream;
+use serde_json::{Value, json};
+
+use super::config::limits;
+use super::{Container, Status, run};
+use crate::testing::fake::Shared;
+use crate::testing::fake::machine::signal_number;
+use crate::testing::fake::request::{Answer, Answered, Refusal, Request};
+
+pub(in super::super) async fn start(engine: &Arc<Shared>, container: &Arc<Container>) -> Answered {
+    let _one = engine.starting.lock().await;
+    match container.status() {
+        Status::Running => return Ok(Answer::empty(304)),
+        Status::Paused => {
+            return Err(Refusal::new(
+                409,
+                "cannot start a paused container, try unpause instead",
+            ));
+        }
+        Status::Removing => {
+            let message = "container is marked for removal and cannot be started";
+            return Err(Refusal::new(409, message));
+        }
+        Status::Created | Status::Exited | Status::Restarting => {}
+    }
+    container.inner().restarts = 0;
+    run::begin(engine, container)?;
+    Ok(Answer::empty(204))
+}
+
+/// How long it may take: `t`, else the container's own, else 10 seconds; below nought it is for ever.
+fn patience(container: &Container, request: &Request) -> Option<Duration> {
+    let own = container.config()["StopTimeout"].as_i64();
+    let seconds = request.query.number("t").or(own).unwrap_or(10);
+    u64::try_from(seconds).ok().map(Duration::from_secs)
+}
+
+fn stop_signal(container: &Container) -> i32 {
+    let config = container.config();
+    config["StopSignal"]
+        .as_str()
+        .and_then(signal_number)
+        .unwrap_or(15)
+}
+
+pub(in super::super) async fn stop(
+    engine: &Arc<Shared>,
+    container: &Arc<Container>,
+    request: &Request,
+) -> Answered {
+    match container.status() {
+        Status::Running | Status::Paused => {}
+        Status::Restarting => {
+            container.inner().stopped = true;
+            container.set_status(Status::Exited);
+            return Ok(Answer::empty(204));
+        }
+        _ => return Ok(Answer::empty(304)),
+    }
+    halt(engine, container, request).await;
+    Ok(Answer::empty(204))
+}
+
+async fn halt(engine: &Arc<Shared>, container: &Arc<Container>, request: &Request) {
+    let signal = stop_signal(container);
+    container.tell(engine, "kill", &[("signal", signal.to_string())]);
+    run::end(container, signal, patience(container, request)).await;
+    container.tell(engine, "stop", &[]);
+}
+
+pub(in super::super) async fn restart(
+    engine: &Arc<Shared>,
+    container: &Arc<Container>,
+    request: &Request,
+) -> Answered {
+    if container.status().lives() {
+        halt(engine, container, request).await;
+    }
+    run::begin(engine, container)?;
+    container.tell(engine, "restart", &[]);
+    Ok(Answer::empty(204))
+}
+
+pub(in super::super) async fn kill(
+    engine: &Arc<Shared>,
+    container: &Arc<Container>,
+    request: &Request,
+) -> Answered {
+    let text = request
+        .query
+        .get("signal")
+        .filter(|text| !text.is_empty())
+        .unwrap_or("KILL");
+    let signal = signal_number(text).filter(|signal| *signal > 0);
+    let signal = signal.ok_or_else(|| Refusal::new(400, format!("Invalid signal: {text}")))?;
+    let machine = container.machine().filter(|_| container.status().lives());
+    let machine = machine.ok_or_else(|| {
+        let id = &container.id;
+        Refusal::new(
+            409,
+            format!("Cannot kill container: {id}: Container {id} is not running"),
+        )
+    })?;
+    container.tell(engine, "kill", &[("signal", signal.to_string())]);
+    if signal == 9 {
+        container.inner().stopped = true;
+        run::kill(container).await;
+    } else {
+        machine.signal(1, signal);
+    }
+    Ok(Answer::empty(204))
+}
+
+pub(in super::super) fn pause(engine: &Arc<Shared>, container: &Arc<Container>) -> Answered {
+    let id = &container.id;
+    match container.status() {
+        Status::Running => {}
+        Status::Paused => {
+            return Err(Refusal::new(
+                409,
+                format!("Container {id} is already paused"),
+            ));
+        }
+        _ => return Err(Refusal::new(409, format!("Container {id} is not running"))),
+    }
+    if let Some(machine) = container.machine() {
+        machine.freeze(true);
+    }
+    container.set_status(Status::Paused);
+    container.tell(engine, "pause", &[]);
+    Ok(Answer::empty(204))
+}
+
+pub(in super::super) fn unpause(engine: &Arc<Shared>, container: &Arc<Container>) -> Answered {
+    if container.status() != Status::Paused {
+        return Err(Refusal::new(
+            409,
+            format!("Container {} is not paused", container.id),
+        ));
+    }
+    if let Some(machine) = container.machine() {
+        machine.freeze(false);
+    }
+    container.set_status(Status::Running);
+    container.tell(engine, "unpause", &[]);
+    Ok(Answer::empty(204))
+}
+
+pub(in super::super) fn rename(
+    engine: &Arc<Shared>,
+    container: &Arc<Container>,
+    request: &Request,
+) -> Answered {
+    let name = request
+        .query
+        .get("name")
+        .unwrap_or_default()
+        .trim_start_matches('/');
+    if name.is_empty() {
+        return Err(Refusal::new(400, "Neither old nor new names may be empty"));
+    }
+    let old = engine.rename(container, name)?;
+    container.tell(engine, "rename", &[("oldName", format!("/{old}"))]);
+    Ok(Answer::empty(204))
+}
+
+pub(in super::super) fn update(
+    engine: &Arc<Shared>,
+    container: &Arc<Container>,
+    request: &Request,
+) -> Answered {
+    let asked = request.json()?;
+    if container.status() == Status::Removing {
+        return Err(Refusal::new(
+            409,
+            "Container is marked for removal and cannot be \"update\".",
+        ));
+    }
+    for (name, value) in asked.as_object().into_iter().flatten() {
+        let empty = value.is_null() || *value == 0 || *value == "" || *value == json!([]);
+        let empty = empty
+            || (name == "RestartPolicy" && value["Name"].as_str().unwrap_or_default().is_empty());
+        if !empty && name != "Labels" {
+            container
+                .inner()
+                .updated
+                .insert(name.clone(), value.clone());
+        }
+    }
+    if let Some(machine) = container.machine() {
+        machine.set_limits(limits(&container.config()["HostConfig"]));
+    }
+    container.tell(engine, "update", &[]);
+    Ok(Answer::json(200, &json!({"Warnings": null})))
+}
+
+/// Its head goes at once; the body when it has ended.
+pub(in super::super) fn wait(container: &Arc<Container>, request: &Request) -> Answered {
+    let condition = request.query.get("condition").unwrap_or_default();
+    let (next, removed) = match condition {
+        "" | "not-running" => (false, false),
+        "next-exit" => (true, false),
+        "removed" => (false, true),
+        other => return Err(Refusal::new(400, format!("invalid condition: {other:?}"))),
+    };
+    let mut life = container.life.subscribe();
+    let (status, ends) = *life.borrow_and_update();
+    let container = Arc::clone(container);
+    let answer = async move {
+        let over = match () {
+            () if removed => life
+                .wait_for(|(status, _)| *status == Status::Removing)
+                .await
+                .map(drop),
+            () if next => life.wait_for(|(_, now)| *now > ends).await.map(drop),
+            () if status.lives() || status == Status::Restarting => {
+                let ended =
+                    life.wait_for(|(status, now)| *now > ends && *status != Status::Restarting);
+                ended.await.map(drop)
+            }
+            () => Ok(()),
+        };
+        if removed && over.is_ok() {
+            // It is gone when nothing but this holds it.
+            let _ = life.wait_for(|(_, now)| *now == u64::MAX).await;
+        }
+        let code = container.inner().exit_code;
+        Some((
+            Ok(Bytes::from(format!("{}\n", json!({"StatusCode": code})))),
+            (),
+        ))
+    };
+    let body = stream::once(answer);
+    let body =
+        futures::StreamExt::filter_map(body, |piece| async move { piece.map(|(piece, ())| piece) });
+    Ok(Answer::stream(200, body).with_header("content-type", "application/json"))
+}
+
+pub(in super::super) async fn remove(
+    engine: &Arc<Shared>,
+    container: &Arc<Container>,
+    request: &Request,
+) -> Answered {
+    let id = &container.id;
+    let force = request.query.is("force");
+    {
+        let status = container.status();
+        match status {
+            Status::Removing => {
+                let message = format!("removal of container {id} is already in progress");
+                return Err(Refusal::new(409, message));
+            }
+            Status::Running | Status::Paused | Status::Restarting if !force => {
+                let state = if status == Status::Paused {
+                    "paused"
+                } else {
+                    "running"
+                };
+                let advice = match status {
+                    Status::Paused => {
+                        "Unpause and then stop the container before attempting removal or force remove"
+                    }
+                    _ => "Stop the container before attempting removal or force remove",
+                };
+                let message = format!("You cannot remove a {state} container {id}. {advice}");
+                return Err(Refusal::new(409, message));
+            }
+            _ => {}
+        }
+    }
+    let lives = container.status().lives();
+    container.inner().stopped = true;
+    if lives {
+        container.tell(engine, "kill", &[("signal", "9".to_owned())]);
+        run::kill(container).await;
+    }
+    container.set_status(Status::Removing);
+    engine.forget(container, request.query.is("v"));
+    Ok(Answer::empty(204))
+}
+
+pub(in super::super) fn prune(engine: &Arc<Shared>, request: &Request) -> Answered {
+    let filters = request.query.filters()?;
+    let until = filters.until();
+    let (mut deleted, mut space) = (Vec::new(), 0);
+    for container in engine.containers() {
+        let gone = matches!(container.status(), Status::Created | Status::Exited);
+        let old = until.is_none_or(|until| container.created < until);
+        if gone && old && filters.labels(&container.labels()) {
+            space += container.machine().map_or(0, |machine| machine.size_rw());
+            deleted.push(container.id.clone());
+            container.set_status(Status::Removing);
+            engine.forget(&container, false);
+        }
+    }
+    engine.events.tell(
+        "container",
+        "prune",
+        "",
+        json!({"reclaimed": space.to_string()}),
+    );
+    let deleted = if deleted.is_empty() {
+        Value::Null
+    } else {
+        json!(deleted)
+    };
+    Ok(Answer::json(
+        200,
+        &json!({"ContainersDeleted": deleted, "SpaceReclaimed": space}),
+    ))
+}

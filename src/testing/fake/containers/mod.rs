@@ -1,0 +1,202 @@
+//! Containers: their life, their looks, and what is done with them.
+
+mod attach;
+mod config;
+mod create;
+mod files;
+mod health;
+mod life;
+mod look;
+mod run;
+mod stats;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+
+use super::Shared;
+use super::log::Log;
+use super::machine::{Machine, Stream};
+use super::networks::Endpoint;
+use super::time::Time;
+
+pub(super) use attach::{attach, converse, logs};
+pub(super) use config::{environment, user};
+pub(super) use create::create;
+pub(super) use files::{changes, get_archive, put_archive, stat_path};
+pub(super) use life::{
+    kill, pause, prune, remove, rename, restart, start, stop, unpause, update, wait,
+};
+pub(super) use look::{inspect, list, resize, size, top};
+pub(super) use run::tell_exec as exec_events;
+pub(super) use stats::stats;
+
+/// Where a container is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    Created,
+    Running,
+    Paused,
+    Restarting,
+    Removing,
+    Exited,
+}
+
+impl Status {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Restarting => "restarting",
+            Self::Removing => "removing",
+            Self::Exited => "exited",
+        }
+    }
+
+    /// Whether it has processes.
+    pub(super) fn lives(self) -> bool {
+        matches!(self, Self::Running | Self::Paused)
+    }
+}
+
+/// The verdict of health checks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Health {
+    pub(super) status: &'static str,
+    pub(super) streak: u64,
+    pub(super) log: Vec<Value>,
+}
+
+/// What changes.
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) name: String,
+    pub(super) status: Status,
+    /// Of the host's counting.
+    pub(super) pid: u32,
+    pub(super) exit_code: i64,
+    pub(super) oom_killed: bool,
+    pub(super) error: String,
+    pub(super) started: Option<Time>,
+    pub(super) finished: Option<Time>,
+    pub(super) restarts: u64,
+    /// Whether somebody stopped it, so that it isn't restarted.
+    pub(super) stopped: bool,
+    /// Limits that updates changed.
+    pub(super) updated: BTreeMap<String, Value>,
+    pub(super) networks: BTreeMap<String, Endpoint>,
+    pub(super) stdin: Option<mpsc::Sender<Bytes>>,
+    pub(super) attached: Vec<mpsc::Sender<(Stream, Bytes)>>,
+    pub(super) health: Option<Health>,
+    pub(super) execs: Vec<String>,
+}
+
+/// A container.
+#[derive(Debug)]
+pub(super) struct Container {
+    pub(super) id: String,
+    pub(super) image: String,
+    pub(super) created: Time,
+    /// What it was created with, merged with its image's, as JSON; what an engine adds isn't kept.
+    asked: Box<[u8]>,
+    machine: OnceLock<Arc<Machine>>,
+    pub(super) log: Arc<Log>,
+    inner: Mutex<Inner>,
+    /// Status and how often it has ended, for those who wait.
+    pub(super) life: watch::Sender<(Status, u64)>,
+}
+
+impl Container {
+    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it was created with: `Config` and `HostConfig`, with updates.
+    pub(super) fn config(&self) -> Value {
+        let mut asked: Value = serde_json::from_slice(&self.asked).unwrap_or_default();
+        asked["HostConfig"] = config::with_defaults(&asked["HostConfig"]);
+        for (name, value) in &self.inner().updated {
+            asked["HostConfig"][name] = value.clone();
+        }
+        asked
+    }
+
+    pub(super) fn labels(&self) -> Value {
+        self.config()["Labels"].take()
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.inner().name.clone()
+    }
+
+    pub(super) fn status(&self) -> Status {
+        self.inner().status
+    }
+
+    /// Its world, made when it is needed first.
+    pub(super) fn machine(&self) -> Option<&Arc<Machine>> {
+        self.machine.get()
+    }
+
+    pub(super) fn set_status(&self, status: Status) {
+        self.inner().status = status;
+        self.life.send_modify(|(now, _)| *now = status);
+    }
+
+    /// What events tell of it.
+    pub(super) fn attributes(&self) -> Value {
+        let config = self.config();
+        let mut attributes = json!({});
+        if let Some(labels) = config["Labels"].as_object() {
+            for (key, value) in labels {
+                attributes[key] = value.clone();
+            }
+        }
+        attributes["image"] = config["Image"].clone();
+        attributes["name"] = json!(self.name());
+        attributes
+    }
+
+    pub(super) fn tell(&self, engine: &Shared, action: impl Into<String>, more: &[(&str, String)]) {
+        let mut attributes = self.attributes();
+        for (name, value) in more {
+            attributes[*name] = json!(value);
+        }
+        engine
+            .events
+            .tell("container", action, &self.id, attributes);
+    }
+
+    /// Whether it mounts a volume.
+    pub(super) fn mounts_volume(&self, name: &str) -> bool {
+        let config = self.config();
+        let mounts = config::mounts(&config["HostConfig"]);
+        mounts
+            .iter()
+            .any(|mount| mount.volume.as_deref() == Some(name))
+    }
+}
+
+/// A number out of JSON; nought counts as none.
+fn number(value: &Value) -> Option<u64> {
+    let number = value
+        .as_u64()
+        .or_else(|| value.as_f64().map(|number| number.max(0.0) as u64));
+    number.filter(|number| *number > 0)
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(values) => values
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+        _ => Vec::new(),
+    }
+}
