@@ -1,6 +1,8 @@
 # A Docker daemon for as long as the script runs, on Linux. Sourced by engine.sh where no engine answers, never run:
 # the bash of macOS, too old for coprocesses, must not read it.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC1091
+
+. scripts/lib/cgroups.sh
 
 start_private_engine() {
     say "no container engine answers here: starting a private one, which ends with this script"
@@ -40,19 +42,6 @@ start_private_engine() {
     tail -n 20 "$engine_dir/log" >&2
     die "the private engine did not start (its last words are above)" \
         "inside a container, that takes a privileged one; otherwise name an engine with DOCKER_HOST"
-}
-
-# Inside a container with cgroup version 2, the group that we see as the root holds processes, and such a group cannot
-# hand controllers down to containers: its processes move to a group of their own. A true root has no cgroup.type, and
-# needs none of it.
-hand_down_cgroup_controllers() {
-    local root=/sys/fs/cgroup process
-    [ -f "$root/cgroup.type" ] || return 0
-    mkdir -p "$root/init"
-    while read -r process; do
-        echo "$process" >"$root/init/cgroup.procs" || true # it may have ended meanwhile
-    done <"$root/cgroup.procs" 2>/dev/null
-    sed -e 's/ / +/g' -e 's/^/+/' "$root/cgroup.controllers" >"$root/cgroup.subtree_control" || true
 }
 
 stop_private_engine() {

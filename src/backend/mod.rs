@@ -304,7 +304,7 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// Starts a container. One that runs is no error.
     ///
     /// # Errors
-    /// `NotFound`; `Conflict` where it is paused or being removed; `Refused` or `Engine` where its
+    /// `NotFound`; `Conflict` where it is paused or being removed (Podman: 500); `Refused` or `Engine` where its
     /// program can't be started.
     ///
     /// # Cancel safety

@@ -2,13 +2,14 @@
 
 use std::any::Any;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::CHECKS;
+use super::differences::{self, Difference};
 use crate::backend::ContainerBackend;
 use crate::model::ImageRef;
 use crate::operation::Operation;
@@ -50,9 +51,18 @@ impl Check {
     /// Runs it.
     ///
     /// # Panics
-    /// Where the backend doesn't keep the promise.
+    /// Where the backend doesn't keep the promise, and the engine isn't known to differ so
+    /// ([`DIFFERENCES`](super::DIFFERENCES)); and where it keeps a promise that it is known not to.
     pub async fn run(&self, backend: &dyn ContainerBackend, image: &ImageRef) {
-        (self.run)(backend, image).await;
+        let known = differences::known(self.name, backend).await;
+        let ran = AssertUnwindSafe((self.run)(backend, image)).catch_unwind();
+        let panic = ran.await.err();
+        let (failure, _) = differences::judged(panic.as_deref().map(said), &known);
+        match (failure, panic) {
+            (None, _) => {}
+            (Some(_), Some(panic)) => resume_unwind(panic),
+            (Some(failure), None) => panic!("{}: {failure}", self.name),
+        }
     }
 
     /// Runs it, and tells how it went.
@@ -62,11 +72,14 @@ impl Check {
         image: &ImageRef,
     ) -> Outcome {
         let began = Instant::now();
-        let run = AssertUnwindSafe((self.run)(backend, image)).catch_unwind();
-        let failure = run.await.err().map(|panic| said(&*panic));
+        let known = differences::known(self.name, backend).await;
+        let ran = AssertUnwindSafe((self.run)(backend, image)).catch_unwind();
+        let failure = ran.await.err().map(|panic| said(&*panic));
+        let (failure, difference) = differences::judged(failure, &known);
         Outcome {
             check: self,
             failure,
+            difference,
             took: began.elapsed(),
         }
     }
@@ -93,8 +106,10 @@ fn said(panic: &(dyn Any + Send)) -> String {
 pub struct Outcome {
     /// The check.
     pub check: &'static Check,
-    /// What was expected and didn't come; `None` where the promise is kept.
+    /// What was expected and didn't come; `None` where the promise is kept, or the engine differs as it is known to.
     pub failure: Option<String>,
+    /// How the engine is known to differ, where it does: the check has failed as it does there.
+    pub difference: Option<&'static Difference>,
     /// How long it took.
     pub took: Duration,
 }
@@ -116,8 +131,12 @@ pub fn check(name: &str) -> &'static Check {
 ///
 /// # async fn example(backend: &dyn ContainerBackend, image: &ImageRef) {
 /// for outcome in conformance::report(backend, image).await {
-///     let verdict = if outcome.failure.is_none() { "ok" } else { "FAILED" };
-///     println!("{verdict:6} {:6.1?} {}", outcome.took, outcome.check.name());
+///     let verdict = match (&outcome.failure, outcome.difference) {
+///         (Some(_), _) => "FAILED",
+///         (None, Some(_)) => "differs",
+///         (None, None) => "ok",
+///     };
+///     println!("{verdict:7} {:6.1?} {}", outcome.took, outcome.check.name());
 /// }
 /// # }
 /// ```

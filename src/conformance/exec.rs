@@ -210,13 +210,13 @@ pub async fn top_shows_the_processes(backend: &dyn ContainerBackend, image: &Ima
 /// # Panics
 /// Where they aren't.
 pub async fn changes_are_told(backend: &dyn ContainerBackend, image: &ImageRef) {
-    let mut spec = shell(image, "echo x > /new");
+    let mut spec = shell(image, "echo x > /bin/new");
     spec.security.read_only_root = false;
     spec.security.user = Some("0".to_owned());
     with_container(backend, spec, |id| async move {
         let before = backend.changes(&id).await.expect("changes answers");
         let new = |changes: &[FileChange]| {
-            let mut found = changes.iter().filter(|change| change.path == "/new");
+            let mut found = changes.iter().filter(|change| change.path == "/bin/new");
             found.next().map(|change| change.kind)
         };
         assert_eq!(new(&before), None, "it hasn't run");

@@ -85,7 +85,8 @@ pub async fn program_gets_what_was_asked(backend: &dyn ContainerBackend, image: 
         let details = inspect(backend, &id).await;
         assert_eq!(details.env.get("MODE"), Some("x=1 \n\"2\""));
         assert_eq!(details.labels["org.example/owner"], "Älice, \"A\"");
-        assert_eq!(details.image, image.as_str());
+        // Podman names a registry before it.
+        assert!(details.image.ends_with(image.as_str()), "{}", details.image);
         assert!(
             details.command.ends_with(&["a b".into(), "é\"'$".into()]),
             "inspect tells the arguments: {:?}",

@@ -9,6 +9,9 @@
 //! [`conformance_tests!`](crate::conformance_tests) makes a test of each check; [`run_all`] runs them one after another,
 //! [`report`] tells the outcome of each, and [`CHECKS`] lists them with the operations that each is about.
 //!
+//! An engine that is known to differ from a promise passes the check as [`DIFFERENCES`] says, and only so:
+//! [`Outcome::difference`] tells it with the reason.
+//!
 //! ```no_run
 //! use catamaran::{AsyncEngine, Config, conformance};
 //! use catamaran::model::ImageRef;
@@ -22,6 +25,7 @@
 
 mod attach;
 mod check;
+mod differences;
 mod events;
 mod exec;
 mod files;
@@ -48,6 +52,7 @@ mod volumes;
 mod workspace;
 
 pub use check::{Check, Outcome, check, report, run_all};
+pub use differences::{DIFFERENCES, Difference};
 pub use scratch::{LABEL, in_run, unique_name, with_container};
 
 /// The one list of checks, with what each is about: handed to a macro, after the arguments given here.

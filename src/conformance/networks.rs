@@ -220,7 +220,8 @@ pub async fn address_and_aliases_are_the_containers(
                 let network = backend.inspect_network(&name).await.expect("it is shown");
                 let attachment = &details.networks[name.as_str()];
                 assert_eq!(attachment.ip_address, Some(free.into()));
-                assert_eq!(attachment.gateway, subnet.gateway);
+                // Newer Dockers give what is internal no way out.
+                assert!(attachment.gateway.is_none() || attachment.gateway == subnet.gateway);
                 let id_there = attachment.network_id.as_deref();
                 assert_eq!(id_there, Some(network.network.id.as_str()));
                 for alias in &options.aliases {

@@ -65,7 +65,11 @@ pub async fn prune_takes_what_does_not_run_by_label(
 ) {
     let group = unique_name().to_string();
     let spec = |role: &str| member(idle(image), &group, role);
-    let mut ends = member(shell(image, "head -c 4096 /dev/zero > /x"), &group, "ends");
+    let mut ends = member(
+        shell(image, "head -c 4096 /dev/zero > /bin/x"),
+        &group,
+        "ends",
+    );
     ends.security = ends.security.with_read_only_root(false).with_user("0:0");
     let specs = [
         spec("runs"),

@@ -115,7 +115,10 @@ pub async fn absent_container_is_not_found(backend: &dyn ContainerBackend, _imag
             (Some(operation), Some(nobody.as_str())),
             "the error says what was done to whom: {error}"
         );
-        assert!(!error.message().is_empty(), "the engine's own words");
+        assert!(
+            !error.message().is_empty(),
+            "{operation} of nobody has words"
+        );
     }
 }
 

@@ -97,7 +97,7 @@ pub async fn pauses_have_their_order(backend: &dyn ContainerBackend, image: &Ima
 
         backend.pause(&id).await.expect("a pause");
         let error = backend.start(&id).await.expect_err("it is paused");
-        assert_refused(&error, &[ErrorKind::Conflict], "a start of what is paused");
+        assert_refused(&error, CONFLICT, "a start of what is paused");
         let error = backend.pause(&id).await.expect_err("it is paused");
         assert_refused(&error, CONFLICT, "a second pause");
         let command = ExecOptions::new(["true"]);

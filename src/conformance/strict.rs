@@ -47,6 +47,8 @@ fn loaded(image: &ImageRef, volume: VolumeName, product: &EngineProduct) -> Cont
     if *product == EngineProduct::Podman {
         // It has other names for logs, and does without some of what it is told of them.
         spec.log = None;
+        // It keeps no ports where there is no network.
+        spec.ports.clear();
         return spec;
     }
     let filter = r#"{"defaultAction": "SCMP_ACT_ALLOW"}"#.to_owned();

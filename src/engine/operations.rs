@@ -385,8 +385,18 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
 
     async fn changes(&self, container: &ContainerRef) -> Result<Vec<FileChange>> {
         let call = |_| Ok(wire::changes(container));
-        self.question(Operation::Changes, container, call, wire::file_changes)
-            .await
+        let changes = self.question(Operation::Changes, container, call, wire::file_changes);
+        let error = match changes.await {
+            Err(error) if error.status() == Some(500) => error,
+            answered => return answered,
+        };
+        // Podman's word for a container that isn't there: an inspect tells.
+        let call = |_| Ok(wire::inspect(container));
+        let there = self.question(Operation::Changes, container, call, |_| Ok(()));
+        match there.await {
+            Err(absent) if absent.kind() == ErrorKind::NotFound => Err(absent),
+            _ => Err(error),
+        }
     }
 
     async fn put_archive(
@@ -552,7 +562,8 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
     async fn list_volumes(&self, options: &ListVolumesOptions) -> Result<VolumeList> {
         self.name(options.validate(), Operation::ListVolumes, "")?;
         let call = |_| Ok(wire::list_volumes(options));
-        self.question(Operation::ListVolumes, "", call, wire::volumes)
+        let decode = |body: &[u8]| wire::volumes(body, options);
+        self.question(Operation::ListVolumes, "", call, decode)
             .await
     }
 

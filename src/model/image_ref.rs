@@ -103,7 +103,10 @@ impl ImageRef {
 
     /// As it stands in a URL's path, which can't hold the brackets of an IPv6 address.
     pub(crate) fn to_path(&self) -> Cow<'_, str> {
-        if self.0.contains('[') {
+        if is_id(&self.0) && !self.0.starts_with("sha256:") {
+            // Podman takes 64 digits alone for a name that can't be.
+            Cow::Owned(format!("sha256:{}", self.0))
+        } else if self.0.contains('[') {
             Cow::Owned(self.0.replace('[', "%5B").replace(']', "%5D"))
         } else {
             Cow::Borrowed(&self.0)

@@ -228,11 +228,7 @@ fn resources(table: &mut Table, asked: &Resources, found: &Resources) {
             table.differ("resources.cpus", cpus.to_string(), text(found.cpus));
         }
     }
-    // Podman writes RLIMIT_NOFILE.
-    let plain = |name: &str| {
-        let name = name.to_ascii_lowercase();
-        name.strip_prefix("rlimit_").unwrap_or(&name).to_owned()
-    };
+    let plain = str::to_ascii_lowercase;
     let limits = |limit: &Ulimit| {
         let Ulimit { name, soft, hard } = limit;
         format!("{} {soft}:{hard}", plain(name))
@@ -268,6 +264,11 @@ fn policy(policy: RestartPolicy) -> String {
 /// is the image's.
 fn program(table: &mut Table, entrypoint: Option<&[String]>, command: &[String], found: &[String]) {
     let entrypoint = entrypoint.filter(|entrypoint| !entrypoint.is_empty());
+    // Podman tells its init program before those that it starts.
+    let found = match found {
+        [init, dashes, rest @ ..] if init.ends_with("/podman-init") && dashes == "--" => rest,
+        all => all,
+    };
     let asked: Vec<_> = entrypoint
         .unwrap_or_default()
         .iter()

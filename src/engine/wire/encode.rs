@@ -332,9 +332,11 @@ fn mount(mount: &Mount) -> models::Mount {
         MountKind::Tmpfs(size) => {
             let options = models::MountTmpfsOptions {
                 size_bytes: bytes(*size),
+                // Docker's own; Podman would let nobody but root in.
+                mode: Some(0o1777),
                 ..Default::default()
             };
-            (models::MountType::TMPFS, None, size.map(|_| options))
+            (models::MountType::TMPFS, None, Some(options))
         }
     };
     models::Mount {

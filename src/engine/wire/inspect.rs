@@ -247,7 +247,7 @@ pub(crate) fn details(body: &[u8]) -> Result<ContainerDetails> {
         resources: resources(&host),
         restart_policy: restart_policy(&host.restart_policy),
         init: host.init,
-        stop_signal: some(config.stop_signal),
+        stop_signal: signal(config.stop_signal),
         stop_timeout: config
             .stop_timeout
             .and_then(|seconds| u64::try_from(seconds).ok())
@@ -339,7 +339,7 @@ fn resources(host: &HostConfig) -> Resources {
             .ulimits
             .iter()
             .map(|u| Ulimit {
-                name: u.name.clone(),
+                name: limit_name(&u.name),
                 soft: u.soft,
                 hard: u.hard,
             })
@@ -419,6 +419,24 @@ fn texts(options: BTreeMap<String, serde_json::Value>) -> DriverOptions {
         .collect()
 }
 
+/// As it was asked for: Podman writes `RLIMIT_NOFILE`.
+fn limit_name(name: &str) -> String {
+    let plain = name.to_ascii_lowercase();
+    plain.strip_prefix("rlimit_").unwrap_or(name).to_owned()
+}
+
+/// A signal's name where the engine keeps its number, as Podman does.
+fn signal(text: String) -> Option<String> {
+    const NAMES: &[&str] = &[
+        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+        "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+        "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+    ];
+    let number = text.parse::<usize>().ok();
+    let name = number.and_then(|number| NAMES.get(number.checked_sub(1)?));
+    some(name.map_or(text, |name| format!("SIG{name}")))
+}
+
 fn tmpfs(options: &str) -> Tmpfs {
     // What isn't said is the kernel's default: half the memory (0 here), 1777, executable.
     let mut tmpfs = Tmpfs::new(0).with_exec();
@@ -465,4 +483,23 @@ fn attachment(network: Network) -> NetworkAttachment {
 
 fn some(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_and_signals_have_the_names_that_were_asked_for() {
+        assert_eq!(limit_name("RLIMIT_NOFILE"), "nofile");
+        assert_eq!(limit_name("nofile"), "nofile");
+        let named = |text: &str| signal(text.to_owned());
+        assert_eq!(named("2").as_deref(), Some("SIGINT"));
+        assert_eq!(named("15").as_deref(), Some("SIGTERM"));
+        assert_eq!(named("SIGINT").as_deref(), Some("SIGINT"));
+        for kept in ["0", "40", "x"] {
+            assert_eq!(named(kept).as_deref(), Some(kept));
+        }
+        assert_eq!(named(""), None);
+    }
 }

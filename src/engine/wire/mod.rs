@@ -176,6 +176,16 @@ impl Head {
             Ok(fault) => fault.message,
             Err(_) => String::from_utf8_lossy(body).trim().to_owned(),
         };
+        // An answer to a HEAD has no body.
+        let reason = || {
+            http::StatusCode::from_u16(self.status)
+                .ok()?
+                .canonical_reason()
+        };
+        let message = match reason() {
+            Some(reason) if message.is_empty() => reason.to_owned(),
+            _ => message,
+        };
         let retry_after = self
             .header("retry-after")
             .and_then(|text| text.trim().parse().ok())

@@ -33,10 +33,34 @@ pub(crate) fn processes(body: &[u8]) -> Result<ProcessTable> {
         processes: Vec<Vec<String>>,
     }
     let table: Table = json(body)?;
-    Ok(ProcessTable {
-        titles: table.titles,
-        processes: table.processes,
-    })
+    // Old Podmans tell each line of `ps` as one column.
+    let (titles, processes) = match &table.titles[..] {
+        [line] if line.split_whitespace().nth(1).is_some() => {
+            let titles = columns(line, usize::MAX);
+            let rows = table.processes.iter();
+            let rows = rows.map(|row| columns(&row.join(" "), titles.len()));
+            let rows = rows.collect();
+            (titles, rows)
+        }
+        _ => (table.titles, table.processes),
+    };
+    Ok(ProcessTable { titles, processes })
+}
+
+/// The words of a line, the last with all that is left.
+fn columns(line: &str, count: usize) -> Vec<String> {
+    let mut columns = Vec::new();
+    let mut rest = line.trim();
+    while !rest.is_empty() {
+        let ends = rest.find(char::is_whitespace);
+        let (column, after) = match ends.filter(|_| columns.len() + 1 < count) {
+            Some(end) => rest.split_at(end),
+            None => (rest, ""),
+        };
+        columns.push(column.to_owned());
+        rest = after.trim_start();
+    }
+    columns
 }
 
 pub(crate) fn file_changes(body: &[u8]) -> Result<Vec<FileChange>> {
@@ -213,6 +237,20 @@ fn total(mut bytes: impl Iterator<Item = Option<i64>>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_taken_apart_where_it_is_one_column() {
+        let body =
+            br#"{"Processes":[["1 0 sleep 600"],["  20  1  ps"]],"Titles":["PID   PPID COMMAND"]}"#;
+        let table = processes(body).unwrap();
+        assert_eq!(table.titles, ["PID", "PPID", "COMMAND"]);
+        assert_eq!(
+            table.processes,
+            [["1", "0", "sleep 600"], ["20", "1", "ps"]]
+        );
+        let body = br#"{"Processes":[["sleep 600"]],"Titles":["COMMAND"]}"#;
+        assert_eq!(processes(body).unwrap().processes, [["sleep 600"]]);
+    }
 
     #[test]
     fn lists_are_summed() {

@@ -14,8 +14,8 @@ use crate::endpoint::ApiVersion;
 use crate::engine::bollard::models;
 use crate::error::{Error, Result};
 use crate::model::{
-    ListVolumesOptions, PruneReport, PruneVolumesOptions, RemoveVolumeOptions, VolumeDetails,
-    VolumeList, VolumeName, VolumeSpec, parse_rfc3339,
+    LabelKey, ListVolumesOptions, PruneReport, PruneVolumesOptions, RemoveVolumeOptions,
+    VolumeDetails, VolumeList, VolumeName, VolumeSpec, parse_rfc3339,
 };
 
 pub(crate) fn create_volume(spec: &VolumeSpec) -> Result<Call> {
@@ -102,7 +102,8 @@ pub(crate) fn volume(body: &[u8]) -> Result<VolumeDetails> {
     json::<Volume>(body).map(VolumeDetails::from)
 }
 
-pub(crate) fn volumes(body: &[u8]) -> Result<VolumeList> {
+/// Those of the answer that are asked for: Podman shows what any one condition is true of, not all.
+pub(crate) fn volumes(body: &[u8], options: &ListVolumesOptions) -> Result<VolumeList> {
     #[derive(Default, Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Answer {
@@ -113,9 +114,32 @@ pub(crate) fn volumes(body: &[u8]) -> Result<VolumeList> {
     }
     let answer = json::<Option<Answer>>(body)?.unwrap_or_default();
     Ok(VolumeList {
-        volumes: answer.volumes.into_iter().map(Into::into).collect(),
+        volumes: answer
+            .volumes
+            .into_iter()
+            .map(Into::into)
+            .filter(|volume| is_asked_for(volume, options))
+            .collect(),
         warnings: answer.warnings,
     })
+}
+
+fn is_asked_for(volume: &VolumeDetails, options: &ListVolumesOptions) -> bool {
+    let ListVolumesOptions {
+        labels,
+        names,
+        driver,
+        dangling: _, // an answer doesn't say
+    } = options;
+    let bears = |(key, value): (&LabelKey, &Option<String>)| {
+        let found = volume.labels.get(key.as_str());
+        found.is_some_and(|found| value.as_ref().is_none_or(|value| value == found))
+    };
+    labels.iter().all(bears)
+        && (names.is_empty() || names.iter().any(|name| name.as_str() == volume.name))
+        && driver
+            .as_ref()
+            .is_none_or(|driver| *driver == volume.driver)
 }
 
 pub(crate) fn pruned_volumes(body: &[u8]) -> Result<PruneReport> {
@@ -159,10 +183,32 @@ mod tests {
         );
     }
 
+    /// An engine that shows what one condition of several is true of is asked for all of them.
+    #[test]
+    fn a_list_has_what_all_conditions_are_true_of() {
+        let body = br#"{"Volumes":[
+            {"Name":"a","Driver":"local","Labels":{"k":"v"}},{"Name":"b","Driver":"local","Labels":{"k":"w"}},
+            {"Name":"c","Driver":"other","Labels":null}]}"#;
+        let listed = |options: ListVolumesOptions| {
+            let list = volumes(body, &options).expect("a list");
+            let names = list.volumes.into_iter().map(|volume| volume.name);
+            names.collect::<String>()
+        };
+        let all = ListVolumesOptions::default;
+        let key = || LabelKey::new("k").expect("a key");
+        let name = |name: &str| VolumeName::new(name).expect("a name");
+        assert_eq!(listed(all()), "abc");
+        assert_eq!(listed(all().with_label(key(), None)), "ab");
+        assert_eq!(listed(all().with_label(key(), "w".to_owned())), "b");
+        assert_eq!(listed(all().with_driver("other")), "c");
+        let named = all().with_name(name("bb")).with_name(name("cc"));
+        assert_eq!(listed(named), "");
+    }
+
     #[test]
     fn an_answer_is_read_with_what_it_lacks() {
         for none in ["null", "{}", r#"{"Volumes":null,"Warnings":null}"#] {
-            let list = volumes(none.as_bytes()).expect("a list");
+            let list = volumes(none.as_bytes(), &Default::default()).expect("a list");
             assert_eq!(list, VolumeList::default());
         }
         // Docker takes the name; what can't be asked for is shown all the same.

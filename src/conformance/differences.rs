@@ -1,0 +1,193 @@
+//! Where engines themselves differ from what the suite looks for.
+
+use crate::backend::ContainerBackend;
+use crate::model::{EngineProduct, EngineVersion};
+
+/// A difference of an engine itself, which no client can make good: a check of the suite fails there, always, and with
+/// these words. It is told with its reason, and isn't a failure. A check that fails otherwise, or that no longer fails,
+/// is one, so that the table stays true.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The check's name.
+    pub check: &'static str,
+    /// Whose engines differ.
+    pub product: EngineProduct,
+    /// The first version that does, major and minor; `None` for all older ones.
+    pub since: Option<(u32, u32)>,
+    /// The first version that no longer does; `None` for all newer ones.
+    pub until: Option<(u32, u32)>,
+    /// Whether it shows in every run; what rests on how the engine is set up, or on which of two is first, may not.
+    pub always: bool,
+    /// What the check says there: a part of its words.
+    pub shows: &'static str,
+    /// Why: what the engine does.
+    pub reason: &'static str,
+}
+
+const fn podman(check: &'static str, shows: &'static str, reason: &'static str) -> Difference {
+    Difference {
+        check,
+        product: EngineProduct::Podman,
+        since: None,
+        until: None,
+        always: true,
+        shows,
+        reason,
+    }
+}
+
+impl Difference {
+    const fn since(mut self, major: u32, minor: u32) -> Self {
+        self.since = Some((major, minor));
+        self
+    }
+
+    const fn until(mut self, major: u32, minor: u32) -> Self {
+        self.until = Some((major, minor));
+        self
+    }
+
+    const fn sometimes(mut self) -> Self {
+        self.always = false;
+        self
+    }
+}
+
+/// Every difference that is known.
+pub static DIFFERENCES: &[Difference] = &[];
+
+impl Difference {
+    /// Whether this engine is one that differs so. A version that can't be read is taken for the newest.
+    #[must_use]
+    pub fn is_of(&self, engine: &EngineVersion) -> bool {
+        let version = major_and_minor(&engine.version);
+        self.product == engine.product
+            && self.since.is_none_or(|since| since <= version)
+            && self.until.is_none_or(|until| version < until)
+    }
+
+    pub(super) fn is_shown_by(&self, failure: &str) -> bool {
+        failure.contains(self.shows)
+    }
+
+    /// What is said of one that a run doesn't show.
+    pub(super) fn gone(&self) -> Option<String> {
+        self.always.then(|| format!(
+            "the check passes, though this engine is known to differ ({}): conformance::DIFFERENCES isn't true of it",
+            self.reason
+        ))
+    }
+}
+
+fn major_and_minor(version: &str) -> (u32, u32) {
+    let mut parts = version.split(['.', '-', '+']).map(str::parse::<u32>);
+    match (parts.next(), parts.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor),
+        (Some(Ok(major)), _) => (major, 0),
+        _ => (u32::MAX, 0),
+    }
+}
+
+/// How the engine behind this backend is known to differ in this check. An engine that doesn't say who it is has no
+/// known differences.
+pub(super) async fn known(check: &str, backend: &dyn ContainerBackend) -> Vec<&'static Difference> {
+    let mut known: Vec<_> = DIFFERENCES
+        .iter()
+        .filter(|known| known.check == check)
+        .collect();
+    if known.is_empty() {
+        return known;
+    }
+    match backend.version().await {
+        Ok(engine) => known.retain(|known| known.is_of(&engine)),
+        Err(_) => known.clear(),
+    }
+    known
+}
+
+/// The failure of a check on an engine that is known to differ so, or the difference that it shows.
+pub(super) fn judged(
+    failure: Option<String>,
+    known: &[&'static Difference],
+) -> (Option<String>, Option<&'static Difference>) {
+    match failure {
+        Some(failure) => match known.iter().find(|known| known.is_shown_by(&failure)) {
+            Some(difference) => (None, Some(difference)),
+            None => (Some(failure), None),
+        },
+        None => (known.iter().find_map(|known| known.gone()), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::CHECKS;
+
+    fn engine(product: EngineProduct, version: &str) -> EngineVersion {
+        EngineVersion {
+            product,
+            version: version.to_owned(),
+            api_version: None,
+            min_api_version: None,
+            os: String::new(),
+            arch: String::new(),
+            kernel: None,
+        }
+    }
+
+    #[test]
+    fn every_difference_is_of_a_check_and_has_its_words() {
+        for difference in DIFFERENCES {
+            assert!(
+                CHECKS.iter().any(|check| check.name() == difference.check),
+                "{difference:?}"
+            );
+            assert!(!difference.shows.is_empty() && !difference.reason.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_known_failure_is_a_difference_and_a_pass_is_none() {
+        static OFTEN: Difference = podman("stop_twice", "the words", "a reason");
+        static SOMETIMES: Difference = podman("stop_twice", "other words", "a reason").sometimes();
+        let failed = |text: &str| Some(format!("before {text} after"));
+        let known = [&SOMETIMES, &OFTEN];
+        assert_eq!(judged(failed("the words"), &known), (None, Some(&OFTEN)));
+        assert_eq!(
+            judged(failed("other words"), &known),
+            (None, Some(&SOMETIMES))
+        );
+        assert_eq!(judged(failed("else"), &known), (failed("else"), None));
+        assert_eq!(
+            judged(failed("the words"), &[]),
+            (failed("the words"), None)
+        );
+        let (failure, difference) = judged(None, &known);
+        assert!(
+            failure.is_some_and(|failure| failure.contains("a reason")) && difference.is_none()
+        );
+        assert_eq!(judged(None, &[&SOMETIMES]), (None, None));
+    }
+
+    #[test]
+    fn versions_have_their_range() {
+        let mut difference = podman("stop_twice", "words", "reason");
+        assert!(difference.is_of(&engine(EngineProduct::Podman, "4.3.1")));
+        assert!(!difference.is_of(&engine(EngineProduct::Docker, "4.3.1")));
+        difference.since = Some((4, 4));
+        difference.until = Some((5, 10));
+        for (version, differs) in [
+            ("4.3.1", false),
+            ("4.4.0-rc1", true),
+            ("5", true),
+            ("5.9.2+dfsg1", true),
+            ("5.10.0", false),
+            ("dev", false),
+        ] {
+            let engine = engine(EngineProduct::Podman, version);
+            assert_eq!(difference.is_of(&engine), differs, "{version}");
+        }
+    }
+}
