@@ -1,5 +1,7 @@
 //! Each field in turn is left out, `null`, or of another type: what came is read or is refused, alike by both engines.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use crate::common::peer::Peer;
@@ -28,8 +30,19 @@ fn fields(value: &Value, at: &str, found: &mut Vec<String>) {
 }
 
 fn parts(pointer: &str) -> (&str, String) {
-    let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
+    let (parent, key) = pointer.rsplit_once('/').unwrap_or_default();
     (parent, key.replace("~1", "/").replace("~0", "~"))
+}
+
+/// What decides how a field is read: one decoder reads what is asked in several ways, and each element of a list.
+fn sort(answer: &str, pointer: &str) -> (String, String) {
+    let decoder = match answer.split_once('-') {
+        Some((of @ ("inspect" | "stats"), _)) => of,
+        _ => answer,
+    };
+    let parts = pointer.split('/');
+    let parts = parts.map(|part| part.parse::<usize>().map_or(part, |_| "*"));
+    (decoder.to_owned(), parts.collect::<Vec<_>>().join("/"))
 }
 
 fn is_needed(answer: &str, pointer: &str) -> bool {
@@ -53,6 +66,7 @@ fn is_of_texts(pointer: &str) -> bool {
 async fn only_what_identifies_must_be_there() {
     let peer = Peer::start();
     let (mut failing, mut tried) = (Vec::new(), 0);
+    let mut seen = HashSet::new();
     for set in shapes::recorded() {
         let engines = engines(&peer, set.api);
         for (name, shape) in &set.shapes {
@@ -63,6 +77,9 @@ async fn only_what_identifies_must_be_there() {
                 let mut pointers = Vec::new();
                 fields(message, "", &mut pointers);
                 for pointer in pointers {
+                    if !seen.insert(sort(name, &pointer)) {
+                        continue;
+                    }
                     let (parent, key) = parts(&pointer);
                     let others = [
                         ("left out", None),
@@ -104,5 +121,5 @@ async fn only_what_identifies_must_be_there() {
         }
     }
     assert!(failing.is_empty(), "{}", failing.join("\n"));
-    assert!(tried > 10_000, "only {tried} were tried");
+    assert!(tried > 2000, "only {tried} were tried");
 }
