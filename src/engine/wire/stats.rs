@@ -75,7 +75,7 @@ struct Stats {
     memory_stats: Option<Memory>,
     cpu_stats: Option<Cpu>,
     pids_stats: Option<Pids>,
-    networks: Option<BTreeMap<String, Interface>>,
+    networks: Option<BTreeMap<String, Option<Interface>>>,
     blkio_stats: Option<Block>,
 }
 
@@ -110,7 +110,11 @@ pub(crate) fn stats(body: &[u8]) -> Result<ContainerStats> {
         }),
         pids: stats.pids_stats.and_then(|pids| pids.current),
         network: stats.networks.and_then(|interfaces| {
-            let of = |bytes: fn(&Interface) -> Option<u64>| sum(interfaces.values().map(bytes));
+            let of = |bytes: fn(&Interface) -> Option<u64>| {
+                sum(interfaces
+                    .values()
+                    .map(|known| known.as_ref().and_then(bytes)))
+            };
             Some(IoTotals {
                 input: of(|interface| interface.rx_bytes)?,
                 output: of(|interface| interface.tx_bytes)?,

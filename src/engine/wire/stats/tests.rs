@@ -112,6 +112,15 @@ fn what_is_not_reported_is_none() {
     }
 }
 
+/// Derived: what isn't told of one interface leaves the sum untold, and the rest is read.
+#[test]
+fn an_interface_may_be_null() {
+    let stats = read(
+        r#"{"pids_stats":{"current":3},"networks":{"eth0":null,"eth1":{"rx_bytes":1,"tx_bytes":2}}}"#,
+    );
+    assert_eq!((stats.pids, stats.network), (Some(3), None));
+}
+
 /// Derived: a cache that has grown since the usage was read takes nothing off.
 #[test]
 fn memory_is_never_less_than_nothing() {
