@@ -47,6 +47,9 @@ mod endpoint;
 mod engine;
 mod engine_kind;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hybrid;
 mod lock;
 pub mod model;

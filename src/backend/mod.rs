@@ -38,6 +38,8 @@ use crate::model::{
 pub use context::CallContext;
 pub(crate) use exec::exit_code;
 pub use ext::ContainerBackendExt;
+#[cfg(fuzzing)]
+pub(crate) use files::fuzz_archive;
 pub use guard::ContainerGuard;
 pub use identity::BackendId;
 pub use meter::UsageMeter;

@@ -324,3 +324,14 @@ fn now() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.unwrap_or_default().as_secs()
 }
+
+/// An archive as a caller's, written anew.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_archive(bytes: &Bytes) {
+    let rules = Rules {
+        origin: Origin::Caller,
+        limits: ArchiveLimits::default(),
+        special: SpecialFiles::Skip,
+    };
+    let _ = repack::repack_bytes(bytes, Owner { uid: 0, gid: 0 }, &rules);
+}
