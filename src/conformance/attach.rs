@@ -32,7 +32,9 @@ pub async fn attached_program_reads_to_the_end(backend: &dyn ContainerBackend, i
             input.write_all(text.as_bytes()).await.expect("it reads");
             input.shutdown().await.expect("its end");
         };
-        let ((), output) = tokio::join!(write, attached.output.output(1 << 20));
+        let both = async { tokio::join!(write, attached.output.output(1 << 20)) };
+        let both = tokio::time::timeout(std::time::Duration::from_secs(30), both).await;
+        let ((), output) = both.expect("it is read and answered within 30 seconds");
         let output = output.expect("it can be read");
         assert!(
             output.stdout == format!("ready\n{text}"),

@@ -38,11 +38,11 @@ impl Personality {
 
     pub(super) fn traits(self) -> Traits {
         let (version, api, min_api) = match self {
-            Self::Docker20 => ("20.10.24", (1, 41), (1, 12)),
-            Self::Docker26 => ("26.1.5", (1, 45), (1, 24)),
-            Self::Docker28 => ("28.5.1", (1, 51), (1, 24)),
-            Self::Docker29 => ("29.0.0", (1, 52), (1, 44)),
-            Self::Podman => ("5.4.2", (1, 41), (1, 24)),
+            Self::Docker20 => ("20.10.24-fake", (1, 41), (1, 12)),
+            Self::Docker26 => ("26.1.5-fake", (1, 45), (1, 24)),
+            Self::Docker28 => ("28.5.1-fake", (1, 51), (1, 24)),
+            Self::Docker29 => ("29.0.0-fake", (1, 52), (1, 44)),
+            Self::Podman => ("5.4.2-fake", (1, 41), (1, 24)),
         };
         Traits {
             version,
