@@ -16,6 +16,7 @@
 //! | test a service without Docker | `testing::FakeEngine` |
 //! | know what to connect to, and whom to trust there | [`Config`], [`TlsConfig`] |
 //! | say what to create, and read what is there | [`model`] |
+//! | see what an engine gives, and why it isn't reached | [`fn@doctor`] |
 //! | act on a failure | [`Error`], its [`ErrorKind`] and [`Effect`] |
 //!
 //! ```no_run
@@ -43,6 +44,7 @@ mod config;
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod deadline;
+pub mod doctor;
 mod endpoint;
 mod engine;
 mod engine_kind;
@@ -63,6 +65,7 @@ pub use backend::{
     BackendId, CallContext, ContainerBackend, ContainerBackendExt, ContainerGuard, UsageMeter,
 };
 pub use config::{Config, ConfigBuilder, Mode};
+pub use doctor::doctor;
 pub use endpoint::{ApiVersion, Endpoint, Environment, TlsConfig};
 pub use engine::{AsyncEngine, BlockingEngine, Engine};
 pub use engine_kind::EngineKind;

@@ -254,4 +254,12 @@ impl Config {
     pub fn insecure_tcp(&self) -> bool {
         self.insecure_tcp
     }
+
+    /// The same with the API version negotiated, to see an engine that doesn't take the pinned one.
+    pub(crate) fn negotiated(&self) -> Self {
+        Self {
+            api_version: None,
+            ..self.clone()
+        }
+    }
 }

@@ -263,7 +263,7 @@ pub use signal::Signal;
 pub use spec::{ContainerSpec, EnvVars};
 pub use state::{ContainerState, Health, HealthStatus, StateDetails};
 pub use stats::{ContainerStats, CpuStats, IoTotals, MemoryStats, StatsStream, Usage};
-pub use system::{CgroupVersion, EngineInfo, EngineProduct, EngineVersion, Ping};
+pub use system::{CgroupVersion, EngineInfo, EngineProduct, EngineVersion, LimitSupport, Ping};
 pub use volume::{ListVolumesOptions, RemoveVolumeOptions, VolumeDetails, VolumeList, VolumeSpec};
 pub use watch::{EventWatch, Gap, GapReason, Watched};
 

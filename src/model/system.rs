@@ -69,6 +69,24 @@ pub enum CgroupVersion {
     V2,
 }
 
+/// Which limits the engine says that it can set. `None` where it doesn't say.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct LimitSupport {
+    /// Memory.
+    pub memory: Option<bool>,
+    /// Memory and swap together.
+    pub swap: Option<bool>,
+    /// Processes and threads.
+    pub pids: Option<bool>,
+    /// Processor time.
+    pub cpu_quota: Option<bool>,
+    /// The weight against other containers.
+    pub cpu_shares: Option<bool>,
+    /// Which CPUs may be used.
+    pub cpuset: Option<bool>,
+}
+
 /// What the engine says of itself and its host. What it doesn't say is `None` or empty.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -107,4 +125,16 @@ pub struct EngineInfo {
     pub rootless: bool,
     /// What the engine warns of.
     pub warnings: Vec<String>,
+    /// Who sets the limits for it: `systemd`, `cgroupfs`, `none`.
+    pub cgroup_driver: Option<String>,
+    /// The file system beneath the storage driver.
+    pub backing_filesystem: Option<String>,
+    /// Whether containers live on while the engine is restarted.
+    pub live_restore: Option<bool>,
+    /// Which limits it says that it can set.
+    pub limits: LimitSupport,
+    /// Where it looks for devices of the Container Device Interface.
+    pub cdi_spec_dirs: Vec<String>,
+    /// The devices that it found there, by their ids.
+    pub devices: Vec<String>,
 }

@@ -168,6 +168,9 @@ fn info() -> Value {
         "Driver": "overlay2", "LoggingDriver": "json-file", "CgroupVersion": "2",
         "Runtimes": {"runc": {"path": "runc"}, "runsc": {}}, "DefaultRuntime": "runc",
         "SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"], "Warnings": ["no swap"],
+        "CgroupDriver": "systemd", "DriverStatus": [["Backing Filesystem", "xfs"], ["odd"]], "LiveRestoreEnabled": true,
+        "MemoryLimit": true, "SwapLimit": false, "PidsLimit": true, "CpuCfsQuota": true, "CPUShares": true,
+        "CPUSet": null, "CDISpecDirs": ["/etc/cdi"], "DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=0"}],
     })
 }
 

@@ -12,7 +12,8 @@ use crate::endpoint::ApiVersion;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{
     CgroupVersion, ContainerRef, ContainerState, ContainerSummary, Created, EngineInfo,
-    EngineProduct, EngineVersion, ImageRef, ImageSummary, Ping, PruneReport, WaitOutcome, unix,
+    EngineProduct, EngineVersion, ImageRef, ImageSummary, LimitSupport, Ping, PruneReport,
+    WaitOutcome, unix,
 };
 
 /// Reads JSON; what it says of a failure names no content, since content may be secret.
@@ -100,6 +101,11 @@ pub(crate) fn engine_version(body: &[u8]) -> Result<EngineVersion> {
 }
 
 pub(crate) fn engine_info(body: &[u8]) -> Result<EngineInfo> {
+    #[derive(Deserialize, Default)]
+    struct Device {
+        #[serde(default, rename = "ID", deserialize_with = "nullable")]
+        id: String,
+    }
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Info {
@@ -124,8 +130,31 @@ pub(crate) fn engine_info(body: &[u8]) -> Result<EngineInfo> {
         security_options: Vec<String>,
         #[serde(default, deserialize_with = "nullable")]
         warnings: Vec<String>,
+        cgroup_driver: Option<String>,
+        // Pairs of text, but nobody promises that they stay so.
+        #[serde(default, deserialize_with = "nullable")]
+        driver_status: Vec<Vec<serde_json::Value>>,
+        live_restore_enabled: Option<bool>,
+        memory_limit: Option<bool>,
+        swap_limit: Option<bool>,
+        pids_limit: Option<bool>,
+        cpu_cfs_quota: Option<bool>,
+        #[serde(rename = "CPUShares")]
+        cpu_shares: Option<bool>,
+        #[serde(rename = "CPUSet")]
+        cpu_set: Option<bool>,
+        #[serde(default, rename = "CDISpecDirs", deserialize_with = "nullable")]
+        cdi_spec_dirs: Vec<String>,
+        #[serde(default, deserialize_with = "nullable")]
+        discovered_devices: Vec<Device>,
     }
     let info: Info = json(body)?;
+    let backing = info.driver_status.iter().find_map(|pair| {
+        let [key, value] = pair.as_slice() else {
+            return None;
+        };
+        (key.as_str()? == "Backing Filesystem").then(|| value.as_str().map(str::to_owned))?
+    });
     let rootless = info
         .security_options
         .iter()
@@ -152,6 +181,23 @@ pub(crate) fn engine_info(body: &[u8]) -> Result<EngineInfo> {
         security_options: info.security_options,
         rootless,
         warnings: info.warnings,
+        cgroup_driver: info.cgroup_driver.filter(|driver| !driver.is_empty()),
+        backing_filesystem: backing,
+        live_restore: info.live_restore_enabled,
+        limits: LimitSupport {
+            memory: info.memory_limit,
+            swap: info.swap_limit,
+            pids: info.pids_limit,
+            cpu_quota: info.cpu_cfs_quota,
+            cpu_shares: info.cpu_shares,
+            cpuset: info.cpu_set,
+        },
+        cdi_spec_dirs: info.cdi_spec_dirs,
+        devices: info
+            .discovered_devices
+            .into_iter()
+            .map(|device| device.id)
+            .collect(),
     })
 }
 
