@@ -186,7 +186,6 @@ impl fmt::Display for Report {
                 advice,
             } = finding;
             writeln!(f, "{severity:8} {name:width$}  {seen}")?;
-            // What is well needs nobody to do anything.
             if let Some(advice) = advice {
                 writeln!(f, "{:8} {:width$}    -> {advice}", "", "")?;
             }
@@ -199,7 +198,7 @@ impl fmt::Display for Report {
         let unknown = count(Severity::Unknown);
         write!(
             f,
-            "{problems} problems, {warnings} warnings, {unknown} unknown"
+            "problems: {problems}, warnings: {warnings}, unknown: {unknown}"
         )
     }
 }
@@ -235,8 +234,8 @@ mod tests {
         let text = report.to_string();
         assert_eq!(
             text,
-            "ok       a  x\nproblem  b  y\n             -> z\nwarning  c  w\n\
-             1 problems, 1 warnings, 0 unknown"
+            "ok       a  x\nproblem  b  y\n              -> z\nwarning  c  w\n\
+             problems: 1, warnings: 1, unknown: 0"
         );
     }
 }
