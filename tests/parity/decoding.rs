@@ -218,7 +218,12 @@ fn every_refusal_is_the_same_error() {
                     .unwrap_or_else(|error| panic!("{status} {body}: {error}"))
                     .reply
                     .expect_err("a refusal");
-                let said = if body.is_empty() { "" } else { "no such thing" };
+                // Without a word of the engine's: the status's own.
+                let reason = http::StatusCode::from_u16(status).expect("a status");
+                let said = match body.is_empty() {
+                    true => reason.canonical_reason().unwrap_or_default(),
+                    false => "no such thing",
+                };
                 assert_eq!(
                     (
                         failure.kind,

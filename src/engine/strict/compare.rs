@@ -10,7 +10,7 @@ use std::fmt;
 use super::attached::{devices_of, mounts_of, ports_of};
 use super::granted;
 use super::security::profile;
-use crate::engine::wire::{clean, whole_seconds};
+use crate::engine::wire::{clean, signal_name, whole_seconds};
 use crate::model::{
     ContainerDetails, ContainerSpec, HealthCheck, LogConfig, MemorySwap, Resources, RestartPolicy,
     Ulimit,
@@ -143,7 +143,7 @@ pub(super) fn differences(spec: &ContainerSpec, found: &ContainerDetails) -> Vec
     table.same("working_dir", path(working_dir), path(&found.working_dir));
     table.same(
         "stop_signal",
-        text(stop_signal.as_ref()),
+        text(stop_signal.as_ref()).and_then(signal_name),
         found.stop_signal.clone(),
     );
     let seconds = |time: std::time::Duration| whole_seconds(time).to_string();

@@ -247,7 +247,7 @@ pub(crate) fn details(body: &[u8]) -> Result<ContainerDetails> {
         resources: resources(&host),
         restart_policy: restart_policy(&host.restart_policy),
         init: host.init,
-        stop_signal: signal(config.stop_signal),
+        stop_signal: signal_name(config.stop_signal),
         stop_timeout: config
             .stop_timeout
             .and_then(|seconds| u64::try_from(seconds).ok())
@@ -425,8 +425,8 @@ fn limit_name(name: &str) -> String {
     plain.strip_prefix("rlimit_").unwrap_or(name).to_owned()
 }
 
-/// A signal's name where the engine keeps its number, as Podman does.
-fn signal(text: String) -> Option<String> {
+/// A signal's name where it is told by its number, as Podman keeps it.
+pub(crate) fn signal_name(text: String) -> Option<String> {
     const NAMES: &[&str] = &[
         "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
         "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
@@ -493,7 +493,7 @@ mod tests {
     fn limits_and_signals_have_the_names_that_were_asked_for() {
         assert_eq!(limit_name("RLIMIT_NOFILE"), "nofile");
         assert_eq!(limit_name("nofile"), "nofile");
-        let named = |text: &str| signal(text.to_owned());
+        let named = |text: &str| signal_name(text.to_owned());
         assert_eq!(named("2").as_deref(), Some("SIGINT"));
         assert_eq!(named("15").as_deref(), Some("SIGTERM"));
         assert_eq!(named("SIGINT").as_deref(), Some("SIGINT"));

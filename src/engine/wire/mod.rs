@@ -33,7 +33,7 @@ pub(crate) use exec::*;
 pub(crate) use files::*;
 pub(crate) use host::clean;
 pub(crate) use image::*;
-pub(crate) use inspect::details;
+pub(crate) use inspect::{details, signal_name};
 pub(crate) use networks::*;
 pub(crate) use pull::{pull_events, pull_refusal};
 pub(crate) use stats::{samples, stats as container_stats};
