@@ -344,16 +344,11 @@ fn streamed(
     response.map(|_| StreamBody::new(pieces.map_ok(Frame::data)).boxed_unsync())
 }
 
-/// The pieces of a body.
-fn pieces(body: Body) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-    body.into_data_stream()
-}
-
 /// Ends within the body.
 fn truncated(response: Response<Body>, bytes: u64) -> Response<Body> {
     let (head, body) = response.into_parts();
     let cut = futures::stream::try_unfold(
-        (pieces(body).boxed(), bytes),
+        (body.into_data_stream().boxed(), bytes),
         |(mut body, left)| async move {
             let Some(mut piece) = body.try_next().await? else {
                 return Ok(None);
@@ -376,7 +371,7 @@ fn truncated(response: Response<Body>, bytes: u64) -> Response<Body> {
 /// Comes piece by piece.
 fn dripping(response: Response<Body>, bytes: usize, time: Duration) -> Response<Body> {
     let (head, body) = response.into_parts();
-    let drops = pieces(body).map_ok(move |piece| {
+    let drops = body.into_data_stream().map_ok(move |piece| {
         let all = piece.clone();
         let drops: Vec<_> = all
             .chunks(bytes.max(1))

@@ -8,7 +8,7 @@ use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::containers::{Container, Status, converse, environment, exec_events, size, user};
+use super::containers::{Container, Status, converse, environment, exec_events, size, texts, user};
 use super::log::frame;
 use super::machine::{Command, Running, SpawnError, Stream};
 use super::request::{Answer, Answered, Refusal, Request};
@@ -38,15 +38,6 @@ impl Exec {
     }
 }
 
-fn words(value: &Value) -> Vec<String> {
-    let words = value
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str);
-    words.map(str::to_owned).collect()
-}
-
 fn may_run(container: &Container) -> Result<(), Refusal> {
     let id = &container.id;
     match container.status() {
@@ -66,11 +57,11 @@ pub(super) fn create(
 ) -> Answered {
     let config = request.json()?;
     may_run(container)?;
-    if words(&config["Cmd"]).is_empty() {
+    if texts(&config["Cmd"]).is_empty() {
         return Err(Refusal::new(400, "No exec command specified"));
     }
     let id = new_id();
-    let command = words(&config["Cmd"]).join(" ");
+    let command = texts(&config["Cmd"]).join(" ");
     let exec = Exec {
         id: id.clone(),
         container: Arc::clone(container),
@@ -113,8 +104,8 @@ fn begin(exec: &Exec, console: Option<(u16, u16)>) -> Result<Running, SpawnError
         .filter(|text| !text.is_empty());
     let hostname = own["Hostname"].as_str().unwrap_or_default();
     machine.exec(Command {
-        argv: words(&config["Cmd"]),
-        env: environment(&own, hostname, tty, &words(&config["Env"])),
+        argv: texts(&config["Cmd"]),
+        env: environment(&own, hostname, tty, &texts(&config["Env"])),
         cwd: cwd
             .or(own["WorkingDir"].as_str())
             .unwrap_or_default()
@@ -153,7 +144,7 @@ pub(super) async fn start(engine: &Arc<Shared>, id: &str, request: Request) -> A
     // Engines before API 1.42 don't know of it.
     let size = console(&asked["ConsoleSize"]).filter(|_| request.version >= (1, 42));
     let container = Arc::clone(&exec.container);
-    let command = words(&exec.config["Cmd"]).join(" ");
+    let command = texts(&exec.config["Cmd"]).join(" ");
     exec_events(
         engine,
         &container,
@@ -272,7 +263,7 @@ pub(super) fn resize(engine: &Arc<Shared>, id: &str, request: &Request) -> Answe
 pub(super) fn inspect(engine: &Arc<Shared>, id: &str) -> Answered {
     let exec = find(engine, id)?;
     let state = exec.state();
-    let argv = words(&exec.config["Cmd"]);
+    let argv = texts(&exec.config["Cmd"]);
     let (entrypoint, arguments) = argv
         .split_first()
         .map(|(first, rest)| (first.clone(), rest.to_vec()))

@@ -439,19 +439,5 @@ pub(super) fn prune(engine: &Arc<Shared>, request: &Request) -> Answered {
             .events
             .tell("image", "delete", &image.id, json!({"name": image.id}));
     }
-    engine.events.tell(
-        "image",
-        "prune",
-        "",
-        json!({"reclaimed": space.to_string()}),
-    );
-    let told = if told.is_empty() {
-        Value::Null
-    } else {
-        json!(told)
-    };
-    Ok(Answer::json(
-        200,
-        &json!({"ImagesDeleted": told, "SpaceReclaimed": space}),
-    ))
+    Ok(engine.pruned("image", "ImagesDeleted", &json!(told), Some(space)))
 }

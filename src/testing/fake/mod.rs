@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::FutureExt;
 use http_body_util::{BodyExt, Limited};
 use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 pub use journal::{Asked, Journal};
@@ -465,14 +466,34 @@ impl Shared {
                 if mount["Anonymous"] == true {
                     let name = mount["Source"].as_str().unwrap_or_default();
                     self.state().volumes.remove(name);
-                    let driver = serde_json::json!({"driver": "local"});
+                    let driver = json!({"driver": "local"});
                     self.events.tell("volume", "destroy", name, driver);
                 }
             }
         }
         container.tell(self, "destroy", &[]);
         container.log.runs(false);
-        container.life.send_modify(|(_, ends)| *ends = u64::MAX);
+        container.is_gone();
+    }
+
+    /// Tells of a prune, and answers it; an engine's list of nothing is `null`.
+    fn pruned(
+        &self,
+        kind: &'static str,
+        list: &str,
+        deleted: &Value,
+        space: Option<u64>,
+    ) -> Answer {
+        let reclaimed = space.unwrap_or(0).to_string();
+        self.events
+            .tell(kind, "prune", "", json!({"reclaimed": reclaimed}));
+        let none = deleted.as_array().is_some_and(Vec::is_empty);
+        let mut report = json!({});
+        report[list] = if none { Value::Null } else { deleted.clone() };
+        if let Some(space) = space {
+            report["SpaceReclaimed"] = json!(space);
+        }
+        Answer::json(200, &report)
     }
 
     fn ensure_volume(&self, name: &str) {
@@ -481,7 +502,7 @@ impl Shared {
             let volume = volumes::Volume::new(name.to_owned(), name.len() == 64);
             state.volumes.insert(name.to_owned(), volume);
             drop(state);
-            let driver = serde_json::json!({"driver": "local"});
+            let driver = json!({"driver": "local"});
             self.events.tell("volume", "create", name, driver);
         }
     }

@@ -412,15 +412,7 @@ pub(super) fn prune(engine: &Arc<Shared>, request: &Request) -> Answered {
             deleted.push(name);
         }
     }
-    engine
-        .events
-        .tell("network", "prune", "", json!({"reclaimed": "0"}));
-    let deleted = if deleted.is_empty() {
-        Value::Null
-    } else {
-        json!(deleted)
-    };
-    Ok(Answer::json(200, &json!({"NetworksDeleted": deleted})))
+    Ok(engine.pruned("network", "NetworksDeleted", &json!(deleted), None))
 }
 
 pub(super) fn connect(engine: &Arc<Shared>, name: &str, request: &Request) -> Answered {

@@ -181,19 +181,5 @@ pub(super) fn prune(engine: &Arc<Shared>, request: &Request) -> Answered {
             deleted.push(name);
         }
     }
-    engine.events.tell(
-        "volume",
-        "prune",
-        "",
-        json!({"reclaimed": space.to_string()}),
-    );
-    let deleted = if deleted.is_empty() {
-        Value::Null
-    } else {
-        json!(deleted)
-    };
-    Ok(Answer::json(
-        200,
-        &json!({"VolumesDeleted": deleted, "SpaceReclaimed": space}),
-    ))
+    Ok(engine.pruned("volume", "VolumesDeleted", &json!(deleted), Some(space)))
 }

@@ -121,9 +121,7 @@ async fn feed(container: Arc<Container>, mut typed: mpsc::Receiver<Bytes>) {
     let mut life = container.life.subscribe();
     while let Some(bytes) = typed.recv().await {
         // It may not run yet.
-        let _ = life
-            .wait_for(|(status, _)| *status != Status::Created)
-            .await;
+        let _ = life.wait_for(|life| life.status != Status::Created).await;
         let stdin = container.inner().stdin.clone();
         match stdin {
             Some(stdin) => drop(stdin.send(bytes).await),
@@ -132,9 +130,7 @@ async fn feed(container: Arc<Container>, mut typed: mpsc::Receiver<Bytes>) {
     }
     let config = container.config();
     if config["StdinOnce"] == true && config["Tty"] != true {
-        let _ = life
-            .wait_for(|(status, _)| *status != Status::Created)
-            .await;
+        let _ = life.wait_for(|life| life.status != Status::Created).await;
         container.inner().stdin = None;
     }
 }

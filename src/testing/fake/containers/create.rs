@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::config::{mounts, with_defaults};
-use super::{Container, Inner, Status, texts};
+use super::{Container, Inner, Life, Status, texts};
 use crate::testing::fake::log::Log;
 use crate::testing::fake::networks::Endpoint;
 use crate::testing::fake::request::{Answer, Answered, Refusal, Request};
@@ -97,7 +97,7 @@ pub(in super::super) fn create(engine: &Arc<Shared>, request: &Request) -> Answe
             health: None,
             execs: Vec::new(),
         }),
-        life: watch::Sender::new((Status::Created, 0)),
+        life: watch::Sender::new(Life::new()),
     });
     engine.add(&container, &name)?;
     for mount in mounts(&config["HostConfig"]) {

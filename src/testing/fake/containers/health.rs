@@ -50,7 +50,7 @@ pub(super) async fn watch(engine: Arc<Shared>, container: Arc<Container>, check:
     let began = tokio::time::Instant::now();
     let mut life = container.life.subscribe();
     loop {
-        let over = life.wait_for(|(status, _)| !status.lives());
+        let over = life.wait_for(|life| !life.status.lives());
         tokio::select! {
             _ = over => return,
             () = tokio::time::sleep(check.interval) => {}

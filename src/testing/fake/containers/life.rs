@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::config::limits;
-use super::{Container, Status, run};
+use super::{Container, Life, Status, run};
 use crate::testing::fake::Shared;
 use crate::testing::fake::machine::signal_number;
 use crate::testing::fake::request::{Answer, Answered, Refusal, Request};
@@ -99,8 +99,7 @@ pub(in super::super) async fn kill(
         .unwrap_or("KILL");
     let signal = signal_number(text).filter(|signal| *signal > 0);
     let signal = signal.ok_or_else(|| Refusal::new(400, format!("Invalid signal: {text}")))?;
-    let machine = container.machine().filter(|_| container.status().lives());
-    let machine = machine.ok_or_else(|| {
+    let machine = container.running().ok_or_else(|| {
         let id = &container.id;
         Refusal::new(
             409,
@@ -210,35 +209,21 @@ pub(in super::super) fn wait(container: &Arc<Container>, request: &Request) -> A
         other => return Err(Refusal::new(400, format!("invalid condition: {other:?}"))),
     };
     let mut life = container.life.subscribe();
-    let (status, ends) = *life.borrow_and_update();
+    let before = *life.borrow_and_update();
+    let runs = before.status.lives() || before.status == Status::Restarting;
+    let over = move |life: &Life| match () {
+        () if removed => life.gone,
+        () if next => life.has_ended_since(before),
+        () => !runs || (life.has_ended_since(before) && life.status != Status::Restarting),
+    };
     let container = Arc::clone(container);
     let answer = async move {
-        let over = match () {
-            () if removed => life
-                .wait_for(|(status, _)| *status == Status::Removing)
-                .await
-                .map(drop),
-            () if next => life.wait_for(|(_, now)| *now > ends).await.map(drop),
-            () if status.lives() || status == Status::Restarting => {
-                let ended =
-                    life.wait_for(|(status, now)| *now > ends && *status != Status::Restarting);
-                ended.await.map(drop)
-            }
-            () => Ok(()),
-        };
-        if removed && over.is_ok() {
-            // It is gone when nothing but this holds it.
-            let _ = life.wait_for(|(_, now)| *now == u64::MAX).await;
-        }
-        let code = container.inner().exit_code;
-        Some((
-            Ok(Bytes::from(format!("{}\n", json!({"StatusCode": code})))),
-            (),
-        ))
+        // It ends with the sender, which the container holds.
+        let code = life.wait_for(over).await.map_or(0, |life| life.exit_code);
+        drop(container);
+        Ok(Bytes::from(format!("{}\n", json!({"StatusCode": code}))))
     };
     let body = stream::once(answer);
-    let body =
-        futures::StreamExt::filter_map(body, |piece| async move { piece.map(|(piece, ())| piece) });
     Ok(Answer::stream(200, body).with_header("content-type", "application/json"))
 }
 
@@ -299,19 +284,10 @@ pub(in super::super) fn prune(engine: &Arc<Shared>, request: &Request) -> Answer
             engine.forget(&container, false);
         }
     }
-    engine.events.tell(
+    Ok(engine.pruned(
         "container",
-        "prune",
-        "",
-        json!({"reclaimed": space.to_string()}),
-    );
-    let deleted = if deleted.is_empty() {
-        Value::Null
-    } else {
-        json!(deleted)
-    };
-    Ok(Answer::json(
-        200,
-        &json!({"ContainersDeleted": deleted, "SpaceReclaimed": space}),
+        "ContainersDeleted",
+        &json!(deleted),
+        Some(space),
     ))
 }

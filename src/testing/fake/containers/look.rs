@@ -197,7 +197,7 @@ fn ports(ports: &Value) -> Value {
     Value::Array(all)
 }
 
-pub(super) fn not_running(container: &Container) -> Refusal {
+fn not_running(container: &Container) -> Refusal {
     Refusal::new(409, format!("Container {} is not running", container.id))
 }
 
@@ -206,8 +206,7 @@ pub(in super::super) fn top(
     container: &Arc<Container>,
     request: &Request,
 ) -> Answered {
-    let machine = container.machine().filter(|_| container.status().lives());
-    let machine = machine.ok_or_else(|| not_running(container))?;
+    let machine = container.running().ok_or_else(|| not_running(container))?;
     let first = container.inner().pid;
     let columns: Vec<String> = match request.query.get("ps_args") {
         Some(args) if args.contains("-o") => {
@@ -230,7 +229,7 @@ pub(in super::super) fn top(
             "STIME" => "00:00".to_owned(),
             "TTY" => "?".to_owned(),
             "TIME" => "00:00:00".to_owned(),
-            "COMM" | "COMMAND" if column == "COMM" => process
+            "COMM" => process
                 .command
                 .split(' ')
                 .next()
@@ -253,8 +252,7 @@ pub(in super::super) fn resize(
     container: &Arc<Container>,
     request: &Request,
 ) -> Answered {
-    let machine = container.machine().filter(|_| container.status().lives());
-    let machine = machine.ok_or_else(|| not_running(container))?;
+    let machine = container.running().ok_or_else(|| not_running(container))?;
     let (height, width) = size(request)?;
     machine.resize(1, (height, width));
     container.tell(

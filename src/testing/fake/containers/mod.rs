@@ -63,6 +63,34 @@ impl Status {
     }
 }
 
+/// What those who wait for a container see of it: an end stays told though it is started again at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Life {
+    pub(super) status: Status,
+    /// How often it has ended.
+    ends: u64,
+    /// Of its last end.
+    exit_code: i64,
+    /// Whether it is removed.
+    gone: bool,
+}
+
+impl Life {
+    fn new() -> Self {
+        Self {
+            status: Status::Created,
+            ends: 0,
+            exit_code: 0,
+            gone: false,
+        }
+    }
+
+    /// Whether it has ended once more since.
+    fn has_ended_since(&self, before: Self) -> bool {
+        self.gone || self.ends > before.ends
+    }
+}
+
 /// The verdict of health checks.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Health {
@@ -106,8 +134,8 @@ pub(super) struct Container {
     machine: OnceLock<Arc<Machine>>,
     pub(super) log: Arc<Log>,
     inner: Mutex<Inner>,
-    /// Status and how often it has ended, for those who wait.
-    pub(super) life: watch::Sender<(Status, u64)>,
+    /// For those who wait.
+    pub(super) life: watch::Sender<Life>,
 }
 
 impl Container {
@@ -142,9 +170,18 @@ impl Container {
         self.machine.get()
     }
 
+    /// The same while it has processes.
+    pub(super) fn running(&self) -> Option<&Arc<Machine>> {
+        self.machine().filter(|_| self.status().lives())
+    }
+
     pub(super) fn set_status(&self, status: Status) {
         self.inner().status = status;
-        self.life.send_modify(|(now, _)| *now = status);
+        self.life.send_modify(|life| life.status = status);
+    }
+
+    pub(super) fn is_gone(&self) {
+        self.life.send_modify(|life| life.gone = true);
     }
 
     /// What events tell of it.
@@ -189,7 +226,7 @@ fn number(value: &Value) -> Option<u64> {
     number.filter(|number| *number > 0)
 }
 
-fn texts(value: &Value) -> Vec<String> {
+pub(super) fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => vec![text.clone()],
         Value::Array(values) => values

@@ -84,6 +84,7 @@ pub(super) fn begin(engine: &Arc<Shared>, container: &Arc<Container>) -> Result<
                 inner.exit_code = code;
                 inner.error.clone_from(&message);
             }
+            container.life.send_modify(|life| life.exit_code = code);
             engine.detach_networks(container);
             container.tell(engine, "die", &[("exitCode", code.to_string())]);
             Err(Refusal::new(400, message))
@@ -130,7 +131,13 @@ async fn drain(container: &Container, mut output: Output, logs: bool) {
 fn ended(engine: &Arc<Shared>, container: &Arc<Container>, code: i64, oom_killed: bool) {
     let config = container.config();
     let policy = &config["HostConfig"]["RestartPolicy"];
-    let restarts = {
+    engine.detach_networks(container);
+    if oom_killed {
+        container.tell(engine, "oom", &[]);
+    }
+    container.tell(engine, "die", &[("exitCode", code.to_string())]);
+    // All under one lock, as with moby: nobody sees it half ended, nor starts it before it has.
+    let status = {
         let mut inner = container.inner();
         inner.exit_code = code;
         inner.oom_killed = oom_killed;
@@ -144,17 +151,24 @@ fn ended(engine: &Arc<Shared>, container: &Arc<Container>, code: i64, oom_killed
             "on-failure" => code != 0 && (most == 0 || inner.restarts < most),
             _ => false,
         };
-        again && !inner.stopped && inner.status != Status::Removing
+        inner.status = match inner.status {
+            Status::Removing => Status::Removing,
+            _ if again && !inner.stopped => {
+                inner.restarts += 1;
+                Status::Restarting
+            }
+            _ => Status::Exited,
+        };
+        let status = inner.status;
+        container.log.runs(false);
+        container.life.send_modify(|life| {
+            life.status = status;
+            life.ends += 1;
+            life.exit_code = code;
+        });
+        status
     };
-    engine.detach_networks(container);
-    if oom_killed {
-        container.tell(engine, "oom", &[]);
-    }
-    container.tell(engine, "die", &[("exitCode", code.to_string())]);
-    let removing = container.status() == Status::Removing;
-    if restarts {
-        container.inner().restarts += 1;
-        container.set_status(Status::Restarting);
+    if status == Status::Restarting {
         let (engine, container) = (Arc::clone(engine), Arc::clone(container));
         engine.clone().spawn(async move {
             let count = container.inner().restarts.min(10);
@@ -163,15 +177,8 @@ fn ended(engine: &Arc<Shared>, container: &Arc<Container>, code: i64, oom_killed
                 container.set_status(Status::Exited);
             }
         });
-    } else if !removing {
-        container.set_status(Status::Exited);
     }
-    // Who sees the log end sees that it has ended, as with moby, which holds its lock over both.
-    container.log.runs(false);
-    container
-        .life
-        .send_modify(|(_, ends)| *ends = ends.saturating_add(1));
-    if config["HostConfig"]["AutoRemove"] == true && !removing {
+    if config["HostConfig"]["AutoRemove"] == true && status == Status::Exited {
         container.set_status(Status::Removing);
         engine.forget(container, true);
     }
@@ -183,14 +190,14 @@ pub(super) async fn kill(container: &Container) {
         return;
     };
     let mut life = container.life.subscribe();
-    let (_, ends) = *life.borrow_and_update();
+    let before = *life.borrow_and_update();
     if !container.status().lives() && container.inner().pid == 0 {
         return;
     }
     machine.freeze(false);
     machine.signal(1, 9);
     // It ends with the sender, which the container holds.
-    let _ = life.wait_for(|(_, now)| *now > ends).await;
+    let _ = life.wait_for(|life| life.has_ended_since(before)).await;
 }
 
 /// Sends a signal, and waits so long for the end; then it is killed. `None`: as long as it takes.
@@ -199,11 +206,11 @@ pub(super) async fn end(container: &Container, signal: i32, patience: Option<Dur
         return;
     };
     let mut life = container.life.subscribe();
-    let (_, ends) = *life.borrow_and_update();
+    let before = *life.borrow_and_update();
     container.inner().stopped = true;
     machine.freeze(false);
     machine.signal(1, signal);
-    let ended = life.wait_for(|(_, now)| *now > ends);
+    let ended = life.wait_for(|life| life.has_ended_since(before));
     match patience {
         None => drop(ended.await),
         Some(patience) => {

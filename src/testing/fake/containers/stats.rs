@@ -15,8 +15,7 @@ use crate::testing::fake::time::{NEVER, Time};
 /// One sample, with the processor's part of the one before.
 fn sample(container: &Container, before: Option<&Value>) -> Value {
     let name = format!("/{}", container.name());
-    let machine = container.machine().filter(|_| container.status().lives());
-    let Some(machine) = machine else {
+    let Some(machine) = container.running() else {
         return json!({
             "read": NEVER, "preread": NEVER, "id": container.id, "name": name, "pids_stats": {},
             "blkio_stats": {}, "num_procs": 0, "storage_stats": {}, "cpu_stats": {"cpu_usage": {"total_usage": 0, "usage_in_kernelmode": 0, "usage_in_usermode": 0}, "throttling_data": {"periods": 0, "throttled_periods": 0, "throttled_time": 0}},
@@ -67,7 +66,7 @@ pub(in super::super) fn stats(container: &Arc<Container>, request: &Request) -> 
         (Arc::clone(container), None::<Value>, life),
         |(container, before, mut life)| async move {
             if before.is_some() {
-                let removed = life.wait_for(|(status, _)| *status == super::Status::Removing);
+                let removed = life.wait_for(|life| life.status == super::Status::Removing);
                 tokio::select! {
                     _ = removed => return None,
                     () = tokio::time::sleep(Duration::from_secs(1)) => {}

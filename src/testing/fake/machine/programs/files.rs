@@ -19,6 +19,17 @@ pub(super) fn opened(opened: Opened) -> Arc<Open> {
     }
 }
 
+/// A file to be read; where none is named, or `-`, what is typed or piped in.
+pub(super) fn input(context: &Context, path: Option<&str>) -> Result<Arc<Open>, Failure> {
+    match path.filter(|path| *path != "-") {
+        Some(path) => {
+            let readable = context.view().readable(&context.cwd, path);
+            Ok(opened(readable.map_err(about(path))?))
+        }
+        None => Ok(Arc::clone(context.files.get(0)?)),
+    }
+}
+
 /// A file to be written, anew or at its end.
 pub(super) fn created(context: &Context, path: &str, append: bool) -> Result<Arc<Open>, Failure> {
     let writable = context.view().writable(&context.cwd, path, 0o644);
@@ -613,15 +624,7 @@ pub(super) async fn dd(context: Context) -> Ended {
     };
     let size = value("bs").map_or(Ok(512), count)?.clamp(1, PIECE as u64);
     let mut left = value("count").map(count).transpose()?.unwrap_or(u64::MAX);
-    let input = match value("if") {
-        Some(path) => opened(
-            context
-                .view()
-                .readable(&context.cwd, path)
-                .map_err(about(path))?,
-        ),
-        None => Arc::clone(context.files.get(0)?),
-    };
+    let input = input(&context, value("if"))?;
     let output = match value("of") {
         Some(path) => created(&context, path, false)?,
         None => Arc::clone(context.files.get(1)?),

@@ -237,16 +237,7 @@ pub(super) async fn head(context: Context) -> Ended {
     let bytes = options.value('c').map(count).transpose()?;
     let mut lines = options.value('n').map_or(Ok(10), count)?;
     let mut left = bytes.unwrap_or(u64::MAX);
-    let path = options.operands.first();
-    let input = match path.filter(|path| *path != "-") {
-        Some(path) => super::files::opened(
-            context
-                .view()
-                .readable(&context.cwd, path)
-                .map_err(super::about(path))?,
-        ),
-        None => context.files.get(0)?.clone(),
-    };
+    let input = super::files::input(&context, options.operands.first().map(String::as_str))?;
     while left > 0 && lines > 0 {
         // By lines, no more is taken than is shown where that can be told.
         let most = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
@@ -293,16 +284,7 @@ pub(super) async fn tail(context: Context) -> Ended {
         Some(_) => 0,
         None => options.value('n').map_or(Ok(10), count)?,
     };
-    let path = options.operands.first();
-    let input = match path.filter(|path| *path != "-") {
-        Some(path) => super::files::opened(
-            context
-                .view()
-                .readable(&context.cwd, path)
-                .map_err(super::about(path))?,
-        ),
-        None => context.files.get(0)?.clone(),
-    };
+    let input = super::files::input(&context, options.operands.first().map(String::as_str))?;
     // A line without an end is kept whole, which is what a memory limit is for.
     let mut kept: Vec<u8> = Vec::new();
     loop {

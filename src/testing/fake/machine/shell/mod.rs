@@ -537,13 +537,9 @@ impl Shell {
                     if (self.condition(condition).await? == 0) == *until {
                         return Ok(status);
                     }
-                    match self.list(body).await {
-                        Ok(last) => status = last,
-                        Err(jump) => match inner(&jump) {
-                            Some(true) => return Ok(0),
-                            Some(false) => {}
-                            None => return Err(outer(jump)),
-                        },
+                    match self.pass(body).await? {
+                        Some(last) => status = last.unwrap_or(status),
+                        None => return Ok(0),
                     }
                 }
             }
@@ -555,13 +551,9 @@ impl Shell {
                 let mut status = 0;
                 for value in values {
                     self.set(name, value);
-                    match self.list(body).await {
-                        Ok(last) => status = last,
-                        Err(jump) => match inner(&jump) {
-                            Some(true) => return Ok(0),
-                            Some(false) => {}
-                            None => return Err(outer(jump)),
-                        },
+                    match self.pass(body).await? {
+                        Some(last) => status = last.unwrap_or(status),
+                        None => return Ok(0),
                     }
                 }
                 Ok(status)
@@ -579,6 +571,19 @@ impl Shell {
                 }
                 Ok(0)
             }
+        }
+    }
+
+    /// A loop's body, once: its status, unless it went on from within; `None` where the loop is over.
+    async fn pass(&mut self, body: &List) -> Result<Option<Option<i64>>, Jump> {
+        match self.list(body).await {
+            Ok(status) => Ok(Some(Some(status))),
+            Err(Jump::Break(0 | 1)) => Ok(None),
+            Err(Jump::Continue(0 | 1)) => Ok(Some(None)),
+            // It leads further out.
+            Err(Jump::Break(levels)) => Err(Jump::Break(levels - 1)),
+            Err(Jump::Continue(levels)) => Err(Jump::Continue(levels - 1)),
+            Err(jump) => Err(jump),
         }
     }
 
@@ -836,23 +841,6 @@ fn is_one_program(item: &Item) -> bool {
     match item.first.commands.as_slice() {
         [command] => alone && matches!(&**command, Command::Simple { .. }),
         _ => false,
-    }
-}
-
-/// Whether a loop ends (true) or goes on; `None` where the jump leads further out.
-fn inner(jump: &Jump) -> Option<bool> {
-    match jump {
-        Jump::Break(0 | 1) => Some(true),
-        Jump::Continue(0 | 1) => Some(false),
-        _ => None,
-    }
-}
-
-fn outer(jump: Jump) -> Jump {
-    match jump {
-        Jump::Break(levels) => Jump::Break(levels - 1),
-        Jump::Continue(levels) => Jump::Continue(levels - 1),
-        jump => jump,
     }
 }
 
