@@ -265,7 +265,7 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// Removes the images that no container uses: the nameless ones, or all.
     ///
     /// # Errors
-    /// `Conflict` where another prune is under way.
+    /// `Conflict` where another prune is under way; `Unsupported` as for [`prune_containers`](Self::prune_containers).
     ///
     /// # Cancel safety
     /// Dropped before the answer, the engine may go on removing them.
@@ -679,7 +679,8 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// volumes stay. Give it a label of your own.
     ///
     /// # Errors
-    /// `Conflict` while another prune is under way.
+    /// `Conflict` while another prune is under way; `Unsupported` by field name, before it is sent, for labels that
+    /// Podman would misread and so remove more: several that are to be spared, a key with `*`, an empty value.
     ///
     /// # Cancel safety
     /// Dropped before the answer, the engine may go on removing, and nothing tells what it removed.
@@ -755,7 +756,7 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// Removes the networks that no container is on.
     ///
     /// # Errors
-    /// `Conflict` while another prune is under way.
+    /// `Conflict` while another prune is under way; `Unsupported` as for [`prune_containers`](Self::prune_containers).
     ///
     /// # Cancel safety
     /// Dropped before the answer, the engine may go on removing, and nothing tells what it removed.
@@ -803,7 +804,9 @@ pub trait ContainerBackend: Send + Sync + 'static {
     ///
     /// # Errors
     /// `Unsupported` for field `all`, before it is sent, where the engine can't spare volumes with a name
-    /// and [`all`](PruneVolumesOptions::all) isn't set; `Conflict` while another prune is under way.
+    /// and [`all`](PruneVolumesOptions::all) isn't set, and for labels that Podman would misread, as in
+    /// [`prune_containers`](Self::prune_containers) or where some are required and some spared; `Conflict` while another
+    /// prune is under way.
     ///
     /// # Cancel safety
     /// Dropped before the answer, the engine may go on removing, and nothing tells what it removed.

@@ -199,11 +199,25 @@ pub async fn prune_takes_unused_volumes_by_label(backend: &dyn ContainerBackend,
                 let options = PruneVolumesOptions::default().with_all(true);
                 options.with_label(key(GROUP), value.to_owned())
             };
-            let (other, spared) = (by("other"), by(&group).without_label(key(LABEL), None));
-            for options in [&other, &spared] {
-                let report = pruned(|| backend.prune_volumes(options)).await;
-                assert!(report.removed.is_empty(), "{report:?}");
+            let other = by("other");
+            let report = pruned(|| backend.prune_volumes(&other)).await;
+            assert!(report.removed.is_empty(), "{report:?}");
+            // An engine that can't spare some of those that bear the label isn't asked.
+            let spared = by(&group).without_label(key(LABEL), None);
+            match backend.prune_volumes(&spared).await {
+                Ok(report) => assert!(report.removed.is_empty(), "{report:?}"),
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) => assert_eq!(
+                    (error.kind(), error.effect(), error.field()),
+                    (
+                        ErrorKind::Unsupported,
+                        Effect::NotSent,
+                        Some("without_labels")
+                    ),
+                    "{error}"
+                ),
             }
+            backend.inspect_volume(&name).await.expect("it is spared");
             let options = by(&group);
             let report = pruned(|| backend.prune_volumes(&options)).await;
             assert_eq!(report.removed, [name.as_str()]);

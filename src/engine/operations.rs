@@ -7,9 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::{Stream, StreamExt};
 
-use super::Engine;
 use super::carrier::{Carrier, Envelope, Status};
-use super::wire::{self, Command};
+use super::wire::{self, Command, Head, Misread};
+use super::{Engine, not_sent};
 use crate::backend::{BackendId, CallContext, ContainerBackend};
 use crate::endpoint::ApiVersion;
 use crate::error::{ErrorKind, Result};
@@ -79,6 +79,30 @@ impl<C: Carrier> Engine<C> {
         self.name(asked.await, operation, subject)
     }
 
+    /// Asks the engine to remove what nothing uses, unless it is one that would misread the conditions.
+    async fn prune<T>(
+        &self,
+        operation: Operation,
+        misread: Result<Option<Misread>>,
+        call: impl FnOnce(ApiVersion) -> Result<wire::Call>,
+        decode: impl FnOnce(&[u8]) -> Result<T>,
+    ) -> Result<T> {
+        if let Some(misread) = self.name(misread, operation, "")? {
+            let pinged = self.pinged().await.map_err(not_sent);
+            let accepted = pinged.and_then(|head| misread.refused_for(&head));
+            self.name(accepted, operation, "")?;
+        }
+        self.question(operation, "", call, decode).await
+    }
+
+    async fn pinged(&self) -> Result<Head> {
+        let envelope = Envelope {
+            version: None,
+            deadline: self.deadline(Duration::ZERO),
+        };
+        Ok(self.ask(wire::ping(), envelope).await?.head)
+    }
+
     async fn told(
         &self,
         container: &ContainerRef,
@@ -120,14 +144,8 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
     }
 
     async fn ping(&self) -> Result<Ping> {
-        let envelope = Envelope {
-            version: None,
-            deadline: self.deadline(Duration::ZERO),
-        };
-        let pinged = self
-            .ask(wire::ping(), envelope)
-            .await
-            .map(|answer| wire::ping_answer(&answer.head));
+        let pinged = self.pinged().await;
+        let pinged = pinged.map(|head| wire::ping_answer(&head));
         self.name(pinged, Operation::Ping, "")
     }
 
@@ -233,14 +251,10 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
     }
 
     async fn prune_images(&self, options: &PruneImagesOptions) -> Result<ImagePruneReport> {
-        self.name(options.validate(), Operation::PruneImages, "")?;
-        self.question(
-            Operation::PruneImages,
-            "",
-            |_| Ok(wire::prune_images(options)),
-            wire::pruned_images,
-        )
-        .await
+        let misread = options.validate().map(|()| Misread::of_images(options));
+        let call = |_| Ok(wire::prune_images(options));
+        self.prune(Operation::PruneImages, misread, call, wire::pruned_images)
+            .await
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<Created> {
@@ -475,15 +489,11 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
     }
 
     async fn prune_containers(&self, options: &PruneContainersOptions) -> Result<PruneReport> {
-        self.name(options.validate(), Operation::PruneContainers, "")?;
+        let operation = Operation::PruneContainers;
+        let misread = options.validate().map(|()| Misread::of_containers(options));
         let call = |_| Ok(wire::prune_containers(options));
-        self.question(
-            Operation::PruneContainers,
-            "",
-            call,
-            wire::pruned_containers,
-        )
-        .await
+        self.prune(operation, misread, call, wire::pruned_containers)
+            .await
     }
 
     async fn create_network(&self, spec: &NetworkSpec) -> Result<CreatedNetwork> {
@@ -539,10 +549,15 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
     }
 
     async fn prune_networks(&self, options: &PruneNetworksOptions) -> Result<PruneReport> {
-        self.name(options.validate(), Operation::PruneNetworks, "")?;
+        let misread = options.validate().map(|()| Misread::of_networks(options));
         let call = |_| Ok(wire::prune_networks(options));
-        self.question(Operation::PruneNetworks, "", call, wire::pruned_networks)
-            .await
+        self.prune(
+            Operation::PruneNetworks,
+            misread,
+            call,
+            wire::pruned_networks,
+        )
+        .await
     }
 
     async fn create_volume(&self, spec: &VolumeSpec) -> Result<VolumeDetails> {
@@ -578,9 +593,9 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
     }
 
     async fn prune_volumes(&self, options: &PruneVolumesOptions) -> Result<PruneReport> {
-        self.name(options.validate(), Operation::PruneVolumes, "")?;
+        let misread = options.validate().map(|()| Misread::of_volumes(options));
         let call = |version| wire::prune_volumes(options, version);
-        self.question(Operation::PruneVolumes, "", call, wire::pruned_volumes)
+        self.prune(Operation::PruneVolumes, misread, call, wire::pruned_volumes)
             .await
     }
 }

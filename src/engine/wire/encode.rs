@@ -1,7 +1,7 @@
 //! Our model to Docker's requests.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::query::{Filters, Query};
 use super::{Body, Call};
@@ -11,9 +11,8 @@ use crate::error::{Error, Result};
 use crate::model::{
     ContainerRef, ContainerSpec, DeviceCount, DeviceRequest, DriverOptions, EnvVars, HealthCheck,
     HealthTest, ImageRef, ImportOptions, LabelKey, ListImagesOptions, ListOptions, LogsOptions,
-    MemorySwap, Mount, MountKind, PortMapping, PruneContainersOptions, RemoveImageOptions,
-    Resources, RestartPolicy, SeccompProfile, SecurityProfile, TarArchive, UpdateOptions,
-    WaitOptions, format_unix,
+    MemorySwap, Mount, MountKind, PortMapping, RemoveImageOptions, Resources, RestartPolicy,
+    SeccompProfile, SecurityProfile, TarArchive, UpdateOptions, WaitOptions, format_unix,
 };
 
 /// The one path that is asked without a version: it is how the version is learnt.
@@ -89,24 +88,6 @@ pub(crate) fn list(options: &ListOptions) -> Call {
 /// A name as the regular expression that Docker takes, after what may stand before it.
 pub(super) fn literal(before: &str, name: &str) -> String {
     format!("^{before}{}$", name.replace('.', r"\."))
-}
-
-pub(crate) fn prune_containers(options: &PruneContainersOptions) -> Call {
-    let (labels, without) = (&options.labels, &options.without_labels);
-    prune("/containers/prune", labels, without, options.until)
-}
-
-pub(super) fn prune(
-    path: &str,
-    labels: &BTreeMap<LabelKey, Option<String>>,
-    without_labels: &BTreeMap<LabelKey, Option<String>>,
-    until: Option<SystemTime>,
-) -> Call {
-    let filters = Filters::default()
-        .with_labels("label", labels)
-        .with_labels("label!", without_labels)
-        .with("until", until.map(format_unix));
-    Call::post(Query::new(path).with_filters(&filters).finish())
 }
 
 pub(crate) fn wait(container: &ContainerRef, options: &WaitOptions) -> Call {

@@ -10,11 +10,10 @@ use super::Call;
 use super::decode::{bad_id, json};
 use super::inspect::env;
 use super::nullable::nullable;
-use super::query::{Filters, Query};
+use super::query::Query;
 use crate::error::{Error, Result};
 use crate::model::{
-    ImageDetails, ImagePruneReport, ImageRef, ImageRemoval, PruneImagesOptions, PullOptions,
-    format_unix, parse_rfc3339,
+    ImageDetails, ImagePruneReport, ImageRef, ImageRemoval, PullOptions, parse_rfc3339,
 };
 
 pub(crate) fn inspect_image(image: &ImageRef) -> Call {
@@ -51,14 +50,6 @@ pub(crate) fn tag_image(image: &ImageRef, name: &ImageRef) -> Result<Call> {
         .with("repo", name.name())
         .with("tag", name.tag().unwrap_or("latest"));
     Ok(Call::post(path.finish()))
-}
-
-pub(crate) fn prune_images(options: &PruneImagesOptions) -> Call {
-    let filters = Filters::default()
-        .with("dangling", [!options.all])
-        .with_labels("label", &options.labels)
-        .with("until", options.until.map(format_unix));
-    Call::post(Query::new("/images/prune").with_filters(&filters).finish())
 }
 
 #[derive(Deserialize, Default)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Call;
 use super::decode::{bad_id, json};
-use super::encode::{labels, literal, options, prune};
+use super::encode::{labels, literal, options};
 use super::nullable::nullable;
 use super::query::{Filters, Query};
 use crate::endpoint::ApiVersion;
@@ -16,8 +16,8 @@ use crate::engine::bollard::models;
 use crate::error::Result;
 use crate::model::{
     Cidr, ConnectOptions, ContainerRef, CreatedNetwork, DisconnectOptions, ListNetworksOptions,
-    NetworkDetails, NetworkMember, NetworkRef, NetworkSpec, NetworkSummary, PruneNetworksOptions,
-    PruneReport, Subnet, parse_rfc3339,
+    NetworkDetails, NetworkMember, NetworkRef, NetworkSpec, NetworkSummary, PruneReport, Subnet,
+    parse_rfc3339,
 };
 
 pub(crate) fn create_network(spec: &NetworkSpec, version: ApiVersion) -> Result<Call> {
@@ -109,11 +109,6 @@ pub(crate) fn disconnect_network(
 
 pub(crate) fn remove_network(network: &NetworkRef) -> Call {
     Call::new(Method::DELETE, format!("/networks/{network}"))
-}
-
-pub(crate) fn prune_networks(options: &PruneNetworksOptions) -> Call {
-    let (labels, without) = (&options.labels, &options.without_labels);
-    prune("/networks/prune", labels, without, options.until)
 }
 
 /// The id of a network that the engine gave us, checked like anybody else's.

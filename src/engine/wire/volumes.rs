@@ -10,12 +10,11 @@ use super::decode::json;
 use super::encode::{labels, literal, options};
 use super::nullable::nullable;
 use super::query::{Filters, Query};
-use crate::endpoint::ApiVersion;
 use crate::engine::bollard::models;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{
-    LabelKey, ListVolumesOptions, PruneReport, PruneVolumesOptions, RemoveVolumeOptions,
-    VolumeDetails, VolumeList, VolumeName, VolumeSpec, parse_rfc3339,
+    LabelKey, ListVolumesOptions, PruneReport, RemoveVolumeOptions, VolumeDetails, VolumeList,
+    VolumeName, VolumeSpec, parse_rfc3339,
 };
 
 pub(crate) fn create_volume(spec: &VolumeSpec) -> Result<Call> {
@@ -46,24 +45,6 @@ pub(crate) fn list_volumes(options: &ListVolumesOptions) -> Call {
 pub(crate) fn remove_volume(volume: &VolumeName, options: &RemoveVolumeOptions) -> Call {
     let path = Query::new(format!("/volumes/{volume}")).with("force", options.force);
     Call::new(Method::DELETE, path.finish())
-}
-
-pub(crate) fn prune_volumes(options: &PruneVolumesOptions, version: ApiVersion) -> Result<Call> {
-    let chooses = version >= ApiVersion::new(1, 42);
-    if !options.all && !chooses {
-        // It would take what nobody asked it to.
-        let message = format!(
-            "an engine of API {version} prunes volumes with a name too: sparing them needs API 1.42"
-        );
-        return Err(Error::unsupported("all", message));
-    }
-    let filters = Filters::default()
-        .with_labels("label", &options.labels)
-        .with_labels("label!", &options.without_labels)
-        .with("all", (options.all && chooses).then_some(true));
-    Ok(Call::post(
-        Query::new("/volumes/prune").with_filters(&filters).finish(),
-    ))
 }
 
 #[derive(Deserialize)]
@@ -161,27 +142,7 @@ pub(crate) fn pruned_volumes(body: &[u8]) -> Result<PruneReport> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Effect, ErrorKind};
-
-    /// An engine that can't spare volumes with a name isn't asked to prune as if it could.
-    #[test]
-    fn a_prune_takes_what_was_asked_for_at_every_version() {
-        let (old, new) = (ApiVersion::new(1, 41), ApiVersion::new(1, 42));
-        let nameless = PruneVolumesOptions::default();
-        let all = PruneVolumesOptions::default().with_all(true);
-        let path = |options, version| prune_volumes(options, version).map(|call| call.path);
-        assert_eq!(path(&all, old).expect("a call"), "/volumes/prune");
-        assert_eq!(path(&nameless, new).expect("a call"), "/volumes/prune");
-        assert_eq!(
-            path(&all, new).expect("a call"),
-            "/volumes/prune?filters=%7B%22all%22%3A%5B%22true%22%5D%7D"
-        );
-        let refused = path(&nameless, old).expect_err("it would take the others too");
-        assert_eq!(
-            (refused.kind(), refused.effect(), refused.field()),
-            (ErrorKind::Unsupported, Effect::NotSent, Some("all"))
-        );
-    }
+    use crate::error::ErrorKind;
 
     /// An engine that shows what one condition of several is true of is asked for all of them.
     #[test]

@@ -15,12 +15,15 @@ fn text((major, minor): (u32, u32)) -> String {
 
 pub(super) fn ping(engine: &Arc<Shared>) -> Answer {
     let traits = engine.personality.traits();
-    let server = if engine.personality.is_podman() {
-        "Libpod"
-    } else {
-        "Docker"
+    let answer = Answer::bytes(200, "OK");
+    let (server, answer) = match engine.personality.is_podman() {
+        true => (
+            "Libpod",
+            answer.with_header("libpod-api-version", traits.version),
+        ),
+        false => ("Docker", answer),
     };
-    Answer::bytes(200, "OK")
+    answer
         .with_header("api-version", &text(traits.api))
         .with_header("ostype", "linux")
         .with_header("docker-experimental", "false")
