@@ -208,7 +208,9 @@ impl<'a, B: ContainerBackend + ?Sized> Files<'a, B> {
             let name = path.split().map(|(_, name)| name).unwrap_or_default();
             let (into, links) = (into.to_owned(), options.outward_links);
             let rules = Rules {
-                origin: Origin::Container,
+                origin: Origin::Container {
+                    root: is_root(&place),
+                },
                 limits: options.limits,
                 special: options.special,
             };
@@ -257,14 +259,19 @@ impl<'a, B: ContainerBackend + ?Sized> Files<'a, B> {
         match place.way {
             Way::Archive => {
                 // Docker writes the root's own archive with absolute names, and that of `/.` with relative ones.
-                let root = place.path.as_str() == "/";
-                let relative = root.then(|| ContainerPath::new("/.")).transpose()?;
+                let relative = is_root(place)
+                    .then(|| ContainerPath::new("/."))
+                    .transpose()?;
                 let path = relative.as_ref().unwrap_or(&place.path);
                 self.backend.get_archive(self.container, path).await
             }
             Way::Exec => self.exec_get(&place.path).await,
         }
     }
+}
+
+fn is_root(place: &Place) -> bool {
+    place.path.as_str() == "/"
 }
 
 /// The one file that an archive is of.
@@ -296,7 +303,7 @@ async fn only_file(archive: ArchiveStream, most: u64) -> Result<Bytes> {
         }
     }
     let rules = Rules {
-        origin: Origin::Container,
+        origin: Origin::Container { root: false },
         limits: ArchiveLimits::default()
             .with_max_entries(1u64)
             .with_max_bytes(most)

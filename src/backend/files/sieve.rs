@@ -29,8 +29,9 @@ const OVERHEAD: u64 = 16 << 10;
 pub(super) enum Origin {
     /// The caller's: an argument.
     Caller,
-    /// A container's.
-    Container,
+    /// A container's. All names begin with that of what was asked for, but where that is the root: Docker writes a
+    /// dot, Podman nothing.
+    Container { root: bool },
 }
 
 /// What is taken.
@@ -45,7 +46,7 @@ impl Rules {
     fn bad(&self, message: String) -> Error {
         match self.origin {
             Origin::Caller => Error::invalid("archive", message),
-            Origin::Container => Error::new(ErrorKind::Unsafe, message),
+            Origin::Container { .. } => Error::new(ErrorKind::Unsafe, message),
         }
     }
 
@@ -60,7 +61,7 @@ impl Rules {
             let message = "the archive is malformed or ends too early";
             match self.origin {
                 Origin::Caller => Error::invalid("archive", message),
-                Origin::Container => Error::new(ErrorKind::Decode, message),
+                Origin::Container { .. } => Error::new(ErrorKind::Decode, message),
             }
         })
     }
@@ -220,9 +221,8 @@ fn checked(name: &Path, rules: &Rules, meter: &Meter) -> Result<PathBuf> {
     }
     let parts = bytes.split(|byte| *byte == b'/');
     let mut parts = parts.filter(|part| !part.is_empty() && *part != b".");
-    // The first part of a container's is the name of what was asked for, and goes.
-    if rules.origin == Origin::Container {
-        // What the archive is of may be `.` itself, and is then gone already.
+    if rules.origin == (Origin::Container { root: false }) {
+        // What a link leads to may be `.` itself, and is then gone already.
         let of_dot = bytes == b"." || bytes.starts_with(b"./");
         if let Some(b"..") = if of_dot { None } else { parts.next() } {
             return Err(rules.refuse(name, "leads upwards"));
@@ -323,7 +323,7 @@ impl<R: Read> Gate<R> {
             Origin::Caller => {
                 Error::unsupported("archive", message).with_advice("decompress it first")
             }
-            Origin::Container => Error::new(ErrorKind::Unsafe, message),
+            Origin::Container { .. } => Error::new(ErrorKind::Unsafe, message),
         })
     }
 }

@@ -174,7 +174,7 @@ impl Fence {
 
 fn rules() -> Rules {
     Rules {
-        origin: Origin::Container,
+        origin: Origin::Container { root: false },
         limits: ArchiveLimits::default(),
         special: SpecialFiles::Refuse,
     }
@@ -423,6 +423,30 @@ fn what_is_unwanted_may_be_left_out() {
     let report = report.expect("the rest");
     assert_eq!((report.entries, report.skipped), (1, 2));
     assert_eq!(fence.inside().len(), 1);
+}
+
+/// Docker writes a dot before the names of the root's own archive, Podman nothing.
+#[test]
+fn the_root_has_no_name_of_its_own() {
+    for before in ["./", ""] {
+        let named = |name: &str| format!("{before}{name}");
+        let entries = [
+            directory(&named("etc/")),
+            file(&named("etc/passwd"), "x"),
+            hard_link(&named("shadow"), &named("etc/passwd")),
+        ];
+        let fence = Fence::new();
+        let of_root = Rules {
+            origin: Origin::Container { root: true },
+            ..rules()
+        };
+        let report = fence.extract_by(&archive(&entries), OutwardLinks::Refuse, of_root);
+        assert_eq!(report.expect("it is sound").entries, 3);
+        for name in ["etc/passwd", "shadow"] {
+            let text = std::fs::read(fence.target().join(name)).expect("a file");
+            assert_eq!(text, b"x", "{before}{name}");
+        }
+    }
 }
 
 #[test]
