@@ -1,7 +1,7 @@
 //! The conformance suite on the engine that the environment names (`DOCKER_HOST` and its kin), with every backend of the
 //! crate: how each check went, as lines for people, or with `--lines` in columns between tabs for programs.
 //!
-//! `cargo run --example conformance [--lines] [IMAGE]`
+//! `cargo run --example conformance [--lines] [--check=NAME] [--backend=NAME] [IMAGE]`
 //!
 //! The image must have busybox's `sh` and tools in `/bin`. Where none is named it is `catamaran/busybox:test`, made of the
 //! root file system that `CATAMARAN_TEST_ROOTFS` names, if it isn't there.
@@ -23,6 +23,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .skip(1)
         .partition(|word| word.starts_with("--"));
     let lines = options.iter().any(|option| option == "--lines");
+    let only = |what: &str| {
+        let value = |option: &String| option.strip_prefix(what).map(str::to_owned);
+        options.iter().find_map(value)
+    };
+    let (check, backend_asked) = (only("--check="), only("--backend="));
     let config = Config::from_env()?;
     let image = ImageRef::new(names.first().map_or("catamaran/busybox:test", |name| name))?;
     let backends = backends(&config)?;
@@ -40,8 +45,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A check that fails panics, and its words are told below.
     std::panic::set_hook(Box::new(|_| {}));
     let mut failed = 0;
-    for (name, backend) in &backends {
-        let checks = CHECKS.iter().map(|check| check.outcome(&**backend, &image));
+    let is =
+        |asked: &Option<String>, name: &str| asked.as_deref().is_none_or(|asked| asked == name);
+    for (name, backend) in backends.iter().filter(|(name, _)| is(&backend_asked, name)) {
+        let checks = CHECKS.iter().filter(|one| is(&check, one.name()));
+        let checks = checks.map(|check| check.outcome(&**backend, &image));
         let mut outcomes = stream::iter(checks).buffered(AT_ONCE);
         while let Some(outcome) = outcomes.next().await {
             failed += usize::from(outcome.failure.is_some());

@@ -246,7 +246,7 @@ async fn a_tail_is_asked_for_once() {
         (1, START, "1\n"),
         (2, START + 1, "2\n"),
         (1, START + 2 * SECOND, "3\n"),
-        (1, START + 3 * SECOND, "4\n"),
+        (1, START + 3 * SECOND + 1, "4\n"),
         (2, START + 3 * SECOND + 5, "5\n"),
         (1, START + 9 * SECOND, "6\n"),
     ];
@@ -280,6 +280,59 @@ async fn a_tail_is_asked_for_once() {
                     let there = if given > 1 { LINES.len() } else { there };
                     let from = there - lines.min(there);
                     assert_eq!(texts, container.expected(from), "{shown}");
+                }
+            }
+        }
+    }
+}
+
+/// Where the engine gives whole seconds alone, more may come in the second of the last lines: nothing of it is missed,
+/// and nothing comes twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tail_is_exact_though_stamps_are_coarse() {
+    const LINES: &[Record] = &[
+        (1, START, "0\n"),
+        (1, START + SECOND, "1\n"),
+        (2, START + SECOND, "2\n"),
+        (1, START + SECOND, "3\n"),
+        (1, START + SECOND, "3\n"),
+        (2, START + SECOND, "4\n"),
+        (1, START + SECOND, "5\n"),
+        (1, START + 2 * SECOND, "6\n"),
+        (2, START + 2 * SECOND, "7\n"),
+    ];
+    let engine = Engine::start();
+    for tty in [false, true] {
+        let container = Container {
+            records: LINES,
+            tty,
+        };
+        let tail = |lines: usize| format!("{ALL}&tail={lines}");
+        for (name, backend) in backends(&engine.endpoint()) {
+            for (there, lines) in [
+                (5, 0),
+                (5, 1),
+                (5, 4),
+                (5, 5),
+                (5, 9),
+                (9, 2),
+                (9, 1),
+                (9, 3),
+            ] {
+                let options = LogsOptions::default().with_tail(lines as u64);
+                let expected = container.expected(there - lines.min(there));
+                // The tail is read, then its second, then what follows.
+                let whole = vec![(there, None), (there, None), (LINES.len(), None)];
+                let body = length(&container, &tail(lines), there);
+                let cut = |cut| vec![(there, Some(cut)), (there, None), (there, None), (9, None)];
+                // Of no lines, the look for the end is a call of its own, which fails as one.
+                let cuts = if lines == 0 { body } else { head(&container) }..body;
+                for connections in std::iter::once(whole).chain(cuts.map(cut)) {
+                    let shown = format!("{name}, {lines} of {there}, {tty}, {connections:?}");
+                    serve(&engine, &container, connections);
+                    let (texts, error) = read(follow(&*backend, &options, &hasty()).await).await;
+                    assert!(error.is_none(), "{shown}: {error:?}");
+                    assert_eq!(texts, expected, "{shown}");
                 }
             }
         }

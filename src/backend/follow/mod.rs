@@ -2,6 +2,7 @@
 
 mod position;
 mod records;
+mod second;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -34,8 +35,12 @@ struct Follower {
     position: Position,
     reading: Option<Reading>,
     ready: VecDeque<LogChunk>,
+    /// The beginning of a tail, as long as all of it bears the time of one whole second.
+    held: Vec<LogChunk>,
     /// Whether the container had ended before this reading began.
     ended: bool,
+    /// Whether the log is at its end.
+    over: bool,
     reconnect: Reconnect,
 }
 
@@ -62,13 +67,19 @@ pub(super) async fn follow(
         position: Position::new(options.since),
         reading: None,
         ready: VecDeque::new(),
+        held: Vec::new(),
         ended: false,
+        over: false,
         reconnect,
     };
     if follower.options.tail == Some(0) {
         follower.skip_what_is_there().await?;
     }
     follower.open().await?;
+    // The tail is that of now, and not of when it is read.
+    while follower.options.tail.is_some() && follower.ready.is_empty() {
+        follower.step().await?;
+    }
     let chunks = futures::stream::unfold(Some(follower), |follower| async move {
         let mut follower = follower?;
         match follower.next().await {
@@ -97,44 +108,55 @@ impl Follower {
             if let Some(chunk) = self.ready.pop_front() {
                 return Ok(Some(chunk));
             }
-            let Some(reading) = &mut self.reading else {
-                match self.open().await {
-                    Ok(()) => {}
-                    // It had ended, and so had its log, in order.
-                    Err(error) if self.ended && is_gone(&error) => return Ok(None),
-                    Err(error) => self.failed(error).await?,
-                }
-                continue;
-            };
-            match reading.log.next().await {
-                Some(Ok(chunk)) => {
-                    for piece in reading.records.take(chunk)? {
-                        self.give(&piece)?;
-                    }
-                }
-                Some(Err(error)) => self.failed(error).await?,
-                None => {
-                    if let Some(reading) = self.reading.take()
-                        && let Some(piece) = reading.records.finish()?
-                    {
-                        self.give(&piece)?;
-                    }
-                    if self.is_over().await? {
-                        // What the end of the log held has still to be given.
-                        return Ok(self.ready.pop_front());
-                    }
+            if self.over {
+                return Ok(None);
+            }
+            self.step().await?;
+        }
+    }
+
+    /// Goes on by one chunk of a connection, its end, or the next connection.
+    async fn step(&mut self) -> Result<()> {
+        let Some(reading) = &mut self.reading else {
+            match self.open().await {
+                Ok(()) => {}
+                // It had ended, and so had its log, in order.
+                Err(error) if self.ended && is_gone(&error) => self.over = true,
+                Err(error) => self.failed(error).await?,
+            }
+            return Ok(());
+        };
+        match reading.log.next().await {
+            Some(Ok(chunk)) => {
+                for piece in reading.records.take(chunk)? {
+                    self.give(&piece)?;
                 }
             }
+            Some(Err(error)) => self.failed(error).await?,
+            None => {
+                if let Some(reading) = self.reading.take()
+                    && let Some(piece) = reading.records.finish()?
+                {
+                    self.give(&piece)?;
+                }
+                // What the end of the log held has still to be given.
+                self.over = self.is_over().await?;
+            }
         }
+        Ok(())
     }
 
     /// The engine's log from where it hasn't been given, or its tail.
     async fn ask(&mut self) -> Result<LogStream> {
         let lines = |lines| if lines == 0 { LOOK_BACK } else { lines };
         let tail = self.options.tail.map(lines);
+        self.ask_for(tail, tail.is_none()).await
+    }
+
+    async fn ask_for(&mut self, tail: Option<u64>, follow: bool) -> Result<LogStream> {
         let options = self.options.clone().with_timestamps(true);
         let options = options.with_since(self.position.resume());
-        let options = options.with_follow(tail.is_none()).with_tail(tail);
+        let options = options.with_follow(follow).with_tail(tail);
         self.backend.logs(&self.container, &options).await
     }
 
@@ -147,9 +169,14 @@ impl Follower {
                 self.position.take(&piece)?;
             }
         }
-        self.position.skip_to_now();
         self.options.tail = None;
-        Ok(())
+        match self.position.last_second() {
+            Some(second) => self.begin_in(second, 0).await,
+            None => {
+                self.position.skip_to_now();
+                Ok(())
+            }
+        }
     }
 
     async fn open(&mut self) -> Result<()> {
@@ -163,8 +190,19 @@ impl Follower {
     }
 
     fn give(&mut self, piece: &Piece) -> Result<()> {
+        let given = self.unread(piece)?;
+        if self.options.tail.is_some() && self.position.whole_second().is_some() {
+            self.held.extend(given);
+        } else {
+            self.ready.extend(self.held.drain(..).chain(given));
+        }
+        Ok(())
+    }
+
+    /// What of a piece wasn't given before.
+    fn unread(&mut self, piece: &Piece) -> Result<Option<LogChunk>> {
         let Some(part) = self.position.take(piece)? else {
-            return Ok(());
+            return Ok(None);
         };
         self.reconnect.progressed();
         let mut bytes = piece.bytes.clone();
@@ -172,20 +210,19 @@ impl Follower {
             bytes.advance(piece.stamp);
             bytes.advance(part.skip);
         }
-        if !bytes.is_empty() {
-            self.ready.push_back(LogChunk {
-                source: piece.source,
-                bytes,
-            });
-        }
-        Ok(())
+        let source = piece.source;
+        Ok((!bytes.is_empty()).then_some(LogChunk { source, bytes }))
     }
 
     /// After a broken connection, or none: waits for the next attempt, if there is to be one.
     async fn failed(&mut self, error: Error) -> Result<()> {
         self.reading = None;
         self.ended = false;
-        if self.options.tail.is_some() && !self.position.is_new() {
+        if self.options.tail.is_some() && self.position.whole_second().is_some() {
+            // Nothing of the tail was given yet: it is asked for anew.
+            self.held.clear();
+            self.position = Position::new(self.options.since);
+        } else if self.options.tail.is_some() && !self.position.is_new() {
             // What came of it came; the rest is what is written since.
             self.position.floor_at_first();
             self.options.tail = None;
@@ -195,8 +232,18 @@ impl Follower {
 
     /// After an end in order: whether it is the log's.
     async fn is_over(&mut self) -> Result<bool> {
-        if self.options.tail.take().is_some() {
-            self.position.tail_ended();
+        if let Some(lines) = self.options.tail {
+            match self.position.whole_second() {
+                Some(second) => match self.begin_in(second, lines).await {
+                    Ok(()) => {}
+                    Err(error) => {
+                        self.position = Position::new(self.options.since);
+                        return self.failed(error).await.map(|()| false);
+                    }
+                },
+                None => self.position.tail_ended(),
+            }
+            self.options.tail = None;
             return Ok(false);
         }
         let now = SystemTime::now();

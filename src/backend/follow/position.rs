@@ -72,7 +72,7 @@ impl Position {
     pub(super) fn resume(&mut self) -> Option<SystemTime> {
         let since = self.since();
         for mark in self.marks.iter_mut().flatten() {
-            let again = since.is_none_or(|since| since <= mark.time);
+            let again = since.max(self.floor).is_none_or(|since| since <= mark.time);
             mark.again = again.then(Again::default);
         }
         since
@@ -149,6 +149,25 @@ impl Position {
         }
     }
 
+    /// The time of all that was read so far, where that is a whole second: of an engine that stamps no finer, there
+    /// may be more of that time before and after.
+    pub(super) fn whole_second(&self) -> Option<SystemTime> {
+        self.last_second().filter(|_| self.latest() == self.first)
+    }
+
+    /// The time of the latest record, where that is a whole second.
+    pub(super) fn last_second(&self) -> Option<SystemTime> {
+        let since = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
+        let is_whole =
+            |time: &SystemTime| since(*time).is_some_and(|since| since.subsec_nanos() == 0);
+        self.latest().filter(is_whole)
+    }
+
+    /// Nothing was read, and what was written before that time isn't given.
+    pub(super) fn begin_at(&mut self, time: SystemTime) {
+        *self = Self::new(self.floor.max(Some(time)));
+    }
+
     /// Notes that what was read so far was the log's tail: what was before it isn't asked for.
     pub(super) fn tail_ended(&mut self) {
         let open = self.marks.iter().flatten().any(|mark| mark.open);
@@ -168,7 +187,12 @@ impl Position {
     /// What was written before the first record isn't asked for.
     pub(super) fn floor_at_first(&mut self) {
         let before = self.first.and_then(|first| first.checked_sub(ROUNDING));
-        self.floor = self.floor.max(self.first);
+        // Of a whole second there may be records that come before the first; those after it have come with it.
+        let through = self
+            .first
+            .filter(is_whole)
+            .filter(|_| self.latest() > self.first);
+        self.floor = self.floor.max(through.and_then(after).or(self.first));
         self.from = self.from.max(before);
     }
 
@@ -199,6 +223,11 @@ impl Mark {
             self.open = *last != b'\n';
         }
     }
+}
+
+fn is_whole(time: &SystemTime) -> bool {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.is_ok_and(|since| since.subsec_nanos() == 0)
 }
 
 fn slot(source: LogSource) -> usize {
