@@ -9,7 +9,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::CHECKS;
-use super::differences::{self, Difference};
+use super::differences::{Difference, Known};
 use crate::backend::ContainerBackend;
 use crate::model::ImageRef;
 use crate::operation::Operation;
@@ -54,10 +54,10 @@ impl Check {
     /// Where the backend doesn't keep the promise, and the engine isn't known to differ so
     /// ([`DIFFERENCES`](super::DIFFERENCES)); and where it keeps a promise that it is known not to.
     pub async fn run(&self, backend: &dyn ContainerBackend, image: &ImageRef) {
-        let known = differences::known(self.name, backend).await;
+        let known = Known::of(self.name, backend).await;
         let ran = AssertUnwindSafe((self.run)(backend, image)).catch_unwind();
         let panic = ran.await.err();
-        let (failure, _) = differences::judged(panic.as_deref().map(said), &known);
+        let (failure, _) = known.judge(panic.as_deref().map(said));
         match (failure, panic) {
             (None, _) => {}
             (Some(_), Some(panic)) => resume_unwind(panic),
@@ -72,10 +72,10 @@ impl Check {
         image: &ImageRef,
     ) -> Outcome {
         let began = Instant::now();
-        let known = differences::known(self.name, backend).await;
+        let known = Known::of(self.name, backend).await;
         let ran = AssertUnwindSafe((self.run)(backend, image)).catch_unwind();
         let failure = ran.await.err().map(|panic| said(&*panic));
-        let (failure, difference) = differences::judged(failure, &known);
+        let (failure, difference) = known.judge(failure);
         Outcome {
             check: self,
             failure,

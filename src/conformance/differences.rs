@@ -3,9 +3,9 @@
 use crate::backend::ContainerBackend;
 use crate::model::{EngineProduct, EngineVersion};
 
-/// A difference of an engine itself, which no client can make good: a check of the suite fails there, always, and with
-/// these words. It is told with its reason, and isn't a failure. A check that fails otherwise, or that no longer fails,
-/// is one, so that the table stays true.
+/// A difference of an engine itself, which no client can make good: a check of the suite fails there with these words. It
+/// is told with its reason, and isn't a failure. A check that fails otherwise is one; so is one that passes, on a version
+/// that was looked at ([`MEASURED`]) and where it always failed, so that the table stays true.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
@@ -17,7 +17,8 @@ pub struct Difference {
     pub since: Option<(u32, u32)>,
     /// The first version that no longer does; `None` for all newer ones.
     pub until: Option<(u32, u32)>,
-    /// Whether it shows in every run; what rests on how the engine is set up, or on which of two is first, may not.
+    /// Whether it shows in every run on the versions that were looked at; what rests on how the engine is set up, or on
+    /// which of two is first, may not.
     pub always: bool,
     /// What the check says there: a part of its words.
     pub shows: &'static str,
@@ -54,10 +55,11 @@ impl Difference {
     }
 }
 
+/// The versions of Podman, major and minor, on which the differences were seen or looked for. On others an entry may show
+/// or not.
+pub const MEASURED: &[(u32, u32)] = &[(4, 3), (5, 4)];
+
 /// Every difference that is known.
-///
-/// Seen on Podman 4.3.1 and 5.4.2; where only one of them differs, the version between them that changed it isn't known, and
-/// the entry may show or not.
 pub static DIFFERENCES: &[Difference] = &[
     podman(
         "events_are_told_by_filter",
@@ -100,7 +102,7 @@ pub static DIFFERENCES: &[Difference] = &[
     .sometimes(),
     podman(
         "followed_over_its_runs",
-        "run\nno endrun\nno end",
+        r#"right: "run\nno endrun"#,
         "a container that is about to be run again looks as if it had ended",
     )
     .sometimes(),
@@ -140,14 +142,13 @@ pub static DIFFERENCES: &[Difference] = &[
         "both updates hold",
         "an update of the CPUs by Docker's NanoCpus answers 200 and changes nothing",
     )
-    .since(5, 0),
+    .since(4, 4),
     podman(
         "update",
         "kind: NotFound",
         "Docker's call to update a container isn't there",
     )
-    .until(5, 0)
-    .sometimes(),
+    .until(5, 4),
     podman(
         "memory_limit_holds",
         "it is said to have ended for want of memory",
@@ -184,6 +185,13 @@ pub static DIFFERENCES: &[Difference] = &[
     .until(5, 4)
     .sometimes(),
     podman(
+        "prune_images_by_label",
+        "locating item named \\\"manifest\\\"",
+        "a prune of images fails where one is being made",
+    )
+    .until(5, 4)
+    .sometimes(),
+    podman(
         "address_and_aliases_are_the_containers",
         "left: Some(\"catamaran-conformance",
         "a container's network is told by name where its id belongs",
@@ -200,8 +208,8 @@ pub static DIFFERENCES: &[Difference] = &[
 ];
 
 impl Difference {
-    /// Whether this engine is one that differs so. A version that can't be read is taken for the newest. A fake engine
-    /// is none: whosever answers it gives, it keeps the promises.
+    /// Whether this engine may be one that differs so. A version that can't be read is taken for the newest. A fake
+    /// engine is none: whosever answers it gives, it keeps the promises.
     #[must_use]
     pub fn is_of(&self, engine: &EngineVersion) -> bool {
         if engine.version.ends_with("-fake") {
@@ -211,18 +219,6 @@ impl Difference {
         self.product == engine.product
             && self.since.is_none_or(|since| since <= version)
             && self.until.is_none_or(|until| version < until)
-    }
-
-    pub(super) fn is_shown_by(&self, failure: &str) -> bool {
-        failure.contains(self.shows)
-    }
-
-    /// What is said of one that a run doesn't show.
-    pub(super) fn gone(&self) -> Option<String> {
-        self.always.then(|| format!(
-            "the check passes, though this engine is known to differ ({}): conformance::DIFFERENCES isn't true of it",
-            self.reason
-        ))
     }
 }
 
@@ -235,34 +231,55 @@ fn major_and_minor(version: &str) -> (u32, u32) {
     }
 }
 
-/// How the engine behind this backend is known to differ in this check. An engine that doesn't say who it is has no
-/// known differences.
-pub(super) async fn known(check: &str, backend: &dyn ContainerBackend) -> Vec<&'static Difference> {
-    let mut known: Vec<_> = DIFFERENCES
-        .iter()
-        .filter(|known| known.check == check)
-        .collect();
-    if known.is_empty() {
-        return known;
-    }
-    match backend.version().await {
-        Ok(engine) => known.retain(|known| known.is_of(&engine)),
-        Err(_) => known.clear(),
-    }
-    known
+/// How an engine is known to differ in a check.
+#[derive(Default)]
+pub(super) struct Known {
+    differences: Vec<&'static Difference>,
+    /// Whether they were looked for on its version.
+    measured: bool,
 }
 
-/// The failure of a check on an engine that is known to differ so, or the difference that it shows.
-pub(super) fn judged(
-    failure: Option<String>,
-    known: &[&'static Difference],
-) -> (Option<String>, Option<&'static Difference>) {
-    match failure {
-        Some(failure) => match known.iter().find(|known| known.is_shown_by(&failure)) {
-            Some(difference) => (None, Some(difference)),
-            None => (Some(failure), None),
-        },
-        None => (known.iter().find_map(|known| known.gone()), None),
+impl Known {
+    /// How the engine behind this backend is known to differ. One that doesn't say who it is has no known differences.
+    pub(super) async fn of(check: &str, backend: &dyn ContainerBackend) -> Self {
+        let differences = DIFFERENCES.iter().filter(|known| known.check == check);
+        let mut differences: Vec<_> = differences.collect();
+        if differences.is_empty() {
+            return Self::default();
+        }
+        let Ok(engine) = backend.version().await else {
+            return Self::default();
+        };
+        differences.retain(|known| known.is_of(&engine));
+        Self {
+            differences,
+            measured: MEASURED.contains(&major_and_minor(&engine.version)),
+        }
+    }
+
+    /// The failure of the check there, or the difference that it shows.
+    pub(super) fn judge(
+        &self,
+        failure: Option<String>,
+    ) -> (Option<String>, Option<&'static Difference>) {
+        let mut differences = self.differences.iter();
+        match failure {
+            Some(failure) => match differences.find(|known| failure.contains(known.shows)) {
+                Some(difference) => (None, Some(difference)),
+                None => (Some(failure), None),
+            },
+            None => {
+                let gone = differences.find(|known| known.always && self.measured);
+                let gone = gone.map(|known| {
+                    format!(
+                        "the check passes, though this engine is known to differ ({}): conformance::DIFFERENCES isn't \
+                         true of it",
+                        known.reason
+                    )
+                });
+                (gone, None)
+            }
+        }
     }
 }
 
@@ -299,22 +316,25 @@ mod tests {
         static OFTEN: Difference = podman("stop_twice", "the words", "a reason");
         static SOMETIMES: Difference = podman("stop_twice", "other words", "a reason").sometimes();
         let failed = |text: &str| Some(format!("before {text} after"));
-        let known = [&SOMETIMES, &OFTEN];
-        assert_eq!(judged(failed("the words"), &known), (None, Some(&OFTEN)));
-        assert_eq!(
-            judged(failed("other words"), &known),
-            (None, Some(&SOMETIMES))
-        );
-        assert_eq!(judged(failed("else"), &known), (failed("else"), None));
-        assert_eq!(
-            judged(failed("the words"), &[]),
-            (failed("the words"), None)
-        );
-        let (failure, difference) = judged(None, &known);
-        assert!(
-            failure.is_some_and(|failure| failure.contains("a reason")) && difference.is_none()
-        );
-        assert_eq!(judged(None, &[&SOMETIMES]), (None, None));
+        let known = |differences: &[&'static Difference], measured| Known {
+            differences: differences.to_vec(),
+            measured,
+        };
+        for measured in [false, true] {
+            let both = known(&[&SOMETIMES, &OFTEN], measured);
+            assert_eq!(both.judge(failed("the words")), (None, Some(&OFTEN)));
+            assert_eq!(both.judge(failed("other words")), (None, Some(&SOMETIMES)));
+            assert_eq!(both.judge(failed("else")), (failed("else"), None));
+            let none = known(&[], measured).judge(failed("the words"));
+            assert_eq!(none, (failed("the words"), None));
+            let (failure, difference) = both.judge(None);
+            assert_eq!(
+                failure.is_some_and(|failure| failure.contains("a reason")),
+                measured
+            );
+            assert_eq!(difference, None);
+            assert_eq!(known(&[&SOMETIMES], measured).judge(None), (None, None));
+        }
     }
 
     #[test]

@@ -52,7 +52,7 @@ mod volumes;
 mod workspace;
 
 pub use check::{Check, Outcome, check, report, run_all};
-pub use differences::{DIFFERENCES, Difference};
+pub use differences::{DIFFERENCES, Difference, MEASURED};
 pub use scratch::{LABEL, in_run, unique_name, with_container};
 
 /// The one list of checks, with what each is about: handed to a macro, after the arguments given here.
