@@ -207,7 +207,7 @@ pub async fn update(backend: &dyn ContainerBackend, image: &ImageRef) {
             ),
             "both updates hold"
         );
-        assert_eq!(details.restart_policy, policy);
+        assert_eq!(details.restart_policy, Some(policy));
         assert_eq!(after.ulimits, before.ulimits, "the rest is as it was");
     })
     .await;
