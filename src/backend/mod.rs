@@ -278,7 +278,7 @@ pub trait ContainerBackend: Send + Sync + 'static {
     ///
     /// # Errors
     /// `InvalidInput` or `Unsupported` by field name, before anything is sent; `NotFound` where the
-    /// image isn't there; `Conflict` where the name is taken (Podman answers 500, kind `Engine`).
+    /// image isn't there; `Conflict` where the name is taken.
     /// Where the spec is strict: `Weakened` where it was made otherwise, and as [`inspect`](Self::inspect) where that
     /// can't be seen (`Engine` for `NotFound`). Either way the container is gone again, with effect `Rejected`; named
     /// volumes that the engine made for it stay. Where it couldn't be removed, the effect is `Unknown`, and message and
@@ -420,10 +420,11 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// Safe: dropping the future or the stream ends the reading.
     async fn logs(&self, container: &ContainerRef, options: &LogsOptions) -> Result<LogStream>;
 
-    /// Takes one sample of what a container uses, at once (API 1.41 and later).
+    /// Takes one sample of what a container uses, at once (API 1.41 and later). Of one that doesn't run Docker's sample is
+    /// empty.
     ///
     /// # Errors
-    /// `NotFound`.
+    /// `NotFound`; `Conflict` where it doesn't run, on Podman.
     ///
     /// # Cancel safety
     /// Safe: nothing changes.
@@ -438,8 +439,8 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// first, as many as the connection holds.
     ///
     /// # Errors
-    /// `NotFound`; the stream yields an error of kind `Transport`, `Decode` or `TooLarge` where it breaks off
-    /// or holds what is no sample, and ends after any error.
+    /// `NotFound`; the stream yields `Conflict` where the container doesn't run as it begins, on Podman, and an error of
+    /// kind `Transport`, `Decode` or `TooLarge` where it breaks off or holds what is no sample, and ends after any error.
     ///
     /// # Cancel safety
     /// Safe: dropping the future or the stream ends the taking.

@@ -157,13 +157,6 @@ pub static DIFFERENCES: &[Difference] = &[
     .until(5, 4)
     .sometimes(),
     podman(
-        "stats_end_with_their_container",
-        "the answer of 0 bytes ends too early",
-        "a sample of what doesn't run is answered by nothing under status 200",
-    )
-    .until(5, 4)
-    .sometimes(),
-    podman(
         "disk_usage_counts_what_is_there",
         "SpaceUsage",
         "an imported image's size is told as 0",

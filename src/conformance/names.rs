@@ -1,7 +1,7 @@
 //! Names, labels and lists.
 
 use super::scratch::{
-    CONFLICT, assert_refused, idle, inspect, key, unique_name, with_container, with_running,
+    assert_refused, idle, inspect, key, unique_name, with_container, with_running,
 };
 use crate::backend::ContainerBackend;
 use crate::error::ErrorKind;
@@ -19,7 +19,7 @@ pub async fn names_conflict(backend: &dyn ContainerBackend, image: &ImageRef) {
         let name = ContainerName::new(&before.name).expect("a name");
         let spec = idle(image).with_name(name).with_env("TOKEN", "canary-7f3a");
         let error = backend.create(&spec).await.expect_err("the name is taken");
-        assert_refused(&error, CONFLICT, "a second create of a name");
+        assert_refused(&error, &[ErrorKind::Conflict], "a second create of a name");
         assert!(
             !format!("{error} {error:#} {error:?} {spec:?}").contains("canary-7f3a"),
             "neither the error nor the spec shows a variable's value"
@@ -66,7 +66,7 @@ pub async fn rename_to_a_taken_name_conflicts(backend: &dyn ContainerBackend, im
                 .rename(&other, &taken)
                 .await
                 .expect_err("it is taken");
-            assert_refused(&error, CONFLICT, "a rename to a taken name");
+            assert_refused(&error, &[ErrorKind::Conflict], "a rename to a taken name");
             assert_eq!(
                 inspect(backend, &other).await.name,
                 name,

@@ -22,7 +22,7 @@ pub const LABEL: &str = "catamaran.conformance";
 /// How long a check may take within its container; the slowest take a few seconds.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// What engines answer where a container's state or name is in the way: 409, and 500 on Podman.
+/// What engines answer where a container's state is in the way: 409, and 500 on Podman.
 pub(super) const CONFLICT: &[ErrorKind] = &[ErrorKind::Conflict, ErrorKind::Engine];
 
 tokio::task_local! {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 
-use super::scratch::{CONFLICT, assert_refused, idle, shell, with_running};
+use super::scratch::{assert_refused, idle, shell, with_running};
 use crate::backend::{ContainerBackend, ContainerBackendExt};
+use crate::error::ErrorKind;
 use crate::model::{
     ContainerRef, ContainerSpec, ContainerStats, ImageRef, KillOptions, RemoveOptions, Resources,
     StatsStream, WaitOptions,
@@ -142,7 +143,11 @@ async fn shows_nothing(
 ) -> bool {
     match backend.stats(id).await {
         Ok(stats) => assert_eq!((stats.cpu, stats.pids), (None, None), "{stats:?}"),
-        Err(error) => assert_refused(&error, CONFLICT, "a sample of what doesn't run"),
+        Err(error) => assert_refused(
+            &error,
+            &[ErrorKind::Conflict],
+            "a sample of what doesn't run",
+        ),
     }
     // Those that were taken before come first.
     while let Some(sample) = samples.try_next().await.expect("the stream can be read") {

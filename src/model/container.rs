@@ -124,8 +124,8 @@ pub struct ContainerDetails {
     /// Its health check, the image's included; it may hold a secret.
     #[serde(skip)]
     pub health_check: Option<HealthCheck>,
-    /// What the engine does when its process ends.
-    pub restart_policy: RestartPolicy,
+    /// What the engine does when its process ends; `None` where that isn't known here.
+    pub restart_policy: Option<RestartPolicy>,
     /// Whether a small init process reaps zombies and passes signals on; `None` is the engine's default.
     pub init: Option<bool>,
     /// The signal that asks it to end, in the engine's words.

@@ -325,6 +325,14 @@ mod tests {
         assert_eq!(image.to_path(), "%5B2001:db8::1%5D:5000/team/app:1");
         let id = ImageRef::new(format!("sha256:{HEX}")).expect("an id");
         assert_eq!((id.is_id(), id.path(), id.tag()), (true, id.as_str(), None));
+        // Engines are asked for an id by its algorithm, however it was given.
+        let digits = ImageRef::new(HEX).expect("an id");
+        assert_eq!((digits.is_id(), digits.as_str()), (true, HEX));
+        assert_eq!(
+            (digits.to_path(), id.to_path()),
+            (id.as_str().into(), id.as_str().into())
+        );
+        assert_eq!(digits.with_default_tag(), digits);
         let bare = ImageRef::new("busybox").expect("a reference");
         assert_eq!((id.name(), bare.name()), (id.as_str(), "busybox"));
         assert_eq!(bare.with_default_tag().as_str(), "busybox:latest");

@@ -9,6 +9,7 @@ mod changes;
 mod common;
 mod decoding;
 mod objects;
+mod podman;
 mod requests;
 mod spec;
 mod words;

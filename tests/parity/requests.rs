@@ -116,7 +116,7 @@ fn an_inspect_reads_back_what_a_create_sent() {
         prop_assert_eq!(&details.env, &spec.env);
         let labels = spec.labels.iter().map(|(key, value)| (key.to_string(), value.clone()));
         prop_assert_eq!(&details.labels, &labels.collect());
-        prop_assert_eq!(details.restart_policy, spec.restart_policy);
+        prop_assert_eq!(details.restart_policy, Some(spec.restart_policy));
         prop_assert_eq!(details.log_driver, spec.log.map(|log| log.driver));
         prop_assert_eq!((details.image, details.tty), (spec.image.to_string(), spec.tty));
         prop_assert_eq!(&details.working_dir, &spec.working_dir);

@@ -1,13 +1,15 @@
 //! The call that reads each answer, and what must come out of it at every version.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use catamaran::model::{
-    ContainerDetails, ContainerPath, ContainerRef, ContainerSpec, EventsOptions, ExecId, ImageRef,
-    ImportOptions, ListImagesOptions, ListNetworksOptions, ListOptions, ListVolumesOptions,
-    NetworkRef, NetworkSpec, NetworkSummary, PruneContainersOptions, PruneImagesOptions,
-    PruneNetworksOptions, PruneVolumesOptions, RemoveImageOptions, TopOptions, UpdateOptions,
-    VolumeDetails, VolumeName, VolumeSpec, WaitOptions,
+    ContainerDetails, ContainerPath, ContainerRef, ContainerSpec, EventAction, EventKind,
+    EventsOptions, ExecId, ImageRef, ImportOptions, ListImagesOptions, ListNetworksOptions,
+    ListOptions, ListVolumesOptions, LogChunk, LogSource, LogsOptions, NetworkRef, NetworkSpec,
+    NetworkSummary, PruneContainersOptions, PruneImagesOptions, PruneNetworksOptions,
+    PruneVolumesOptions, PullEvent, PullOptions, PullStatus, RemoveImageOptions, TopOptions,
+    UpdateOptions, VolumeDetails, VolumeName, VolumeSpec, WaitOptions,
 };
 use catamaran::{ContainerBackend, Result};
 use futures::TryStreamExt;
@@ -64,7 +66,12 @@ pub async fn ask(backend: &dyn ContainerBackend, answer: &str) -> Option<Result<
                                 && event.time.is_some()
                         })
                     };
-                    json!({"create": seen("create"), "start": seen("start"), "die": seen("die")})
+                    let strange: BTreeSet<_> = events
+                        .iter()
+                        .filter(|event| matches!(event.kind, EventKind::Other(_)) || matches!(event.action, EventAction::Other(_)))
+                        .map(|event| format!("{} {}", event.kind, event.action))
+                        .collect();
+                    json!({"create": seen("create"), "start": seen("start"), "die": seen("die"), "strange": strange})
                 })
             })
         }
@@ -131,6 +138,36 @@ pub async fn ask(backend: &dyn ContainerBackend, answer: &str) -> Option<Result<
         "changes" => backend.changes(&container).await.map(|changes| {
             read(changes, |c| json!(c.iter().filter(|c| c.path == "/tmp/made").map(|c| format!("{:?}", c.kind)).collect::<Vec<_>>()))
         }),
+        "logs" | "logs-tty" => {
+            let output = async { backend.logs(&container, &LogsOptions::default()).await?.try_collect().await };
+            output.await.map(|chunks: Vec<LogChunk>| {
+                read(chunks, |chunks| {
+                    let of = |source: LogSource| {
+                        let pieces = chunks.iter().filter(|chunk| chunk.source == source);
+                        let bytes: Vec<_> = pieces.flat_map(|chunk| chunk.bytes.to_vec()).collect();
+                        String::from_utf8_lossy(&bytes).into_owned()
+                    };
+                    json!([of(LogSource::Stdout), of(LogSource::Stderr), of(LogSource::Console)])
+                })
+            })
+        }
+        "pull" | "pull-broken" | "pull-missing" => {
+            let pulled = async { backend.pull_image(&image, &PullOptions::default()).await?.try_collect().await };
+            pulled.await.map(|events: Vec<PullEvent>| {
+                read(events, |events| {
+                    let strange: Vec<_> = events
+                        .iter()
+                        .filter(|event| event.id.is_some() && matches!(event.status, PullStatus::Other(_)))
+                        .map(|event| event.status.to_string())
+                        .collect();
+                    let counted = |event: &&PullEvent| event.current.is_some() && event.current <= event.total;
+                    let uncounted = |event: &&PullEvent| event.current.is_some() && event.total.is_none();
+                    let complete = |event: &&PullEvent| event.status == PullStatus::Complete;
+                    json!({"counted": events.iter().any(|e| counted(&e)), "uncounted": events.iter().any(|e| uncounted(&e)),
+                        "complete": events.iter().filter(complete).count(), "strange": strange})
+                })
+            })
+        }
         "stats" | "stats-none" | "stats-stopped" => backend.stats(&container).await.map(|stats| read(stats, stats_facts)),
         "stats-stream" => {
             let samples = async { backend.stats_stream(&container).await?.try_collect().await };
@@ -164,7 +201,7 @@ fn network_facts(network: &NetworkSummary) -> Value {
         .iter()
         .map(|block| json!([block.subnet.to_string(), block.gateway]))
         .collect();
-    json!({"name": network.name, "driver": network.driver, "internal": network.internal,
+    json!({"name": network.name, "driver": network.driver, "internal": network.internal, "scope": network.scope,
         "label": network.labels.get(LABEL), "blocks": blocks})
 }
 
@@ -191,8 +228,10 @@ fn details_facts(details: &ContainerDetails) -> Value {
         "pid": details.state.pid, "label": details.labels.get(LABEL), "env": details.env.get("REPLAY"),
         "memory": details.resources.memory, "cpus": details.resources.cpus, "pids": details.resources.pids,
         "no_new_privileges": details.security.no_new_privileges, "privileged": details.security.privileged,
-        "restart": format!("{:?}", details.restart_policy), "command": details.command.first(),
+        "restart": details.restart_policy.map(|policy| format!("{policy:?}")), "command": details.command.first(),
         "networks": networks, "mounts": mounts, "ports": ports,
+        "kinds_of_mounts": details.mounts.iter().map(|mount| &mount.kind).collect::<BTreeSet<_>>(),
+        "health": details.state.health.as_ref().map(|health| format!("{:?}", health.status)),
     })
 }
 

@@ -1,8 +1,9 @@
 //! What engines of several API versions answer: recorded, or derived from what was recorded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use bytes::Bytes;
 use catamaran::ApiVersion;
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,6 +17,8 @@ pub struct Shape {
     headers: BTreeMap<String, String>,
     /// A body that is no stream has one.
     pub messages: Vec<Value>,
+    /// A body that is no JSON: each character is a byte.
+    output: Option<String>,
 }
 
 impl Shape {
@@ -30,6 +33,12 @@ impl Shape {
                 other => panic!("nobody records {other}"),
             };
             answer = answer.with_header(name, value);
+        }
+        if let Some(output) = &self.output {
+            let bytes: Vec<_> = output.chars().map(|byte| byte as u8).collect();
+            // In pieces, none of which is a whole frame.
+            let pieces = bytes.chunks(5).map(Bytes::copy_from_slice);
+            return answer.with_pieces(pieces.collect());
         }
         let lines: Vec<_> = self.messages.iter().map(Value::to_string).collect();
         match lines.is_empty() {
@@ -48,8 +57,23 @@ pub struct Set {
     pub shapes: BTreeMap<String, Shape>,
 }
 
+impl Set {
+    /// What else the call asks for that reads this answer: how output is framed, whether a pulled image is there.
+    pub fn beside(&self, answer: &str) -> Option<Answer> {
+        let other = match answer {
+            "logs" => "inspect-exited",
+            "logs-tty" => "logs-tty-details",
+            name if name.starts_with("pull") => "image",
+            _ => return None,
+        };
+        self.shapes.get(other).map(Shape::answer)
+    }
+}
+
 #[derive(Deserialize)]
 struct Derivation {
+    /// `derived-` and the API's version unless told otherwise.
+    name: Option<String>,
     api: String,
     from: String,
     changes: Vec<Changes>,
@@ -60,9 +84,15 @@ struct Changes {
     because: String,
     /// Answers, or the beginnings of their names before a `*`.
     answers: Vec<String>,
+    #[serde(default)]
     remove: Vec<String>,
     #[serde(default)]
     set: BTreeMap<String, Value>,
+    /// Messages that come before the last one.
+    #[serde(default)]
+    add: Vec<Value>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
 }
 
 fn directory() -> PathBuf {
@@ -107,7 +137,8 @@ pub fn all() -> Vec<Set> {
     for derivation in derivations {
         let from = sets.iter().find(|set| set.name == derivation.from);
         let mut set = from.expect("a set that is there").clone();
-        set.name = format!("derived-{}", derivation.api);
+        let usual = || format!("derived-{}", derivation.api);
+        set.name = derivation.name.clone().unwrap_or_else(usual);
         set.api = derivation.api.parse().expect("an API version");
         for shape in set.shapes.values_mut() {
             shape
@@ -123,7 +154,9 @@ pub fn all() -> Vec<Set> {
 }
 
 fn apply(changes: &Changes, set: &mut Set) {
-    let mut applied = false;
+    // Each of the changes must change something, or it says what isn't so.
+    let mut idle: BTreeSet<_> = changes.remove.iter().chain(changes.set.keys()).collect();
+    let mut answers = 0;
     for (name, shape) in &mut set.shapes {
         let meant = |pattern: &String| match pattern.strip_suffix('*') {
             Some(start) => name.starts_with(start),
@@ -132,50 +165,54 @@ fn apply(changes: &Changes, set: &mut Set) {
         if shape.status >= 300 || !changes.answers.iter().any(meant) {
             continue;
         }
-        for message in &mut shape.messages {
-            for pointer in &changes.remove {
-                change(message, &parts(pointer), None);
-            }
-            for (pointer, value) in &changes.set {
-                change(message, &parts(pointer), Some(value));
+        let removals = changes.remove.iter().map(|pointer| (pointer, None));
+        let all = changes.set.iter().map(|(pointer, to)| (pointer, Some(to)));
+        for (pointer, to) in removals.chain(all) {
+            for message in &mut shape.messages {
+                if change(message, &parts(pointer), to) {
+                    idle.remove(pointer);
+                }
             }
         }
-        applied = true;
+        let last = shape.messages.len().saturating_sub(1);
+        shape.messages.splice(last..last, changes.add.clone());
+        shape.headers.extend(changes.headers.clone());
+        answers += 1;
     }
-    assert!(applied, "changes nothing: {}", changes.because);
+    let because = &changes.because;
+    assert!(
+        answers > 0 && idle.is_empty(),
+        "{}, {because}: changes nothing at {idle:?}",
+        set.name
+    );
 }
 
-fn parts(pointer: &str) -> Vec<&str> {
-    pointer.split('/').skip(1).collect()
+fn parts(pointer: &str) -> Vec<String> {
+    let parts = pointer.split('/').skip(1);
+    parts.map(|part| part.replace("~1", "/")).collect()
 }
 
-/// Sets or removes what a pointer names; `*` is every element or member.
-fn change(value: &mut Value, parts: &[&str], to: Option<&Value>) {
+/// Sets or removes what a pointer names, and says whether that is a change; `*` is every element or member, `-` a further
+/// element.
+fn change(value: &mut Value, parts: &[String], to: Option<&Value>) -> bool {
     let Some((part, rest)) = parts.split_first() else {
-        return;
+        return false;
     };
-    match value {
-        Value::Array(items) if *part == "*" => {
-            for item in items {
-                change(item, rest, to);
-            }
+    let each = |changed, value| change(value, rest, to) || changed;
+    match (value, part.as_str()) {
+        (Value::Array(items), "*") => items.iter_mut().fold(false, each),
+        (Value::Object(members), "*") => members.values_mut().fold(false, each),
+        (Value::Array(items), "-") => {
+            items.extend(to.cloned());
+            to.is_some()
         }
-        Value::Object(members) if *part == "*" => {
-            for member in members.values_mut() {
-                change(member, rest, to);
-            }
-        }
-        Value::Object(members) if rest.is_empty() => {
-            match to {
-                Some(to) => members.insert((*part).to_owned(), to.clone()),
-                None => members.remove(*part),
-            };
-        }
-        Value::Object(members) => {
-            if let Some(member) = members.get_mut(*part) {
-                change(member, rest, to);
-            }
-        }
-        _ => {}
+        (Value::Object(members), _) if rest.is_empty() => match to {
+            Some(to) => members.insert(part.clone(), to.clone()).as_ref() != Some(to),
+            None => members.remove(part).is_some(),
+        },
+        (Value::Object(members), _) => members
+            .get_mut(part)
+            .is_some_and(|member| each(false, member)),
+        _ => false,
     }
 }

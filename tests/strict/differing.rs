@@ -166,6 +166,11 @@ async fn what_differs_fails_with_both_values() {
             "restart_policy was to be on-failure:3 and is always",
         ),
         (
+            "/HostConfig/RestartPolicy/Name",
+            json!("on-full-moon"),
+            "restart_policy was to be on-failure:3 and is unknown",
+        ),
+        (
             "/Config/Env/0",
             json!("TOKEN=x"),
             "env was to be TOKEN as given and is another",
@@ -272,6 +277,11 @@ async fn what_nobody_asked_for_fails_where_it_gives_more() {
         (
             "/HostConfig/RestartPolicy",
             json!({"Name": "always"}),
+            "restart_policy",
+        ),
+        (
+            "/HostConfig/RestartPolicy",
+            json!({"Name": "on-full-moon"}),
             "restart_policy",
         ),
         ("/Mounts", bind, "mounts"),

@@ -6,6 +6,7 @@
 mod common;
 mod differing;
 mod failing;
+mod recorded;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -126,10 +126,11 @@ pub(super) fn differences(spec: &ContainerSpec, found: &ContainerDetails) -> Vec
     if let Some(log) = log {
         log_of(&mut table, log, found);
     }
+    let held = found.restart_policy.map(policy);
     table.same(
         "restart_policy",
         Some(policy(*restart_policy)),
-        Some(policy(found.restart_policy)),
+        held.or_else(|| Some("unknown".to_owned())),
     );
     // An engine whose default is none may say nothing.
     table.same("init", text(*init), text(found.init.or(Some(false))));

@@ -2,7 +2,9 @@
 
 use super::compare::{Table, text};
 use crate::engine::wire::clean;
-use crate::model::{ContainerDetails, NetworkMode, SeccompProfile, SecurityProfile, Tmpfs};
+use crate::model::{
+    ContainerDetails, NetworkMode, NetworkRef, SeccompProfile, SecurityProfile, Tmpfs,
+};
 
 pub(super) fn profile(table: &mut Table, asked: &SecurityProfile, details: &ContainerDetails) {
     let found = &details.security;
@@ -104,9 +106,19 @@ fn is_on(asked: &NetworkMode, details: &ContainerDetails) -> bool {
                     let id = network.network_id.as_deref();
                     id.is_some_and(|id| id.starts_with(found.as_str()))
                 })
+                || (found.as_str() == "bridge" && is_among(asked, details))
         }
         (asked, found) => asked == found,
     }
+}
+
+/// Whether it is one of the container's networks. Podman's word for all that it makes is `bridge`; which it is, is
+/// told there alone.
+fn is_among(asked: &NetworkRef, details: &ContainerDetails) -> bool {
+    details.networks.iter().any(|(name, network)| {
+        let id = network.network_id.as_deref();
+        name == asked.as_str() || id.is_some_and(|id| id.starts_with(asked.as_str()))
+    })
 }
 
 /// A capability by its bare name.

@@ -7,7 +7,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::nullable::nullable;
 use super::streams::Framing;
-use super::{Head, brief};
+use super::{Head, brief, fault};
 use crate::endpoint::ApiVersion;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{
@@ -19,6 +19,9 @@ use crate::model::{
 /// Reads JSON; what it says of a failure names no content, since content may be secret.
 pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(|error| {
+        if let Some(told) = fault::told(body) {
+            return told;
+        }
         let what = match error.classify() {
             serde_json::error::Category::Eof => "ends too early",
             serde_json::error::Category::Data => "lacks or mistypes a field",

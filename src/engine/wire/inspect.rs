@@ -462,13 +462,14 @@ fn size_in_bytes(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_shl(shift)
 }
 
-fn restart_policy(policy: &Restart) -> RestartPolicy {
-    match policy.name.as_str() {
+fn restart_policy(policy: &Restart) -> Option<RestartPolicy> {
+    Some(match policy.name.as_str() {
+        "" | "no" => RestartPolicy::No,
         "always" => RestartPolicy::Always,
         "unless-stopped" => RestartPolicy::UnlessStopped,
         "on-failure" => RestartPolicy::OnFailure(policy.maximum_retry_count),
-        _ => RestartPolicy::No,
-    }
+        _ => return None,
+    })
 }
 
 fn attachment(network: Network) -> NetworkAttachment {
@@ -486,20 +487,4 @@ fn some(text: String) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn limits_and_signals_have_the_names_that_were_asked_for() {
-        assert_eq!(limit_name("RLIMIT_NOFILE"), "nofile");
-        assert_eq!(limit_name("nofile"), "nofile");
-        let named = |text: &str| signal_name(text.to_owned());
-        assert_eq!(named("2").as_deref(), Some("SIGINT"));
-        assert_eq!(named("15").as_deref(), Some("SIGTERM"));
-        assert_eq!(named("SIGINT").as_deref(), Some("SIGINT"));
-        for kept in ["0", "40", "x"] {
-            assert_eq!(named(kept).as_deref(), Some(kept));
-        }
-        assert_eq!(named(""), None);
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ mod decode;
 mod encode;
 mod events;
 mod exec;
+mod fault;
 mod files;
 mod host;
 mod image;
@@ -170,28 +171,10 @@ impl Head {
 
     /// The error that an answer of this status is, with the engine's own words where there are some.
     pub(crate) fn into_error(self, body: &[u8]) -> Error {
-        #[derive(serde::Deserialize)]
-        struct Fault {
-            message: String,
-        }
-        let message = match serde_json::from_slice::<Fault>(body) {
-            Ok(fault) => fault.message,
-            Err(_) => String::from_utf8_lossy(body).trim().to_owned(),
-        };
-        // An answer to a HEAD has no body.
-        let reason = || {
-            http::StatusCode::from_u16(self.status)
-                .ok()?
-                .canonical_reason()
-        };
-        let message = match reason() {
-            Some(reason) if message.is_empty() => reason.to_owned(),
-            _ => message,
-        };
         let retry_after = self
             .header("retry-after")
             .and_then(|text| text.trim().parse().ok())
             .map(std::time::Duration::from_secs);
-        Error::answered(self.status, brief(message)).with_retry_after(retry_after)
+        fault::refusal(self.status, body).with_retry_after(retry_after)
     }
 }

@@ -14,6 +14,8 @@ use crate::model::{PullEvent, PullStatus};
 struct Progress {
     current: Option<Number>,
     total: Option<Number>,
+    /// What is counted, where it isn't bytes: seconds, in Docker's containerd image store.
+    units: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -49,7 +51,9 @@ impl Message {
         };
         // Docker counts to -1 where it doesn't know.
         let count = |number: Option<Number>| number.and_then(|number| number.as_u64());
-        let (current, total) = self.progress.map_or((None, None), |progress| {
+        let bytes = |progress: &Progress| progress.units.as_ref().is_none_or(String::is_empty);
+        let progress = self.progress.filter(bytes);
+        let (current, total) = progress.map_or((None, None), |progress| {
             (count(progress.current), count(progress.total))
         });
         Ok(Some(
@@ -138,6 +142,7 @@ mod tests {
             r#"{"status":"Downloading","progressDetail":{"current":5,"total":-1},"id":"a1","progress":"[>"}"#,
             "\n",
             r#"{"status":"Defragmenting","progressDetail":{"current":1.5,"units":"s"},"id":"a1","new":[1]}"#,
+            r#"{"status":"Extracting","progressDetail":{"current":3,"units":"s"},"id":"a1"}"#,
             r#"{"status":"Pull complete","progressDetail":{},"id":"a1"}{"aux":{"ID":"x"}}"#,
         ));
         let events: Result<Vec<_>> = events.await.into_iter().collect();
@@ -148,6 +153,8 @@ mod tests {
                 PullEvent::new("Pulling from library/x").with_id("latest".to_owned()),
                 event("Downloading").with_current(5),
                 event("Defragmenting"),
+                // Seconds are no bytes.
+                event("Extracting"),
                 event("Pull complete"),
             ]
         );

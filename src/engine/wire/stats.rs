@@ -7,10 +7,10 @@ use bytes::Bytes;
 use futures::stream::{BoxStream, Stream};
 use serde::Deserialize;
 
-use super::json;
 use super::lines::Lines;
 use super::nullable::nullable;
-use crate::error::Result;
+use super::{fault, json};
+use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{ContainerStats, CpuStats, IoTotals, MemoryStats, parse_rfc3339};
 
 /// The kernel's own counters: those that are needed, since a new one may be no number.
@@ -80,8 +80,15 @@ struct Stats {
 }
 
 pub(crate) fn stats(body: &[u8]) -> Result<ContainerStats> {
+    if body.trim_ascii().is_empty() {
+        return Err(not_running());
+    }
     let stats: Stats = json(body)?;
     let read_at = parse_rfc3339(&stats.read);
+    // An error has none of a sample's fields, all of which may be missing.
+    if let (None, Some(error)) = (read_at, fault::told(body)) {
+        return Err(error);
+    }
     Ok(ContainerStats {
         read_at,
         memory: stats.memory_stats.and_then(|memory| {
@@ -138,6 +145,15 @@ pub(crate) fn stats(body: &[u8]) -> Result<ContainerStats> {
                 .filter(|_| !entries.is_empty())
             }),
     })
+}
+
+/// Podman up to 5.3 says nothing, under status 200, of a container that doesn't run.
+fn not_running() -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        "the engine gave no sample: the container doesn't run",
+    )
+    .with_effect(Effect::Rejected)
 }
 
 /// The sum, where each part of it is told.

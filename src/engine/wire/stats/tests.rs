@@ -21,6 +21,10 @@ const STOPPED: &str = r#"{"read":"0001-01-01T00:00:00Z","preread":"0001-01-01T00
 /// operations in lower case.
 const V2: &str = r#"{"read":"2026-11-24T15:35:45.5Z","pids_stats":{"current":3,"limit":18446744073709551615},"blkio_stats":{"io_service_bytes_recursive":[{"major":254,"minor":0,"op":"read","value":4096},{"major":254,"minor":0,"op":"write","value":512},{"major":8,"minor":0,"op":"read","value":1}],"io_serviced_recursive":null},"cpu_stats":{"cpu_usage":{"total_usage":31000000,"usage_in_kernelmode":1000000,"usage_in_usermode":30000000},"system_cpu_usage":9000000000,"online_cpus":4,"throttling_data":{"periods":0,"throttled_periods":0,"throttled_time":0}},"memory_stats":{"usage":8192,"stats":{"anon":4096,"file":4096,"inactive_anon":0,"inactive_file":2048},"limit":268435456},"networks":{"eth0":{"rx_bytes":10,"tx_bytes":20},"eth1":{"rx_bytes":1,"tx_bytes":2}}}"#;
 
+/// Recorded: Podman 5.4, of a container that doesn't run, under status 200.
+const ERROR: &str =
+    r#"{"cause":"container is stopped","message":"container is stopped","response":500}"#;
+
 /// Derived: everything that may be `null` is.
 const NULLS: &str = r#"{"read":null,"pids_stats":{"current":null},"blkio_stats":{"io_service_bytes_recursive":null},"cpu_stats":{"cpu_usage":{"total_usage":null},"online_cpus":null,"throttling_data":null},"memory_stats":{"usage":null,"stats":null,"limit":null},"networks":null}"#;
 
@@ -112,6 +116,22 @@ fn what_is_not_reported_is_none() {
     }
 }
 
+/// Podman's words, or that it has none, under status 200.
+#[test]
+fn an_error_is_no_empty_sample() {
+    for text in [ERROR, "", " \n"] {
+        let error = stats(text.as_bytes()).expect_err(text);
+        assert_eq!(
+            (error.kind(), error.effect()),
+            (ErrorKind::Conflict, Effect::Rejected),
+            "{text:?}: {error}"
+        );
+    }
+    // A sample that says something more is one.
+    let more = V1.replacen('{', r#"{"message":"m","response":500,"#, 1);
+    assert_eq!(read(&more), read(V1));
+}
+
 /// Derived: what isn't told of one interface leaves the sum untold, and the rest is read.
 #[test]
 fn an_interface_may_be_null() {
@@ -138,6 +158,9 @@ async fn a_stream_is_samples_up_to_the_first_that_is_none() {
     let all = take(format!("{V1}\n{STOPPED}\n{V2}")).await;
     let all: Result<Vec<_>> = all.into_iter().collect();
     assert_eq!(all.expect("samples"), [read(V1), nothing(), read(V2)]);
+    let stopped = take(format!("{V2}\n{ERROR}\n{V2}")).await;
+    let error = stopped[1].as_ref().expect_err("no sample");
+    assert_eq!((stopped.len(), error.kind()), (2, ErrorKind::Conflict));
     let cut = &V1[..200];
     for broken in [format!("{V2}\n{cut}"), format!("{V2}\n[1]\n{V2}\n")] {
         let samples = take(broken).await;

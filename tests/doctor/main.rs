@@ -1,6 +1,10 @@
 //! What `doctor` finds: on the real engine, on scripted ones, and where there is none.
 
+mod cancelled;
+#[path = "../common/mod.rs"]
 mod common;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +56,9 @@ fn version(product: &str, number: &str, api: &str, oldest: &str) -> Value {
     })
 }
 
+/// Held while probes run on the real engine: a test looks at all that bear their label.
+static REAL: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 async fn bearing_the_label() -> usize {
     let label = LabelKey::new("catamaran.doctor").expect("a key");
     let options = ListOptions::all().with_label(label, "probe".to_owned());
@@ -61,6 +68,7 @@ async fn bearing_the_label() -> usize {
 
 #[tokio::test]
 async fn on_a_real_engine_it_sees_which_limits_hold_and_leaves_nothing() {
+    let _alone = REAL.lock().await;
     let options = DoctorOptions::default().with_image(common::image().await);
     let report = doctor(Ok(common::config()), &options).await;
     println!("{report}");
