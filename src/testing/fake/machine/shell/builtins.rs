@@ -4,7 +4,8 @@ use super::super::errno::Errno;
 use super::super::files::path_of;
 use super::super::process::signal_number;
 use super::super::programs;
-use super::{Jump, Ran, Shell, ended};
+use super::jobs::ended;
+use super::{Jump, Ran, Shell};
 
 /// Those that are named by `command -v` and `type`.
 const NAMES: [&str; 36] = [
