@@ -43,6 +43,27 @@ impl Volume {
     }
 }
 
+impl Shared {
+    pub(super) fn ensure_volume(&self, name: &str) {
+        let mut state = self.state();
+        if !state.volumes.contains_key(name) {
+            let volume = Volume::new(name.to_owned(), name.len() == 64);
+            state.volumes.insert(name.to_owned(), volume);
+            drop(state);
+            let driver = json!({"driver": "local"});
+            self.events.tell("volume", "create", name, driver);
+        }
+    }
+
+    /// A volume's files.
+    pub(super) fn volume(&self, name: &str) -> machine::Volume {
+        self.ensure_volume(name);
+        let state = self.state();
+        let found = state.volumes.get(name).map(|volume| volume.files.clone());
+        found.unwrap_or_else(machine::Volume::new)
+    }
+}
+
 fn absent(name: &str) -> Refusal {
     Refusal::new(404, format!("get {name}: no such volume"))
 }

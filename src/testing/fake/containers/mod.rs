@@ -7,6 +7,7 @@ mod files;
 mod health;
 mod life;
 mod look;
+mod names;
 mod run;
 mod stats;
 

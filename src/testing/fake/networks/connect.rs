@@ -9,7 +9,8 @@ use super::{Endpoint, absent, known};
 use crate::testing::fake::containers::Container;
 use crate::testing::fake::request::{Answer, Answered, Refusal, Request};
 
-use crate::testing::fake::{Shared, State, new_id};
+use crate::testing::fake::state::State;
+use crate::testing::fake::{Shared, new_id};
 
 pub(in super::super) fn connect(engine: &Arc<Shared>, name: &str, request: &Request) -> Answered {
     let asked = request.json()?;
