@@ -103,17 +103,11 @@ impl FakeEngineBuilder {
             ..State::default()
         };
         let shared = Shared::new(self.personality, state, self.registry, self.programs);
-        let shared = Arc::new(shared);
         let listen = match self.tcp {
             true => Listen::Loopback,
             false => Listen::Unix(Directory::new()?),
         };
-        let faults = self.faults;
-        let server = Server::start(listen, Arc::clone(&shared), faults.clone()).await?;
-        Ok(FakeEngine {
-            server,
-            shared,
-            faults,
-        })
+        let server = Server::start(listen, shared, self.faults).await?;
+        Ok(FakeEngine { server })
     }
 }

@@ -22,7 +22,6 @@ mod volumes;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 
 pub use builder::FakeEngineBuilder;
 pub use journal::{Asked, Journal};
@@ -63,14 +62,12 @@ use state::{Shared, new_id};
 /// ```
 #[derive(Debug)]
 pub struct FakeEngine {
-    server: Server,
-    shared: Arc<Shared>,
-    faults: Faults,
+    server: Server<Shared>,
 }
 
 impl Drop for FakeEngine {
     fn drop(&mut self) {
-        self.shared.end();
+        self.shared().end();
     }
 }
 
@@ -120,19 +117,19 @@ impl FakeEngine {
     /// # Errors
     /// Never, as things are: what a configuration may be refused for isn't set.
     pub fn config(&self) -> crate::error::Result<Config> {
-        Config::builder().endpoint(self.endpoint().clone()).build()
+        self.server.config()
     }
 
     /// What it was asked.
     #[must_use]
     pub fn journal(&self) -> Journal {
-        self.shared.journal.clone()
+        self.shared().journal.clone()
     }
 
     /// What goes wrong with its requests: rules may be added and taken away while it runs.
     #[must_use]
     pub fn faults(&self) -> &Faults {
-        &self.faults
+        self.server.faults()
     }
 
     /// Ends all connections and refuses new ones, as an engine that is stopped; what it holds stays as it is.
@@ -145,14 +142,13 @@ impl FakeEngine {
     /// # Errors
     /// Where the socket can't be made again.
     pub async fn reconnect(&mut self) -> io::Result<()> {
-        let (shared, faults) = (Arc::clone(&self.shared), self.faults.clone());
-        self.server.open(shared, faults).await
+        self.server.open().await
     }
 
     /// Its containers, oldest first.
     #[must_use]
     pub fn containers(&self) -> Vec<FakeContainer> {
-        let containers = self.shared.containers().into_iter();
+        let containers = self.shared().containers().into_iter();
         let shown = containers.map(|container| {
             let labels = container.labels();
             let labels = labels.as_object().into_iter().flatten();
@@ -168,10 +164,10 @@ impl FakeEngine {
         shown.collect()
     }
 
-    /// The names of its images, of its volumes and of its own networks, by which a test tells what is left.
+    /// The names of its images.
     #[must_use]
     pub fn images(&self) -> Vec<String> {
-        let state = self.shared.state();
+        let state = self.shared().state();
         state
             .images
             .0
@@ -183,13 +179,17 @@ impl FakeEngine {
     /// The names of its volumes.
     #[must_use]
     pub fn volumes(&self) -> Vec<String> {
-        self.shared.state().volumes.keys().cloned().collect()
+        self.shared().state().volumes.keys().cloned().collect()
     }
 
     /// Adds an image that can be pulled, or puts it in the place of one of that name.
     pub fn publish(&self, image: RegistryImage) {
-        let mut registry = self.shared.lock_registry();
+        let mut registry = self.shared().lock_registry();
         registry.retain(|known| known.reference() != image.reference());
         registry.push(image);
+    }
+
+    fn shared(&self) -> &Shared {
+        self.server.service()
     }
 }

@@ -8,7 +8,6 @@ use serde_json::json;
 use super::{Endpoint, absent, known};
 use crate::testing::fake::containers::Container;
 use crate::testing::fake::request::{Answer, Answered, Refusal, Request};
-
 use crate::testing::fake::state::State;
 use crate::testing::fake::{Shared, new_id};
 
