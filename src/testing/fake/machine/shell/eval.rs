@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::jobs::ended;
+use super::super::process::ended;
 use super::syntax::{Command, Compound, Item, List, Pipeline};
 use super::{Jump, Ran, Shell, pattern};
 
@@ -94,7 +94,7 @@ impl Shell {
                     },
                 );
                 match forked {
-                    Ok(process) => Ok(ended(process.exits()).await),
+                    Ok(process) => Ok(ended(process.exits()).await.code),
                     Err(errno) => Err(self.cannot_fork(errno).await),
                 }
             }

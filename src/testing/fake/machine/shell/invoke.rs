@@ -13,6 +13,9 @@ pub(in super::super) async fn sh(context: Context) -> i64 {
     settle(Box::pin(interpret(context))).await
 }
 
+/// How long commands that aren't whole yet may get.
+const MAX_TYPED: usize = 16 << 20;
+
 /// What becomes of a process whose shell is over.
 pub(super) enum Over {
     Ended(i64),
@@ -85,6 +88,10 @@ impl Shell {
                 Err(_) => Bytes::new(),
             };
             text.push_str(&String::from_utf8_lossy(&more));
+            if text.len() > MAX_TYPED {
+                let ran = Err(self.fails("out of memory").await);
+                return self.ends(ran).await;
+            }
             // A command that isn't whole yet waits for the next line.
             let whole = more.is_empty() || (text.ends_with('\n') && parse(&text).is_ok());
             if whole {

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use tokio::sync::watch;
 
 use super::super::errno::{Errno, Result as FileResult};
 use super::super::io::{Open, PIECE};
-use super::super::process::{Exit, INT, Made, Proc};
+use super::super::process::{INT, Made, Proc, ended};
 use super::invoke::{Over, is_one_program, settle};
 use super::syntax::{Command, Item, List};
 use super::{Jump, Ran, Shell};
+
+/// How much of commands' output is taken for words.
+const MAX_OUTPUT: usize = 16 << 20;
 
 impl Shell {
     /// Runs it beside what follows.
@@ -124,7 +126,7 @@ impl Shell {
         }
         let mut status = 0;
         for exit in exits {
-            status = ended(exit).await;
+            status = ended(exit).await.code;
         }
         Ok(status)
     }
@@ -150,18 +152,13 @@ impl Shell {
                 break;
             }
             output.extend_from_slice(&piece);
+            if output.len() > MAX_OUTPUT {
+                return Err(self.fails("out of memory").await);
+            }
         }
-        self.status = ended(process.exits()).await;
+        self.status = ended(process.exits()).await.code;
         output.retain(|byte| *byte != 0);
         let text = String::from_utf8_lossy(&output).into_owned();
         Ok(text.trim_end_matches('\n').to_owned())
-    }
-}
-
-/// Waits for a process's end.
-pub(super) async fn ended(mut exit: watch::Receiver<Option<Exit>>) -> i64 {
-    match exit.wait_for(Option::is_some).await {
-        Ok(exit) => exit.as_ref().map_or(137, |exit| exit.code),
-        Err(_) => 137,
     }
 }

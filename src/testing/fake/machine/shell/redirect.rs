@@ -1,9 +1,7 @@
 //! Redirections.
 
-use std::sync::Arc;
-
-use super::super::errno::{Errno, Result as FileResult};
-use super::super::files::Opened;
+use super::super::errno::Errno;
+use super::super::files::Writing;
 use super::super::io::Open;
 use super::super::node::Body;
 use super::syntax::{Redirection, Target};
@@ -20,11 +18,13 @@ impl Shell {
                 Target::Same(word) | Target::Text(word) => (word, ""),
             };
             let text = self.text(word).await?;
+            let (view, cwd) = (self.context.view(), &self.context.cwd);
+            let mode = 0o666 & !self.umask;
             let opened = match &redirection.to {
-                Target::Read(_) => self.open_read(&text),
-                Target::Write(_) => self.open_write(&text, true, false),
-                Target::Append(_) => self.open_write(&text, false, true),
-                Target::Both(_) => self.open_write(&text, false, false),
+                Target::Read(_) => view.open(cwd, &text),
+                Target::Write(_) => view.create(cwd, &text, mode, Writing::Truncate),
+                Target::Append(_) => view.create(cwd, &text, mode, Writing::Append),
+                Target::Both(_) => view.create(cwd, &text, mode, Writing::Over),
                 Target::Text(_) => Ok(Open::file(Body::sealed(text.clone().into_bytes()), false)),
                 Target::Same(_) if text == "-" => {
                     self.context.files.close(number);
@@ -54,35 +54,5 @@ impl Shell {
             }
         }
         Ok(true)
-    }
-
-    fn open_read(&self, path: &str) -> FileResult<Arc<Open>> {
-        Ok(
-            match self.context.view().readable(&self.context.cwd, path)? {
-                Opened::File(body) => Open::file(body, false),
-                Opened::Device(device) => Open::device(device),
-                Opened::Directory => Open::directory(),
-            },
-        )
-    }
-
-    fn open_write(&self, path: &str, truncate: bool, append: bool) -> FileResult<Arc<Open>> {
-        let mode = 0o666 & !self.umask;
-        Ok(
-            match self
-                .context
-                .view()
-                .writable(&self.context.cwd, path, mode)?
-            {
-                Opened::File(body) => {
-                    if truncate {
-                        body.truncate();
-                    }
-                    Open::file(body, append)
-                }
-                Opened::Device(device) => Open::device(device),
-                Opened::Directory => return Err(Errno::IsDirectory),
-            },
-        )
     }
 }

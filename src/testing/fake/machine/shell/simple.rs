@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::super::io::Table;
-use super::super::process::Made;
+use super::super::process::{Made, ended};
 use super::super::programs;
-use super::jobs::ended;
 use super::syntax::{Command, Redirection, Word};
 use super::{Jump, Ran, Shell};
 
@@ -123,7 +122,7 @@ impl Shell {
             program.run(context)
         });
         match spawned {
-            Ok(process) => Ok(ended(process.exits()).await),
+            Ok(process) => Ok(ended(process.exits()).await.code),
             Err(errno) => Err(self.cannot_fork(errno).await),
         }
     }

@@ -21,6 +21,9 @@ use super::{Limits, Setup, Tree};
 
 pub(super) use ports::Connection;
 
+/// How many processors there may be: a kernel's `NR_CPUS`.
+const MAX_CPUS: usize = 8192;
+
 pub(crate) struct World {
     setup: Setup,
     limits: Mutex<Limits>,
@@ -70,7 +73,7 @@ impl World {
         }
         let world = Self {
             limits: Mutex::new(setup.limits.clone()),
-            layers: Space::new(root, None),
+            layers: Space::disk(root),
             image: Arc::clone(&tree.root),
             mounts: Mutex::default(),
             processes: Mutex::default(),
@@ -136,9 +139,9 @@ impl World {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             let first: usize = first.trim().parse().ok()?;
             let last: usize = last.trim().parse().ok()?;
-            Some(last.checked_sub(first)? + 1)
+            Some(last.checked_sub(first)?.min(MAX_CPUS) + 1)
         };
-        ranges.filter_map(count).sum::<usize>().max(1)
+        ranges.filter_map(count).sum::<usize>().clamp(1, MAX_CPUS)
     }
 
     /// How much of a processor a process that never waits gets.

@@ -35,8 +35,6 @@ static DEVICES: LazyLock<Arc<Node>> = LazyLock::new(|| {
 static NOWHERE: LazyLock<Arc<Space>> =
     LazyLock::new(|| Space::new(Arc::new(Node::directory(0o555)), None));
 
-const ETC: [&str; 1] = ["etc"];
-
 /// `/sys` without anything but a loopback: most have no other.
 static ALONE: LazyLock<Arc<Node>> = LazyLock::new(|| Arc::new(sys(&["lo".to_owned()])));
 
@@ -70,7 +68,7 @@ impl World {
         let volumes = self.setup.mounts.iter().filter_map(|mounted| {
             let space = match &mounted.what {
                 What::Volume(volume) => Arc::clone(&volume.0),
-                What::Host => Space::new(Arc::new(Node::directory(0o755)), None),
+                What::Host => Space::disk(Arc::new(Node::directory(0o755))),
                 What::Memory { .. } => return None,
             };
             Some(Mount {
@@ -121,14 +119,15 @@ impl World {
             read_only: true,
             runs: false,
         });
-        if self.layers.root().at(&ETC.map(str::to_owned)).is_ok() {
+        let etc = parts_of("/etc");
+        if self.layers.root().at(&etc).is_ok() {
             for (name, told) in [
                 ("hostname", Told::Hostname),
                 ("hosts", Told::Hosts),
                 ("resolv.conf", Told::Resolver),
             ] {
                 mounts.push(Mount {
-                    path: vec![ETC[0].to_owned(), name.to_owned()],
+                    path: [etc.as_slice(), &[name.to_owned()]].concat(),
                     space: Arc::clone(&NOWHERE),
                     kind: MountKind::Told(told),
                     read_only: false,

@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::super::errno::{Errno, Result};
-use super::super::io::Terminal;
+use super::super::files::MountKind;
 use super::super::process::{KILL, Made, Proc, Task};
+use super::super::terminal::Terminal;
 use super::{World, lock};
 
 /// What a process takes, at least.
@@ -58,7 +59,10 @@ impl World {
             .map(|process| BASE_MEMORY + process.held())
             .sum();
         let mounts = self.mounts();
-        let quotas = mounts.iter().filter_map(|mount| mount.space.quota.as_ref());
+        let memory = mounts
+            .iter()
+            .filter(|mount| mount.kind == MountKind::Memory);
+        let quotas = memory.filter_map(|mount| mount.space.quota.as_ref());
         held + quotas.map(|quota| quota.used()).sum::<u64>()
     }
 
@@ -99,10 +103,6 @@ impl World {
         }
     }
 
-    fn pid(&self) -> u32 {
-        self.next_pid.fetch_add(1, Ordering::Relaxed)
-    }
-
     /// Adds a process and its task, whose program is made of it.
     pub(in super::super) fn spawn(
         self: &Arc<Self>,
@@ -115,8 +115,13 @@ impl World {
             if processes.len() as u64 >= most {
                 return Err(Errno::Again);
             }
-            let pid = self.pid();
-            let process = Proc::new(made(pid));
+            let pid = self.next_pid.fetch_add(1, Ordering::Relaxed);
+            let made = made(pid);
+            // With the first process all end: nobody comes after it.
+            if made.parent != 0 && !processes.contains_key(&1) {
+                return Err(Errno::NoMemory);
+            }
+            let process = Proc::new(made);
             processes.insert(pid, Arc::clone(&process));
             process
         };

@@ -7,10 +7,11 @@ use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 
 use super::super::errno::Errno;
-use super::super::io::{Open, OutputSender, Stream, Table, Terminal};
+use super::super::io::{Open, OutputSender, Stream, Table};
 use super::super::node::Node;
 use super::super::process::{Made, Proc};
 use super::super::programs::{self, Context};
+use super::super::terminal::Terminal;
 use super::super::tree::parts_of;
 use super::super::{Command, Running, SpawnError};
 use super::{World, lock};
@@ -26,6 +27,8 @@ impl World {
     ) -> std::result::Result<Running, SpawnError> {
         self.end_all();
         lock(&self.processes).clear();
+        // It may have been held when it ended.
+        self.freeze(false);
         self.mount_all();
         self.next_pid.store(1, Ordering::Relaxed);
         self.begin(command, true)
@@ -87,13 +90,11 @@ impl World {
         input: Option<mpsc::Receiver<bytes::Bytes>>,
     ) -> (Table, Option<Arc<Terminal>>) {
         if command.tty {
-            let terminal = Terminal::new(sender, command.size.unwrap_or((24, 80)));
+            let size = command.size.unwrap_or((24, 80));
+            let (terminal, lines) = Terminal::new(sender, size);
             if let Some(keys) = input {
-                tokio::spawn(Terminal::listen(
-                    Arc::downgrade(&terminal),
-                    Arc::clone(self),
-                    keys,
-                ));
+                let weak = Arc::downgrade(&terminal);
+                tokio::spawn(Terminal::listen(weak, Arc::clone(self), keys, lines));
             }
             let open = Open::terminal(&terminal);
             let table = Table::new(Arc::clone(&open), Arc::clone(&open), open);

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use super::super::accounts::{GROUPS, USERS, number};
 use super::super::options::options;
 use super::super::{Context, Ended, Failure, about, said};
 use super::look;
@@ -105,21 +106,8 @@ pub(in super::super) async fn chown(context: Context) -> Ended {
         .split_first()
         .ok_or_else(|| said("no owner"))?;
     let (uid, gid) = owner.split_once(':').unwrap_or((owner, ""));
-    let number = |text: &str, file: &str| {
-        let named = || {
-            context.view().contents("/", file).ok().and_then(|text_of| {
-                let all = String::from_utf8_lossy(&text_of).into_owned();
-                let line = all
-                    .lines()
-                    .find(|line| line.split(':').next() == Some(text))?
-                    .to_owned();
-                line.split(':').nth(2)?.parse().ok()
-            })
-        };
-        text.parse::<u32>().ok().or_else(named)
-    };
-    let uid = number(uid, "/etc/passwd");
-    let gid = number(gid, "/etc/group");
+    let uid = number(&context, USERS, uid);
+    let gid = number(&context, GROUPS, gid);
     if context.process.user.0 != 0 {
         return Err(said(format!(
             "{}: Operation not permitted",

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::super::options::count;
 use super::super::{Context, Ended};
-use super::{created, input};
+use super::{input, output};
+use crate::testing::fake::machine::files::Writing;
 use crate::testing::fake::machine::io::PIECE;
 
-/// `if=… of=… bs=… count=… seek=…`
+/// `if=… of=… bs=… count=…`
 pub(in super::super) async fn dd(context: Context) -> Ended {
     let value = |name: &str| {
         let mut words = context.argv.iter().skip(1);
@@ -17,7 +18,7 @@ pub(in super::super) async fn dd(context: Context) -> Ended {
     let mut left = value("count").map(count).transpose()?.unwrap_or(u64::MAX);
     let input = input(&context, value("if"))?;
     let output = match value("of") {
-        Some(path) => created(&context, path, false)?,
+        Some(path) => output(&context, path, Writing::Truncate)?,
         None => Arc::clone(context.files.get(1)?),
     };
     while left > 0 {

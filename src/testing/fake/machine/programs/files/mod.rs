@@ -11,7 +11,7 @@ mod room;
 
 use std::sync::Arc;
 
-use super::super::files::Opened;
+use super::super::files::Writing;
 use super::super::io::Open;
 use super::super::node::{Node, Parts};
 use super::{Context, Failure, about};
@@ -25,37 +25,25 @@ pub(super) use paths::{basename, dirname, readlink};
 pub(super) use remove::{rm, rmdir};
 pub(super) use room::{df, du};
 
-pub(super) fn opened(opened: Opened) -> Arc<Open> {
-    match opened {
-        Opened::File(body) => Open::file(body, false),
-        Opened::Device(device) => Open::device(device),
-        Opened::Directory => Open::directory(),
-    }
-}
-
 /// A file to be read; where none is named, or `-`, what is typed or piped in.
 pub(super) fn input(context: &Context, path: Option<&str>) -> Result<Arc<Open>, Failure> {
     match path.filter(|path| *path != "-") {
         Some(path) => {
-            let readable = context.view().readable(&context.cwd, path);
-            Ok(opened(readable.map_err(about(path))?))
+            let opened = context.view().open(&context.cwd, path);
+            opened.map_err(about(path))
         }
         None => Ok(Arc::clone(context.files.get(0)?)),
     }
 }
 
-/// A file to be written, anew or at its end.
-pub(super) fn created(context: &Context, path: &str, append: bool) -> Result<Arc<Open>, Failure> {
-    let writable = context.view().writable(&context.cwd, path, 0o644);
-    Ok(match writable.map_err(about(path))? {
-        Opened::File(body) => {
-            if !append {
-                body.truncate();
-            }
-            Open::file(body, append)
-        }
-        other => opened(other),
-    })
+/// A file to be written.
+pub(super) fn output(
+    context: &Context,
+    path: &str,
+    writing: Writing,
+) -> Result<Arc<Open>, Failure> {
+    let opened = context.view().create(&context.cwd, path, 0o644, writing);
+    opened.map_err(about(path))
 }
 
 fn place(context: &Context, path: &str, follow: bool) -> Result<Parts, Failure> {

@@ -1,7 +1,7 @@
 //! `rm` and `rmdir`.
 
 use super::super::options::options;
-use super::super::{Context, Ended, Failure, about, said};
+use super::super::{Context, Ended, about};
 use super::look;
 use crate::testing::fake::machine::errno::Errno;
 
@@ -10,18 +10,20 @@ pub(in super::super) async fn rm(context: Context) -> Ended {
     let (deep, force) = (options.has('r') || options.has('R'), options.has('f'));
     let mut code = 0;
     for path in &options.operands {
-        let found = look(&context, path, false);
-        let removed = found.and_then(|(place, node)| match node.is_directory() && !deep {
-            true => Err(said(format!("'{path}' is a directory"))),
-            false => context.view().remove(&place).map_err(about(path)),
+        let view = context.view();
+        let place = view.resolve(&context.cwd, path, false);
+        let removed = place.and_then(|place| match view.look(&place)?.is_directory() && !deep {
+            true => Err(Errno::IsDirectory),
+            false => view.remove(&place),
         });
-        if let Err(Failure::Said(message, _)) = removed {
-            if force && message.ends_with("No such file or directory") {
-                continue;
-            }
-            context.complain(&format!("can't remove '{message}'")).await;
-            code = 1;
-        }
+        let complaint = match removed {
+            Ok(()) => continue,
+            Err(Errno::NoEntry) if force => continue,
+            Err(Errno::IsDirectory) => format!("'{path}' is a directory"),
+            Err(errno) => format!("can't remove '{path}': {errno}"),
+        };
+        context.complain(&complaint).await;
+        code = 1;
     }
     Ok(code)
 }

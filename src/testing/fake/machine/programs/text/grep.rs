@@ -3,6 +3,9 @@
 use super::super::options::options;
 use super::super::{Context, Ended, Failure, said};
 
+/// How long a pattern may be, which is matched by recursion.
+const MAX_PATTERN: usize = 1024;
+
 /// Alternatives of plain words, with `^`, `$`, `.` and `.*`.
 pub(in super::super) async fn grep(context: Context) -> Ended {
     let options = options(&context.argv, "EFGivqcnohse:")?;
@@ -11,6 +14,9 @@ pub(in super::super) async fn grep(context: Context) -> Ended {
         Some(pattern) => pattern.to_owned(),
         None => operands.next().ok_or_else(|| said("no pattern"))?.clone(),
     };
+    if pattern.len() > MAX_PATTERN {
+        return Err(said("the pattern is too long"));
+    }
     let paths: Vec<String> = operands.cloned().collect();
     let fold = |text: &str| {
         if options.has('i') {
@@ -59,7 +65,9 @@ pub(in super::super) async fn grep(context: Context) -> Ended {
 
 /// `^(a|b)`, `a|b` and `a\|b` as patterns without alternatives.
 fn alternatives(pattern: &str) -> Vec<String> {
-    if let (Some(open), Some(close)) = (pattern.find('('), pattern.rfind(')')) {
+    if let (Some(open), Some(close)) = (pattern.find('('), pattern.rfind(')'))
+        && open < close
+    {
         let (before, rest) = pattern.split_at(open);
         let (inner, after) = (&rest[1..close - open], &pattern[close + 1..]);
         return inner

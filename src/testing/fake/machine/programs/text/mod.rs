@@ -8,9 +8,11 @@ mod sort;
 mod tail;
 mod tr;
 
+use super::super::errno::Errno;
+use super::super::files::Writing;
 use super::super::io::PIECE;
 use super::options::options;
-use super::{Context, Ended, said};
+use super::{Context, Ended, copy, said};
 
 pub(super) use cut::cut;
 pub(super) use grep::grep;
@@ -29,39 +31,22 @@ pub(super) async fn cat(context: Context) -> Ended {
     };
     let mut code = 0;
     for path in paths {
-        if path == "-" {
-            loop {
-                let piece = context.input().await?;
-                if piece.is_empty() {
-                    break;
+        let opened = match path.as_str() {
+            "-" => context.files.get(0).cloned(),
+            path => context.view().open(&context.cwd, path),
+        };
+        let complaint = match opened {
+            Ok(open) => match copy(&open, context.files.get(1)?).await {
+                Err(errno @ Errno::IsDirectory) => format!("read error: {errno}"),
+                copied => {
+                    copied?;
+                    continue;
                 }
-                context.out(&piece).await?;
-            }
-            continue;
-        }
-        let opened = context.view().readable(&context.cwd, &path);
-        match opened {
-            Ok(super::super::files::Opened::Directory) => {
-                context.complain("read error: Is a directory").await;
-                code = 1;
-            }
-            Ok(opened) => {
-                let open = super::files::opened(opened);
-                loop {
-                    let piece = open.read(PIECE).await?;
-                    if piece.is_empty() {
-                        break;
-                    }
-                    context.out(&piece).await?;
-                }
-            }
-            Err(errno) => {
-                context
-                    .complain(&format!("can't open '{path}': {errno}"))
-                    .await;
-                code = 1;
-            }
-        }
+            },
+            Err(errno) => format!("can't open '{path}': {errno}"),
+        };
+        context.complain(&complaint).await;
+        code = 1;
     }
     Ok(code)
 }
@@ -122,7 +107,11 @@ pub(super) async fn tee(context: Context) -> Ended {
     let options = options(&context.argv, "ai")?;
     let mut copies = Vec::new();
     for path in &options.operands {
-        copies.push(super::files::created(&context, path, options.has('a'))?);
+        let writing = match options.has('a') {
+            true => Writing::Append,
+            false => Writing::Truncate,
+        };
+        copies.push(super::files::output(&context, path, writing)?);
     }
     loop {
         let piece = context.input().await?;
@@ -138,7 +127,8 @@ pub(super) async fn tee(context: Context) -> Ended {
 
 pub(super) async fn yes(context: Context) -> Ended {
     let word = context.argv.get(1).map_or("y", String::as_str);
-    let lines = format!("{word}\n").repeat(1024);
+    let line = format!("{word}\n");
+    let lines = line.repeat((PIECE / line.len()).max(1));
     loop {
         context.say(&lines).await?;
     }

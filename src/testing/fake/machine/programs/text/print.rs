@@ -2,6 +2,9 @@
 
 use super::super::{Context, Ended, Failure, said};
 
+/// How long what `printf` makes may get.
+const MAX_LENGTH: usize = 16 << 20;
+
 pub(in super::super) async fn echo(context: Context) -> Ended {
     let mut words = context.argv.get(1..).unwrap_or_default();
     let (mut line_break, mut escapes) = (true, false);
@@ -111,6 +114,9 @@ fn formatted<'a>(
             other => return Err(said(format!("%{other}: invalid format"))),
         };
         let pad = width.saturating_sub(shown.len());
+        if bytes.len() > MAX_LENGTH {
+            return Err(said("out of memory"));
+        }
         if flags.contains('-') {
             bytes.extend(shown);
             bytes.extend(vec![b' '; pad]);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::syntax::{Command, Compound, Item, List, Pipeline, Word};
-use super::{MAX_DEPTH, Parsed, Parser};
+use super::{Parsed, Parser};
 
 /// Words that mean something where a command begins.
 const RESERVED: [&str; 15] = [
@@ -14,10 +14,10 @@ const RESERVED: [&str; 15] = [
 impl Parser {
     /// Commands up to one of these words, a closing parenthesis or the end; that stays.
     pub(super) fn list(&mut self, ends: &[&str]) -> Parsed<List> {
-        self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err("syntax error: too deep".to_owned());
-        }
+        self.nested(|parser| parser.items(ends))
+    }
+
+    fn items(&mut self, ends: &[&str]) -> Parsed<List> {
         let mut list = List::new();
         loop {
             self.breaks();
@@ -45,8 +45,6 @@ impl Parser {
             }
             list.push(item);
         }
-        // What stands at the very end has its line break too.
-        self.depth -= 1;
         Ok(list)
     }
 
@@ -118,7 +116,8 @@ impl Parser {
                     return Err("syntax error: bad function".to_owned());
                 }
                 self.breaks();
-                return Ok(Command::Function(word, Arc::new(self.command()?)));
+                let body = self.nested(Self::command)?;
+                return Ok(Command::Function(word, Arc::new(body)));
             }
             self.at = from;
         }

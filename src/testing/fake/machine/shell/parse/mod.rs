@@ -6,26 +6,13 @@ mod words;
 
 use super::syntax::{List, Word};
 
-/// How deep commands may be nested.
+/// How deep commands and expansions may be nested.
 const MAX_DEPTH: usize = 64;
 
 type Parsed<T> = Result<T, String>;
 
 pub(super) fn parse(text: &str) -> Parsed<List> {
-    let mut parser = Parser::new(text.chars().collect());
-    let list = parser.list(&[])?;
-    match parser.peek() {
-        None => Ok(list),
-        Some(found) => Err(format!("syntax error: unexpected \"{found}\"")),
-    }
-}
-
-/// As between quotes: expansions alone.
-fn parse_quoted(text: &str) -> Parsed<Word> {
-    let mut parser = Parser::new(text.chars().collect());
-    let mut parts = Vec::new();
-    parser.quoted(&mut parts, None)?;
-    Ok(Word(parts))
+    Parser::new(text, 0).commands()
 }
 
 struct Parser {
@@ -35,12 +22,44 @@ struct Parser {
 }
 
 impl Parser {
-    fn new(text: Vec<char>) -> Self {
+    fn new(text: &str, depth: usize) -> Self {
         Self {
-            text,
+            text: text.chars().collect(),
             at: 0,
-            depth: 0,
+            depth,
         }
+    }
+
+    /// For a text that stands in this one.
+    fn within(&self, text: &str) -> Self {
+        Self::new(text, self.depth)
+    }
+
+    /// The text to its end, as commands.
+    fn commands(mut self) -> Parsed<List> {
+        let list = self.list(&[])?;
+        match self.peek() {
+            None => Ok(list),
+            Some(found) => Err(format!("syntax error: unexpected \"{found}\"")),
+        }
+    }
+
+    /// The text to its end, as between quotes: expansions alone.
+    fn expansions(mut self) -> Parsed<Word> {
+        let mut parts = Vec::new();
+        self.quoted(&mut parts, None)?;
+        Ok(Word(parts))
+    }
+
+    /// Parses what may stand in itself.
+    fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+        if self.depth >= MAX_DEPTH {
+            return Err("syntax error: too deep".to_owned());
+        }
+        self.depth += 1;
+        let parsed = parse(self);
+        self.depth -= 1;
+        parsed
     }
 
     fn peek(&self) -> Option<char> {

@@ -1,7 +1,7 @@
 //! Redirections and here-documents.
 
 use super::super::syntax::{Part, Redirection, Target, Word};
-use super::{Parsed, Parser, parse_quoted};
+use super::{Parsed, Parser};
 
 /// A here-document: what ends it, whether leading tabs go, whether nothing in it is expanded.
 struct Awaited {
@@ -111,7 +111,7 @@ impl Parser {
         }
         match awaited.quoted {
             true => Ok(Word(vec![Part::Text(text, true)])),
-            false => parse_quoted(&text),
+            false => self.within(&text).expansions(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::syntax::{Operation, Parameter, Part, Word};
-use super::{Parsed, Parser, parse, parse_quoted};
+use super::{Parsed, Parser};
 
 impl Parser {
     pub(super) fn word(&mut self) -> Parsed<Option<Word>> {
@@ -92,22 +92,31 @@ impl Parser {
 
     /// What a dollar sign or backquote begins; `None` where it stands for itself.
     fn expansion(&mut self, sign: char, quoted: bool) -> Parsed<Option<Part>> {
-        if sign == '`' {
-            let mut text = String::new();
-            loop {
-                match self.next() {
-                    Some('`') => break,
-                    Some('\\') => match self.next() {
-                        Some(escaped) if "$`\\".contains(escaped) => text.push(escaped),
-                        Some(other) => text.extend(['\\', other]),
-                        None => text.push('\\'),
-                    },
-                    Some(char) => text.push(char),
-                    None => return Err("syntax error: unterminated backquote".to_owned()),
-                }
+        self.nested(|parser| match sign {
+            '`' => parser.backquoted(quoted).map(Some),
+            _ => parser.dollar(quoted),
+        })
+    }
+
+    fn backquoted(&mut self, quoted: bool) -> Parsed<Part> {
+        let mut text = String::new();
+        loop {
+            match self.next() {
+                Some('`') => break,
+                Some('\\') => match self.next() {
+                    Some(escaped) if "$`\\".contains(escaped) => text.push(escaped),
+                    Some(other) => text.extend(['\\', other]),
+                    None => text.push('\\'),
+                },
+                Some(char) => text.push(char),
+                None => return Err("syntax error: unterminated backquote".to_owned()),
             }
-            return Ok(Some(Part::Commands(Arc::new(parse(&text)?), quoted)));
         }
+        let list = self.within(&text).commands()?;
+        Ok(Part::Commands(Arc::new(list), quoted))
+    }
+
+    fn dollar(&mut self, quoted: bool) -> Parsed<Option<Part>> {
         if self.takes("((") {
             let mut text = String::new();
             let mut depth = 0;
@@ -124,7 +133,8 @@ impl Parser {
             if !self.takes(")") {
                 return Err("syntax error: missing '))'".to_owned());
             }
-            return Ok(Some(Part::Arithmetic(parse_quoted(&text)?, quoted)));
+            let word = self.within(&text).expansions()?;
+            return Ok(Some(Part::Arithmetic(word, quoted)));
         }
         if self.takes("(") {
             let list = self.list(&[])?;
