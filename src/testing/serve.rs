@@ -356,7 +356,8 @@ fn instead(status: u16) -> Response<Body> {
     let mut response = Response::new(full(Bytes::from_static(
         b"{\"message\": \"a fault that was asked for\"}\n",
     )));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     response
