@@ -17,6 +17,8 @@ mod routes;
 mod service;
 mod state;
 mod system;
+#[cfg(test)]
+mod tests;
 mod time;
 mod volumes;
 

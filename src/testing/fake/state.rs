@@ -30,6 +30,8 @@ pub(super) struct State {
 }
 
 /// What every request sees.
+///
+/// Its locks are taken in this order: [`starting`](Self::starting), [`state`](Self::state), a container's `inner`.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) id: String,
@@ -39,10 +41,10 @@ pub(super) struct Shared {
     pub(super) journal: Journal,
     registry: Mutex<Vec<RegistryImage>>,
     pub(super) programs: Programs,
-    /// Two starts of one container don't cross.
-    pub(super) starting: tokio::sync::Mutex<()>,
+    starting: Mutex<()>,
     host_pid: AtomicU32,
-    tasks: Mutex<JoinSet<()>>,
+    /// `None` when the engine is over.
+    tasks: Mutex<Option<JoinSet<()>>>,
 }
 
 /// Sixty-four hexadecimal digits.
@@ -66,14 +68,19 @@ impl Shared {
             journal: Journal::default(),
             registry: Mutex::new(registry),
             programs,
-            starting: tokio::sync::Mutex::default(),
+            starting: Mutex::default(),
             host_pid: AtomicU32::new(2000),
-            tasks: Mutex::default(),
+            tasks: Mutex::new(Some(JoinSet::new())),
         }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// While it is held, no container is started, nor marked as being removed.
+    pub(super) fn starting(&self) -> MutexGuard<'_, ()> {
+        self.starting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn lock_registry(&self) -> MutexGuard<'_, Vec<RegistryImage>> {
@@ -94,15 +101,22 @@ impl Shared {
         self.host_pid.fetch_add(100, Ordering::Relaxed)
     }
 
-    /// Runs it for as long as the engine lives.
-    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn(task);
+    fn tasks(&self) -> MutexGuard<'_, Option<JoinSet<()>>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Runs it for as long as the engine lives.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        // A last request may come after the end.
+        if let Some(tasks) = &mut *self.tasks() {
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(task);
+        }
+    }
+
+    /// Ends all that runs, which holds the engine itself.
     pub(super) fn end(&self) {
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let tasks = self.tasks().take();
         drop(tasks);
         let state = std::mem::take(&mut *self.state());
         // Their processes end with them.

@@ -123,7 +123,8 @@ pub(in super::super) fn create(engine: &Arc<Shared>, request: &Request) -> Answe
 
 /// An anonymous volume has a name all the same.
 fn name_volumes(host: &mut Value) {
-    for mount in host["Mounts"].as_array_mut().into_iter().flatten() {
+    let mounts = host.get_mut("Mounts").and_then(Value::as_array_mut);
+    for mount in mounts.into_iter().flatten() {
         if mount["Type"] == "volume" && mount["Source"].as_str().unwrap_or_default().is_empty() {
             mount["Source"] = json!(new_id());
             mount["Anonymous"] = json!(true);

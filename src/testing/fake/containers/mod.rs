@@ -32,10 +32,10 @@ pub(super) use life::{
     kill, pause, prune, remove, rename, restart, start, stop, unpause, update, wait,
 };
 pub(super) use look::{inspect, list, resize, size, top};
-pub(super) use run::tell_exec as exec_events;
 pub(super) use stats::stats;
 
-/// Where a container is in its life.
+/// Where a container is in its life: the states that this engine has. The model's own, which stands for what any engine
+/// may say, isn't used here, so that a word it has wrong isn't wrong on both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
     Created,
@@ -177,8 +177,20 @@ impl Container {
     }
 
     pub(super) fn set_status(&self, status: Status) {
-        self.inner().status = status;
+        let mut inner = self.inner();
+        inner.status = status;
         self.life.send_modify(|life| life.status = status);
+    }
+
+    /// The same where the present status is one of these; else that is told.
+    fn change_status(&self, from: &[Status], to: Status) -> Result<(), Status> {
+        let mut inner = self.inner();
+        if !from.contains(&inner.status) {
+            return Err(inner.status);
+        }
+        inner.status = to;
+        self.life.send_modify(|life| life.status = to);
+        Ok(())
     }
 
     pub(super) fn is_gone(&self) {

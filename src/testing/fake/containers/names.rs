@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
-
 use super::Container;
-use crate::testing::fake::Shared;
 use crate::testing::fake::request::Refusal;
 use crate::testing::fake::state::State;
+use crate::testing::fake::{Shared, volumes};
 
 impl Shared {
     /// By name, id, or the beginning of an id.
@@ -80,6 +78,9 @@ impl Shared {
         name: &str,
     ) -> Result<String, Refusal> {
         let mut state = self.state();
+        if !state.by_id.contains_key(&container.id) {
+            return Err(Refusal::no_container(&container.id));
+        }
         let old = container.name();
         if old == name {
             let message = "Renaming a container with the same name as its current name";
@@ -92,8 +93,8 @@ impl Shared {
         Ok(old)
     }
 
-    /// It is gone.
-    pub(in super::super) fn forget(&self, container: &Arc<Container>, volumes: bool) {
+    /// It is gone, with its anonymous volumes where that is asked for.
+    pub(in super::super) fn forget(&self, container: &Arc<Container>, with_volumes: bool) {
         {
             let mut state = self.state();
             state.by_name.remove(&container.name());
@@ -103,7 +104,7 @@ impl Shared {
                 .execs
                 .retain(|_, exec| exec.container.id != container.id);
         }
-        if volumes {
+        if with_volumes {
             let config = container.config();
             for mount in config["HostConfig"]["Mounts"]
                 .as_array()
@@ -113,8 +114,7 @@ impl Shared {
                 if mount["Anonymous"] == true {
                     let name = mount["Source"].as_str().unwrap_or_default();
                     self.state().volumes.remove(name);
-                    let driver = json!({"driver": "local"});
-                    self.events.tell("volume", "destroy", name, driver);
+                    volumes::tell(self, "destroy", name);
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! Who is on which network: connected, disconnected, and for as long as a container runs.
 
+use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -13,10 +14,18 @@ use crate::testing::fake::{Shared, new_id};
 
 pub(in super::super) fn connect(engine: &Arc<Shared>, name: &str, request: &Request) -> Answered {
     let asked = request.json()?;
-    let (name, id) = known(engine, name)?;
+    known(&engine.state(), name)?;
     let container = engine.container(asked["Container"].as_str().unwrap_or_default())?;
     let mut endpoint = Endpoint::asked(&asked["EndpointConfig"]);
-    let there = container.inner().networks.contains_key(&name);
+    // Nobody else takes the address meanwhile, nor removes the network.
+    let state = engine.state();
+    let (name, id) = known(&state, name)?;
+    let (there, isolated, lives) = {
+        let inner = container.inner();
+        let isolated = inner.networks.contains_key("none") && inner.networks.len() == 1;
+        let there = inner.networks.contains_key(&name);
+        (there, isolated, inner.status.lives())
+    };
     if there {
         let message = format!(
             "endpoint with name {} already exists in network {name}",
@@ -24,23 +33,16 @@ pub(in super::super) fn connect(engine: &Arc<Shared>, name: &str, request: &Requ
         );
         return Err(Refusal::new(403, message));
     }
-    if container.inner().networks.contains_key("none")
-        && container.inner().networks.len() == 1
-        && container.status().lives()
-    {
+    if isolated && lives {
         let message = "container cannot be connected to multiple networks with one of the networks in private (none) mode";
         return Err(Refusal::new(403, message));
     }
-    if container.status().lives() {
-        place(engine, &name, &mut endpoint)?;
+    if lives {
+        place(&state, &name, &mut endpoint)?;
     }
     container.inner().networks.insert(name.clone(), endpoint);
-    engine.events.tell(
-        "network",
-        "connect",
-        &id,
-        json!({"container": container.id, "name": name, "type": "bridge"}),
-    );
+    drop(state);
+    tell(engine, "connect", &name, &id, &container);
     Ok(Answer::empty(200))
 }
 
@@ -50,7 +52,7 @@ pub(in super::super) fn disconnect(
     request: &Request,
 ) -> Answered {
     let asked = request.json()?;
-    let (name, id) = known(engine, name)?;
+    let (name, id) = known(&engine.state(), name)?;
     let wanted = asked["Container"].as_str().unwrap_or_default();
     let container = match engine.container(wanted) {
         Ok(container) => container,
@@ -65,43 +67,25 @@ pub(in super::super) fn disconnect(
         );
         return Err(Refusal::new(403, message));
     }
-    engine.events.tell(
-        "network",
-        "disconnect",
-        &id,
-        json!({"container": container.id, "name": name, "type": "bridge"}),
-    );
+    tell(engine, "disconnect", &name, &id, &container);
     Ok(Answer::empty(200))
 }
 
-/// Gives an endpoint its address.
-fn place(engine: &Shared, name: &str, endpoint: &mut Endpoint) -> Result<(), Refusal> {
-    endpoint.id = new_id();
-    let has_addresses = |state: &State| {
-        state
-            .networks
-            .find(name)
-            .map(|network| !network.subnets.is_empty())
-    };
-    if !has_addresses(&engine.state()).ok_or_else(|| absent(name))? {
-        return Ok(());
-    }
-    let taken: Vec<Ipv4Addr> = engine
-        .containers()
-        .iter()
-        .filter_map(|container| {
-            container
-                .inner()
-                .networks
-                .get(name)
-                .and_then(|endpoint| endpoint.address)
-        })
-        .collect();
-    let state = engine.state();
+fn tell(engine: &Shared, action: &str, name: &str, id: &str, container: &Container) {
+    let kind = if name == "none" { "null" } else { "bridge" };
+    let attributes = json!({"container": container.id, "name": name, "type": kind});
+    engine.events.tell("network", action, id, attributes);
+}
+
+/// Gives an endpoint its address. It is to be the container's before the lock is given up.
+fn place(state: &State, name: &str, endpoint: &mut Endpoint) -> Result<(), Refusal> {
     let network = state.networks.find(name).ok_or_else(|| absent(name))?;
+    endpoint.id = new_id();
     let Some(subnet) = network.subnets.first() else {
         return Ok(());
     };
+    let address = |container: &Arc<Container>| container.inner().networks.get(name)?.address;
+    let taken: HashSet<Ipv4Addr> = state.containers.iter().filter_map(address).collect();
     let address = match endpoint.asked {
         Some(address) if !subnet.holds(address) => {
             let message = format!(
@@ -114,9 +98,7 @@ fn place(engine: &Shared, name: &str, endpoint: &mut Endpoint) -> Result<(), Ref
         }
         Some(address) => address,
         None => {
-            let hosts = 1_u32.checked_shl(32 - subnet.bits).unwrap_or(u32::MAX);
-            let mut free =
-                (2..hosts.saturating_sub(1)).map(|host| Ipv4Addr::from(subnet.first + host));
+            let mut free = subnet.hosts();
             let free =
                 free.find(|address| !taken.contains(address) && Some(*address) != subnet.gateway);
             free.ok_or_else(|| {
@@ -134,25 +116,20 @@ fn place(engine: &Shared, name: &str, endpoint: &mut Endpoint) -> Result<(), Ref
 impl Shared {
     /// Gives a container that starts its places.
     pub(in super::super) fn attach_networks(&self, container: &Container) -> Result<(), Refusal> {
-        let wanted: Vec<(String, Endpoint)> =
-            container.inner().networks.clone().into_iter().collect();
+        let wanted = container.inner().networks.clone();
         for (name, mut endpoint) in wanted {
             if name.starts_with("container:") {
                 continue;
             }
-            let (own, id) = known(self, &name)?;
-            place(self, &own, &mut endpoint)?;
+            let state = self.state();
+            let (own, id) = known(&state, &name)?;
+            place(&state, &own, &mut endpoint)?;
             let mut inner = container.inner();
             inner.networks.remove(&name);
             inner.networks.insert(own.clone(), endpoint);
             drop(inner);
-            let kind = if own == "none" { "null" } else { "bridge" };
-            self.events.tell(
-                "network",
-                "connect",
-                &id,
-                json!({"container": container.id, "name": own, "type": kind}),
-            );
+            drop(state);
+            tell(self, "connect", &own, &id, container);
         }
         Ok(())
     }
@@ -167,14 +144,9 @@ impl Shared {
             }
         }
         for name in left {
-            if let Ok((name, id)) = known(self, &name) {
-                let kind = if name == "none" { "null" } else { "bridge" };
-                self.events.tell(
-                    "network",
-                    "disconnect",
-                    &id,
-                    json!({"container": container.id, "name": name, "type": kind}),
-                );
+            let known = known(&self.state(), &name);
+            if let Ok((name, id)) = known {
+                tell(self, "disconnect", &name, &id, container);
             }
         }
     }

@@ -1,6 +1,5 @@
 //! How networks come to be.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -24,10 +23,9 @@ pub(in super::super) fn create(engine: &Arc<Shared>, request: &Request) -> Answe
             continue;
         };
         subnet.range = config["IPRange"].as_str().map(str::to_owned);
-        let gateway = config["Gateway"]
-            .as_str()
-            .and_then(|text| text.parse().ok());
-        subnet.gateway = gateway.or_else(|| Some(Ipv4Addr::from(subnet.first + 1)));
+        let gateway = config["Gateway"].as_str();
+        let gateway = gateway.and_then(|text| text.parse().ok());
+        subnet.gateway = gateway.or(subnet.gateway);
         subnets.push(subnet);
     }
     let mut state = engine.state();

@@ -5,29 +5,19 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{Endpoint, Network, OWN, absent, known, members};
+use super::{Endpoint, Network, Networks, absent, members};
 use crate::testing::fake::Shared;
-use crate::testing::fake::request::{Answer, Answered, Request};
+use crate::testing::fake::request::{Answer, Answered, Request, fits};
 
 pub(in super::super) fn list(engine: &Arc<Shared>, request: &Request) -> Answered {
     let filters = request.query.filters()?;
     let state = engine.state();
-    let own = |network: &Network| OWN.contains(&network.name.as_str());
     let fits = |network: &&Network| {
         filters.labels(&network.labels)
-            && filters.any("name", |wanted| {
-                let plain = wanted
-                    .trim_start_matches('^')
-                    .trim_end_matches('$')
-                    .replace('\\', "");
-                match wanted.starts_with('^') && wanted.ends_with('$') {
-                    true => network.name == plain,
-                    false => network.name.contains(&plain),
-                }
-            })
+            && filters.any("name", |wanted| fits(&network.name, wanted))
             && filters.any("id", |wanted| network.id.contains(wanted))
             && filters.any("driver", |wanted| network.driver == wanted)
-            && filters.any("type", |wanted| own(network) == (wanted == "builtin"))
+            && filters.any("type", |wanted| network.is_own() == (wanted == "builtin"))
     };
     let listed: Vec<Value> = state
         .networks
@@ -40,25 +30,23 @@ pub(in super::super) fn list(engine: &Arc<Shared>, request: &Request) -> Answere
 }
 
 pub(in super::super) fn inspect(engine: &Arc<Shared>, name: &str) -> Answered {
-    let (name, _) = known(engine, name)?;
-    let members = Value::Object(members(engine, &name));
     let state = engine.state();
-    let network = state.networks.find(&name).ok_or_else(|| absent(&name))?;
+    let network = state.networks.find(name).ok_or_else(|| absent(name))?;
+    let members = Value::Object(members(&state, network));
     Ok(Answer::json(200, &network.value(&members)))
 }
 
-impl Shared {
+impl Networks {
     /// What an inspect shows of a container's networks.
-    pub(in super::super) fn network_settings(
+    pub(in super::super) fn settings(
         &self,
         endpoints: &BTreeMap<String, Endpoint>,
         lives: bool,
         bindings: &Value,
     ) -> Value {
-        let state = self.state();
         let mut networks = Map::new();
         for (name, endpoint) in endpoints {
-            let network = state.networks.find(name);
+            let network = self.find(name);
             let subnet = network.and_then(|network| network.subnets.first());
             let address = endpoint
                 .address

@@ -8,13 +8,12 @@ mod reach;
 mod remove;
 mod subnet;
 
-use std::net::Ipv4Addr;
-
 use serde_json::{Map, Value, json};
 
+use super::new_id;
 use super::request::Refusal;
+use super::state::State;
 use super::time::Time;
-use super::{Shared, new_id};
 use subnet::Subnet;
 
 pub(super) use connect::{connect, disconnect};
@@ -29,7 +28,7 @@ const OWN: [&str; 3] = ["bridge", "host", "none"];
 
 #[derive(Debug)]
 pub(super) struct Network {
-    pub(super) id: String,
+    id: String,
     name: String,
     driver: String,
     created: Time,
@@ -44,14 +43,10 @@ pub(super) struct Network {
 
 impl Network {
     fn own(name: &str) -> Self {
-        let bridge = name == "bridge";
-        let mut subnets: Vec<Subnet> = Subnet::parse("172.17.0.0/16")
-            .filter(|_| bridge)
-            .into_iter()
-            .collect();
-        for subnet in &mut subnets {
-            subnet.gateway = Some(Ipv4Addr::from(subnet.first + 1));
-        }
+        let subnet = match name {
+            "bridge" => Subnet::parse("172.17.0.0/16"),
+            _ => None,
+        };
         Self {
             id: new_id(),
             name: name.to_owned(),
@@ -63,20 +58,18 @@ impl Network {
             labels: json!({}),
             options: json!({}),
             ipam_options: Value::Null,
-            subnets,
+            subnets: subnet.into_iter().collect(),
         }
     }
 
-    fn is_named(&self, name: &str) -> bool {
-        self.name == name || self.id == name || (name.len() >= 4 && self.id.starts_with(name))
+    /// Whether every engine has it.
+    fn is_own(&self) -> bool {
+        OWN.contains(&self.name.as_str())
     }
 
     fn value(&self, members: &Value) -> Value {
         let subnets = self.subnets.iter().map(|subnet| {
             let mut value = json!({"Subnet": subnet.text});
-            for (name, more) in &subnet.more {
-                value[name] = more.clone();
-            }
             if let Some(range) = &subnet.range {
                 value["IPRange"] = json!(range);
             }
@@ -107,12 +100,12 @@ impl Default for Networks {
 }
 
 impl Networks {
+    /// By name, id, or the beginning of an id.
     fn find(&self, name: &str) -> Option<&Network> {
-        let exact = self
-            .0
-            .iter()
-            .find(|network| network.name == name || network.id == name);
-        exact.or_else(|| self.0.iter().find(|network| network.is_named(name)))
+        let exact = |network: &&Network| network.name == name || network.id == name;
+        let begins = |network: &&Network| name.len() >= 4 && network.id.starts_with(name);
+        let exact = self.0.iter().find(exact);
+        exact.or_else(|| self.0.iter().find(begins))
     }
 }
 
@@ -121,33 +114,29 @@ fn absent(name: &str) -> Refusal {
 }
 
 /// Name and id.
-fn known(engine: &Shared, name: &str) -> Result<(String, String), Refusal> {
-    let state = engine.state();
+fn known(state: &State, name: &str) -> Result<(String, String), Refusal> {
     let network = state.networks.find(name).ok_or_else(|| absent(name))?;
     Ok((network.name.clone(), network.id.clone()))
 }
 
-fn members(engine: &Shared, name: &str) -> Map<String, Value> {
+/// Who is on it, by the containers' ids.
+fn members(state: &State, network: &Network) -> Map<String, Value> {
+    let bits = network.subnets.first().map_or(0, |subnet| subnet.bits);
     let mut members = Map::new();
-    for container in engine.containers() {
+    for container in &state.containers {
         let inner = container.inner();
-        if let Some(endpoint) = inner
-            .networks
-            .get(name)
-            .filter(|endpoint| !endpoint.id.is_empty())
-        {
-            let address = endpoint
-                .address
-                .map(|address| format!("{address}/16"))
-                .unwrap_or_default();
-            members.insert(
-                container.id.clone(),
-                json!({
-                    "Name": inner.name, "EndpointID": endpoint.id, "MacAddress": endpoint.mac(),
-                    "IPv4Address": address, "IPv6Address": "",
-                }),
-            );
-        }
+        let endpoint = inner.networks.get(&network.name);
+        let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.id.is_empty()) else {
+            continue;
+        };
+        let address = endpoint.address.map(|address| format!("{address}/{bits}"));
+        members.insert(
+            container.id.clone(),
+            json!({
+                "Name": inner.name, "EndpointID": endpoint.id, "MacAddress": endpoint.mac(),
+                "IPv4Address": address.unwrap_or_default(), "IPv6Address": "",
+            }),
+        );
     }
     members
 }

@@ -1,4 +1,4 @@
-//! Who reaches whom.
+//! Which container another one reaches.
 
 use std::sync::{Arc, Weak};
 

@@ -4,58 +4,57 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{OWN, known, members};
+use super::{Network, absent, members};
 use crate::testing::fake::Shared;
 use crate::testing::fake::request::{Answer, Answered, Refusal, Request};
 
 pub(in super::super) fn remove(engine: &Arc<Shared>, name: &str) -> Answered {
-    let (own, id) = known(engine, name)?;
-    if OWN.contains(&own.as_str()) {
+    let mut state = engine.state();
+    let network = state.networks.find(name).ok_or_else(|| absent(name))?;
+    let (name, id) = (network.name.clone(), network.id.clone());
+    if network.is_own() {
         return Err(Refusal::new(
             403,
-            format!("{own} is a pre-defined network and cannot be removed"),
+            format!("{name} is a pre-defined network and cannot be removed"),
         ));
     }
-    let members = members(engine, &own);
-    if let Some((_, member)) = members.iter().next() {
+    if let Some((_, member)) = members(&state, network).iter().next() {
         let message = format!(
-            "error while removing network: network {own} id {id} has active endpoints ({member})"
+            "error while removing network: network {name} id {id} has active endpoints ({member})"
         );
         return Err(Refusal::new(403, message));
     }
-    delete(engine, &own, &id);
+    state.networks.0.retain(|network| network.id != id);
+    drop(state);
+    tell(engine, &name, &id);
     Ok(Answer::empty(204))
 }
 
-fn delete(engine: &Shared, name: &str, id: &str) {
-    engine.state().networks.0.retain(|network| network.id != id);
-    engine.events.tell(
-        "network",
-        "destroy",
-        id,
-        json!({"name": name, "type": "bridge"}),
-    );
+fn tell(engine: &Shared, name: &str, id: &str) {
+    let attributes = json!({"name": name, "type": "bridge"});
+    engine.events.tell("network", "destroy", id, attributes);
 }
 
 pub(in super::super) fn prune(engine: &Arc<Shared>, request: &Request) -> Answered {
     let filters = request.query.filters()?;
     let until = filters.until();
-    let all: Vec<(String, String)> = {
-        let state = engine.state();
-        let fits = state.networks.0.iter().filter(|network| {
-            !OWN.contains(&network.name.as_str())
-                && until.is_none_or(|until| network.created < until)
-                && filters.labels(&network.labels)
-        });
-        fits.map(|network| (network.name.clone(), network.id.clone()))
-            .collect()
+    let mut state = engine.state();
+    let fits = |network: &&Network| {
+        !network.is_own()
+            && until.is_none_or(|until| network.created < until)
+            && filters.labels(&network.labels)
+            && members(&state, network).is_empty()
     };
-    let mut deleted = Vec::new();
-    for (name, id) in all {
-        if members(engine, &name).is_empty() {
-            delete(engine, &name, &id);
-            deleted.push(name);
-        }
+    let gone = state.networks.0.iter().filter(fits);
+    let gone: Vec<(String, String)> = gone
+        .map(|network| (network.id.clone(), network.name.clone()))
+        .collect();
+    let stays = |network: &Network| gone.iter().all(|(id, _)| *id != network.id);
+    state.networks.0.retain(stays);
+    drop(state);
+    for (id, name) in &gone {
+        tell(engine, name, id);
     }
+    let deleted: Vec<&String> = gone.iter().map(|(_, name)| name).collect();
     Ok(engine.pruned("network", "NetworksDeleted", &json!(deleted), None))
 }

@@ -2,36 +2,36 @@
 
 use std::net::Ipv4Addr;
 
-use serde_json::{Map, Value};
-
 use super::Networks;
 
+/// A range of version 4; one of version 6 is left out.
 #[derive(Debug, Clone)]
 pub(super) struct Subnet {
-    pub(super) first: u32,
+    first: u32,
     pub(super) bits: u32,
     pub(super) range: Option<String>,
     pub(super) gateway: Option<Ipv4Addr>,
-    /// As it was asked for: what isn't of version 4 is only shown.
+    /// As it was asked for.
     pub(super) text: String,
-    pub(super) more: Map<String, Value>,
 }
 
 fn mask(bits: u32) -> u32 {
-    u32::MAX.checked_shl(32 - bits.min(32)).unwrap_or(0)
+    u32::MAX.checked_shl(32 - bits).unwrap_or(0)
 }
 
 impl Subnet {
+    /// With the gateway that an engine gives it: its first address.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (address, bits) = text.split_once('/')?;
-        let (address, bits) = (address.parse::<Ipv4Addr>().ok()?, bits.parse().ok()?);
+        let address: Ipv4Addr = address.parse().ok()?;
+        let bits = bits.parse().ok().filter(|bits| *bits <= 32)?;
+        let first = u32::from(address) & mask(bits);
         Some(Self {
-            first: u32::from(address) & mask(bits),
+            first,
             bits,
             range: None,
-            gateway: None,
+            gateway: first.checked_add(1).map(Ipv4Addr::from),
             text: text.to_owned(),
-            more: Map::new(),
         })
     }
 
@@ -43,21 +43,23 @@ impl Subnet {
     pub(super) fn holds(&self, address: Ipv4Addr) -> bool {
         u32::from(address) & mask(self.bits) == self.first
     }
+
+    /// What containers may be given.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = Ipv4Addr> + use<> {
+        let (first, last) = (self.first, self.first | !mask(self.bits));
+        (first.saturating_add(2)..last).map(Ipv4Addr::from)
+    }
 }
 
 impl Networks {
     /// A subnet that nobody has.
     pub(super) fn free(&self) -> Option<Subnet> {
-        let candidates = (18..=255_u32).map(|second| format!("172.{second}.0.0/16"));
-        let more = (0..=255_u32)
+        let large = (18..32_u32).map(|second| format!("172.{second}.0.0/16"));
+        let small = (0..=255_u32)
             .flat_map(|third| (0..16).map(move |last| format!("192.168.{third}.{}/28", last * 16)));
-        let mut candidates = candidates
-            .take(14)
-            .chain(more)
-            .filter_map(|text| Subnet::parse(&text));
-        let mut subnet = candidates.find(|candidate| !self.is_taken(candidate))?;
-        subnet.gateway = Some(Ipv4Addr::from(subnet.first + 1));
-        Some(subnet)
+        let candidates = large.chain(small).filter_map(|text| Subnet::parse(&text));
+        let mut free = candidates.filter(|candidate| !self.is_taken(candidate));
+        free.next()
     }
 
     pub(super) fn is_taken(&self, subnet: &Subnet) -> bool {
