@@ -106,9 +106,7 @@ fn find(engine: &Shared, id: &str) -> Result<Arc<Exec>, Refusal> {
 fn begin(exec: &Exec, console: Option<(u16, u16)>) -> Result<Running, SpawnError> {
     let (container, config) = (&exec.container, &exec.config);
     let refused = |message: String| SpawnError { code: 126, message };
-    let machine = container
-        .machine()
-        .ok_or_else(|| refused("no machine".to_owned()))?;
+    let machine = container.machine();
     let own = container.config();
     let tty = config["Tty"] == true;
     let asked = config["User"].as_str().filter(|text| !text.is_empty());
@@ -244,16 +242,12 @@ pub(super) fn resize(engine: &Arc<Shared>, id: &str, request: &Request) -> Answe
         let state = exec.state();
         (state.pid.0, state.running)
     };
-    match exec.container.machine().filter(|_| running) {
-        Some(machine) => {
-            machine.resize(pid, size);
-            Ok(Answer::empty(200))
-        }
-        None => Err(Refusal::new(
-            500,
-            format!("exec process is not started: {id}"),
-        )),
+    if !running {
+        let message = format!("exec process is not started: {id}");
+        return Err(Refusal::new(500, message));
     }
+    exec.container.machine().resize(pid, size);
+    Ok(Answer::empty(200))
 }
 
 pub(super) fn inspect(engine: &Arc<Shared>, id: &str) -> Answered {
@@ -280,9 +274,7 @@ pub(super) async fn run_for_engine(
     argv: Vec<String>,
     timeout: Duration,
 ) -> (i64, String) {
-    let Some(machine) = container.machine() else {
-        return (-1, String::new());
-    };
+    let machine = container.machine();
     let config = container.config();
     let asked = config["User"].as_str().unwrap_or_default();
     let user = user(asked, |file| machine.read_file(file)).unwrap_or_default();

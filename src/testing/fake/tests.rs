@@ -140,6 +140,30 @@ async fn a_network_without_room_refuses_another_container() {
     assert_eq!(addresses, ["10.9.0.2/30"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_is_attached_and_does_not_read_holds_up_no_end() {
+    let fake = engine().await;
+    let engine = fake.server.service();
+    let body = json!({"Image": "busybox", "Cmd": ["yes"]});
+    let (_, made) = ask(engine, "POST", "/containers/create?name=talks", &body).await;
+    assert!(made["Id"].is_string(), "{made}");
+    let attach = http::Request::post("/containers/talks/attach?stream=1&stdout=1");
+    let nothing = Full::default().map_err(|never| match never {});
+    let attach = attach.body(nothing.boxed_unsync()).expect("a request");
+    let unread = engine.answer(attach).await;
+    for (method, path, expected) in [
+        ("POST", "/containers/talks/start", 204),
+        ("POST", "/containers/talks/kill", 204),
+        ("DELETE", "/containers/talks", 204),
+    ] {
+        let asked = ask(engine, method, path, &Value::Null);
+        let asked = tokio::time::timeout(Duration::from_secs(60), asked).await;
+        let (status, answer) = asked.expect("an end");
+        assert_eq!(status, expected, "{method} {path}: {answer}");
+    }
+    drop(unread);
+}
+
 type Asked = (&'static str, String, Value);
 
 /// Asks each on a thread of its own, so often, with the number of the time for `N`; where they wait for each other for

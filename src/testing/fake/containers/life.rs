@@ -136,9 +136,7 @@ pub(in super::super) fn pause(engine: &Arc<Shared>, container: &Arc<Container>) 
         };
         Refusal::new(409, message)
     })?;
-    if let Some(machine) = container.machine() {
-        machine.freeze(true);
-    }
+    container.machine().freeze(true);
     container.tell(engine, "pause", &[]);
     Ok(Answer::empty(204))
 }
@@ -146,9 +144,7 @@ pub(in super::super) fn pause(engine: &Arc<Shared>, container: &Arc<Container>) 
 pub(in super::super) fn unpause(engine: &Arc<Shared>, container: &Arc<Container>) -> Answered {
     let running = container.change_status(&[Status::Paused], Status::Running);
     running.map_err(|_| Refusal::new(409, format!("Container {} is not paused", container.id)))?;
-    if let Some(machine) = container.machine() {
-        machine.freeze(false);
-    }
+    container.machine().freeze(false);
     container.tell(engine, "unpause", &[]);
     Ok(Answer::empty(204))
 }
@@ -194,9 +190,8 @@ pub(in super::super) fn update(
                 .insert(name.clone(), value.clone());
         }
     }
-    if let Some(machine) = container.machine() {
-        machine.set_limits(limits(&container.config()["HostConfig"]));
-    }
+    let limits = limits(&container.config()["HostConfig"]);
+    container.machine().set_limits(limits);
     container.tell(engine, "update", &[]);
     Ok(Answer::json(200, &json!({"Warnings": null})))
 }
@@ -293,7 +288,7 @@ pub(in super::super) fn prune(engine: &Arc<Shared>, request: &Request) -> Answer
         let old = until.is_none_or(|until| container.created < until);
         let fits = old && filters.labels(&container.labels());
         if fits && engine.may_remove(&container, &[Status::Created, Status::Exited]) {
-            space += container.machine().map_or(0, |machine| machine.size_rw());
+            space += container.machine().size_rw();
             deleted.push(container.id.clone());
             engine.forget(&container, false);
         }

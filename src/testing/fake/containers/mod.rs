@@ -12,7 +12,7 @@ mod run;
 mod stats;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -124,6 +124,30 @@ pub(super) struct Inner {
     pub(super) execs: Vec<String>,
 }
 
+impl Inner {
+    /// Of one that never ran.
+    fn new(name: String, networks: BTreeMap<String, Endpoint>) -> Self {
+        Self {
+            name,
+            status: Status::Created,
+            pid: 0,
+            exit_code: 0,
+            oom_killed: false,
+            error: String::new(),
+            started: None,
+            finished: None,
+            restarts: 0,
+            stopped: false,
+            updated: BTreeMap::new(),
+            networks,
+            stdin: None,
+            attached: Vec::new(),
+            health: None,
+            execs: Vec::new(),
+        }
+    }
+}
+
 /// A container.
 #[derive(Debug)]
 pub(super) struct Container {
@@ -132,7 +156,8 @@ pub(super) struct Container {
     pub(super) created: Time,
     /// What it was created with, merged with its image's, as JSON; what an engine adds isn't kept.
     asked: Box<[u8]>,
-    machine: OnceLock<Arc<Machine>>,
+    /// Its files, and its processes where it runs.
+    machine: Arc<Machine>,
     pub(super) log: Arc<Log>,
     inner: Mutex<Inner>,
     /// For those who wait.
@@ -166,14 +191,13 @@ impl Container {
         self.inner().status
     }
 
-    /// Its world, made when it is needed first.
-    pub(super) fn machine(&self) -> Option<&Arc<Machine>> {
-        self.machine.get()
+    pub(super) fn machine(&self) -> &Arc<Machine> {
+        &self.machine
     }
 
     /// The same while it has processes.
     pub(super) fn running(&self) -> Option<&Arc<Machine>> {
-        self.machine().filter(|_| self.status().lives())
+        Some(&self.machine).filter(|_| self.status().lives())
     }
 
     pub(super) fn set_status(&self, status: Status) {

@@ -46,7 +46,8 @@ impl Shared {
         Ok(())
     }
 
-    fn check_name(&self, state: &State, name: &str) -> Result<(), Refusal> {
+    /// Whether a container may have this name.
+    pub(super) fn check_name(&self, state: &State, name: &str) -> Result<(), Refusal> {
         let sound = |char: char| char.is_ascii_alphanumeric() || "_.-".contains(char);
         let begins = name.starts_with(|char: char| char.is_ascii_alphanumeric());
         if !begins || name.len() < 2 || !name.chars().all(sound) {

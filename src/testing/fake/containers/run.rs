@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::config::{environment, user};
 use super::{Container, Health, Status, health, texts};
 use crate::testing::fake::Shared;
@@ -10,12 +12,13 @@ use crate::testing::fake::machine::{self, Command, Exit, Output, Running};
 use crate::testing::fake::request::Refusal;
 use crate::testing::fake::time::Time;
 
+/// How long who is attached and doesn't read holds up a container's end: as moby has it.
+const STUCK: Duration = Duration::from_secs(2);
+
 /// Starts its program. Nobody else starts or removes it meanwhile: the caller holds [`Shared::starting`].
 pub(super) fn begin(engine: &Arc<Shared>, container: &Arc<Container>) -> Result<(), Refusal> {
     let config = container.config();
-    let machine = container
-        .machine()
-        .ok_or_else(|| Refusal::new(500, "it has no machine"))?;
+    let machine = container.machine();
     let attached = engine.attach_networks(container);
     attached.inspect_err(|_| engine.detach_networks(container))?;
     let tty = config["Tty"] == true;
@@ -103,20 +106,36 @@ async fn attend(engine: Arc<Shared>, container: Arc<Container>, running: Running
     } = running;
     // The container's own is that of the engine; it goes when its input is closed.
     drop(stdin);
-    drain(&container, output, logs).await;
+    drain(&container, output, &exit, logs).await;
     let exit = machine::ended(exit).await;
     ended(&engine, &container, exit);
 }
 
-async fn drain(container: &Container, mut output: Output, logs: bool) {
+async fn drain(
+    container: &Container,
+    mut output: Output,
+    exit: &watch::Receiver<Option<Exit>>,
+    logs: bool,
+) {
     while let Some((stream, bytes)) = output.recv().await {
         if logs {
             container.log.write(stream, &bytes);
         }
         let attached = container.inner().attached.clone();
         for listener in attached {
-            // Who went away is forgotten below.
-            let _ = listener.send((stream, bytes.clone())).await;
+            let over = async {
+                machine::ended(exit.clone()).await;
+                tokio::time::sleep(STUCK).await;
+            };
+            tokio::select! {
+                biased;
+                // Who went away is forgotten below.
+                _ = listener.send((stream, bytes.clone())) => {}
+                () = over => {
+                    let mut inner = container.inner();
+                    inner.attached.retain(|known| !known.same_channel(&listener));
+                }
+            }
         }
         container
             .inner()
@@ -185,30 +204,24 @@ fn ended(engine: &Arc<Shared>, container: &Arc<Container>, exit: Exit) {
 
 /// Ends its processes, and waits until they are gone.
 pub(super) async fn kill(container: &Container) {
-    let Some(machine) = container.machine() else {
-        return;
-    };
     let mut life = container.life.subscribe();
     let before = *life.borrow_and_update();
     if !container.status().lives() && container.inner().pid == 0 {
         return;
     }
-    machine.freeze(false);
-    machine.signal(1, 9);
+    container.machine().freeze(false);
+    container.machine().signal(1, 9);
     // It ends with the sender, which the container holds.
     let _ = life.wait_for(|life| life.has_ended_since(before)).await;
 }
 
 /// Sends a signal, and waits so long for the end; then it is killed. `None`: as long as it takes.
 pub(super) async fn end(container: &Container, signal: i32, patience: Option<Duration>) {
-    let Some(machine) = container.machine() else {
-        return;
-    };
     let mut life = container.life.subscribe();
     let before = *life.borrow_and_update();
     container.inner().stopped = true;
-    machine.freeze(false);
-    machine.signal(1, signal);
+    container.machine().freeze(false);
+    container.machine().signal(1, signal);
     let ended = life.wait_for(|life| life.has_ended_since(before));
     match patience {
         None => drop(ended.await),

@@ -40,6 +40,6 @@ impl machine::Network for Reach {
                                 .is_some_and(|address| address.to_string() == name)
                     })
         })?;
-        found.machine().cloned()
+        Some(Arc::clone(found.machine()))
     }
 }

@@ -109,10 +109,7 @@ pub(super) async fn wrapped(context: Context) -> Ended {
 /// `timeout [-s SIGNAL] SECONDS COMMAND…`
 pub(super) async fn timeout(context: Context) -> Ended {
     let options = options(&context.argv, "+s:k:")?;
-    let (limit, argv) = options
-        .operands
-        .split_first()
-        .ok_or_else(|| said("no command"))?;
+    let (limit, argv) = options.split_first("no command")?;
     let limit = duration(limit)?;
     let code = match options.value('s') {
         Some("KILL" | "9") => 137,

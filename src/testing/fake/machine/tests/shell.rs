@@ -223,7 +223,6 @@ async fn what_is_nested_too_deep_is_refused() {
         (format!("test {}", around("! ", "x", "")), 2),
         (format!("test {} x", around("'(' ", "x", " ')'")), 2),
         (format!("grep {}", around("a", "b", "")), 1),
-        (format!("mkdir -p {}", around("/a", "", "")), 1),
     ] {
         let (code, _, err) = shell(&line).await;
         let shown: String = line.chars().take(40).collect();
@@ -233,7 +232,7 @@ async fn what_is_nested_too_deep_is_refused() {
 
 #[tokio::test]
 async fn nothing_is_put_deeper_than_it_can_be_walked() {
-    let deep = "d/".repeat(200);
+    let deep = "d/".repeat(130);
     let line = format!("cd /tmp; mkdir -p {deep} e/{deep}; mv d e/{deep}");
     let (code, _, err) = shell(&line).await;
     assert_eq!(code, 1);

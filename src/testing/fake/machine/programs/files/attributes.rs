@@ -10,10 +10,7 @@ use crate::testing::fake::machine::node::Node;
 
 pub(in super::super) async fn chmod(context: Context) -> Ended {
     let options = options(&context.argv, "+Rv")?;
-    let (mode, paths) = options
-        .operands
-        .split_first()
-        .ok_or_else(|| said("no mode"))?;
+    let (mode, paths) = options.split_first("no mode")?;
     for path in paths {
         let (place, node) = look(&context, path, true)?;
         let mode =
@@ -101,10 +98,7 @@ fn change(
 
 pub(in super::super) async fn chown(context: Context) -> Ended {
     let options = options(&context.argv, "+Rvh")?;
-    let (owner, paths) = options
-        .operands
-        .split_first()
-        .ok_or_else(|| said("no owner"))?;
+    let (owner, paths) = options.split_first("no owner")?;
     let (uid, gid) = owner.split_once(':').unwrap_or((owner, ""));
     let uid = number(&context, USERS, uid);
     let gid = number(&context, GROUPS, gid);

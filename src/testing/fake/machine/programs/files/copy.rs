@@ -26,10 +26,7 @@ fn target(context: &Context, from: &str, to: &str) -> Result<Parts, Failure> {
 
 pub(in super::super) async fn cp(context: Context) -> Ended {
     let options = options(&context.argv, "rRapfLPdi")?;
-    let (to, from) = options
-        .operands
-        .split_last()
-        .ok_or_else(|| said("no paths"))?;
+    let (to, from) = options.split_last("no paths")?;
     for path in from {
         let deep = ['r', 'R', 'a'].iter().any(|letter| options.has(*letter));
         let (_, node) = look(&context, path, !deep || options.has('L'))?;
@@ -47,10 +44,7 @@ pub(in super::super) async fn cp(context: Context) -> Ended {
 
 pub(in super::super) async fn mv(context: Context) -> Ended {
     let options = options(&context.argv, "fin")?;
-    let (to, from) = options
-        .operands
-        .split_last()
-        .ok_or_else(|| said("no paths"))?;
+    let (to, from) = options.split_last("no paths")?;
     for path in from {
         let (source, node) = look(&context, path, false)?;
         let place = target(&context, path, to)?;
