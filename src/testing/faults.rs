@@ -180,6 +180,8 @@ pub struct Count {
 struct Plan {
     rules: Vec<(Rule, Count)>,
     seed: u64,
+    /// How often all rules were taken away: the numbers of those before say nothing of those after.
+    cleared: u64,
 }
 
 /// Rules for faults, tried in their order: the first that a request meets holds. They may be changed while requests
@@ -218,6 +220,7 @@ impl fmt::Debug for Faults {
 pub(crate) struct Met {
     pub(crate) fault: Fault,
     rule: usize,
+    cleared: u64,
 }
 
 impl Faults {
@@ -240,7 +243,9 @@ impl Faults {
 
     /// Takes all rules away, and what was counted with them.
     pub fn clear(&self) {
-        self.plan().rules.clear();
+        let mut plan = self.plan();
+        plan.rules.clear();
+        plan.cleared += 1;
     }
 
     /// What [`When::Chance`] is decided by; 0 unless told otherwise.
@@ -277,7 +282,7 @@ impl Faults {
         let mut met = None;
         {
             let mut plan = self.plan();
-            let seed = plan.seed;
+            let (seed, cleared) = (plan.seed, plan.cleared);
             for (index, (rule, count)) in plan.rules.iter_mut().enumerate() {
                 if !rule.fits(method, path) {
                     continue;
@@ -295,6 +300,7 @@ impl Faults {
                     met = Some(Met {
                         fault: rule.fault.clone(),
                         rule: index,
+                        cleared,
                     });
                     break;
                 }
@@ -306,8 +312,12 @@ impl Faults {
 
     /// The engine has acted on a request that met a fault.
     pub(crate) fn acted(&self, met: &Met) {
-        if let Some((_, count)) = self.plan().rules.get_mut(met.rule) {
-            count.acted += 1;
+        {
+            let mut plan = self.plan();
+            let known = plan.cleared == met.cleared;
+            if let Some((_, count)) = plan.rules.get_mut(met.rule).filter(|_| known) {
+                count.acted += 1;
+            }
         }
         self.changed.send_modify(|version| *version += 1);
     }
@@ -375,6 +385,16 @@ mod tests {
         assert_ne!(by(7), by(8));
         let met = by(7).iter().filter(|met| **met).count();
         assert!((250..350).contains(&met), "{met} of 1000");
+    }
+
+    #[test]
+    fn what_was_met_before_a_clear_is_not_counted_after_it() {
+        let faults = with(When::Always);
+        let met = faults.meet(&Method::GET, "/info").expect("a fault");
+        faults.clear();
+        faults.add(Rule::any(Fault::Refuse));
+        faults.acted(&met);
+        assert_eq!(faults.count(0), Count::default());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A road to a real engine that fails as it is told to.
+//! A way to a real engine that fails as it is told to.
 
 use std::io;
 use std::sync::Arc;
@@ -37,9 +37,7 @@ use crate::endpoint::Endpoint;
 /// ```
 #[derive(Debug)]
 pub struct FaultProxy {
-    server: Server,
-    road: Arc<Road>,
-    faults: Faults,
+    server: Server<Upstream>,
 }
 
 impl FaultProxy {
@@ -54,17 +52,9 @@ impl FaultProxy {
             );
             return Err(io::Error::new(io::ErrorKind::Unsupported, message));
         }
-        let road = Arc::new(Road {
-            engine: engine.clone(),
-        });
-        let faults = Faults::new();
         let listen = Listen::Unix(Directory::new()?);
-        let server = Server::start(listen, Arc::clone(&road), faults.clone()).await?;
-        Ok(Self {
-            server,
-            road,
-            faults,
-        })
+        let server = Server::start(listen, Upstream(engine.clone()), Faults::new()).await?;
+        Ok(Self { server })
     }
 
     /// Where it answers.
@@ -78,13 +68,13 @@ impl FaultProxy {
     /// # Errors
     /// Never, as things are: what a configuration may be refused for isn't set.
     pub fn config(&self) -> crate::error::Result<Config> {
-        Config::builder().endpoint(self.endpoint().clone()).build()
+        self.server.config()
     }
 
     /// What goes wrong: rules may be added and taken away while it runs.
     #[must_use]
     pub fn faults(&self) -> &Faults {
-        &self.faults
+        self.server.faults()
     }
 
     /// Ends all connections and refuses new ones.
@@ -97,18 +87,15 @@ impl FaultProxy {
     /// # Errors
     /// Where the socket can't be made again.
     pub async fn reconnect(&mut self) -> io::Result<()> {
-        let (road, faults) = (Arc::clone(&self.road), self.faults.clone());
-        self.server.open(road, faults).await
+        self.server.open().await
     }
 }
 
-/// The way to the engine.
+/// The engine that requests are passed on to.
 #[derive(Debug)]
-struct Road {
-    engine: Endpoint,
-}
+struct Upstream(Endpoint);
 
-impl Service for Road {
+impl Service for Upstream {
     async fn answer(self: &Arc<Self>, request: Request<Sent>) -> Response<Body> {
         match self.pass(request).await {
             Ok(response) => response,
@@ -126,9 +113,9 @@ impl Service for Road {
     }
 }
 
-impl Road {
+impl Upstream {
     async fn pass(&self, request: Request<Sent>) -> io::Result<Response<Body>> {
-        match &self.engine {
+        match &self.0 {
             Endpoint::Unix { path } => exchange(UnixStream::connect(path).await?, request).await,
             Endpoint::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;

@@ -21,13 +21,17 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Notify, oneshot};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::faults::{Fault, Faults, Met};
+use crate::config::Config;
 use crate::endpoint::Endpoint;
 
 /// How much of a connection is read ahead: the least that hyper takes.
 const MAX_BUFFER: usize = 8 << 10;
+
+/// How long nobody is let in after that failed.
+const RETRY: Duration = Duration::from_millis(10);
 
 /// The body of an answer. An error in it ends the connection in the middle of the body.
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -77,29 +81,30 @@ impl Drop for Directory {
     }
 }
 
-/// A server; it and its connections end when it is dropped.
+/// What answers at an endpoint, and the faults in front of it; its connections end when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub(crate) struct Server<S> {
     endpoint: Endpoint,
-    accepting: AbortHandle,
+    service: Arc<S>,
+    faults: Faults,
+    accepting: JoinHandle<()>,
     /// Goes with it.
     _directory: Option<Directory>,
 }
 
-impl Server {
+impl<S: Service> Server<S> {
     /// Listens and answers, on the current runtime; some requests meet faults.
-    pub(crate) async fn start(
-        listen: Listen,
-        service: Arc<impl Service>,
-        faults: Faults,
-    ) -> io::Result<Self> {
+    pub(crate) async fn start(listen: Listen, service: S, faults: Faults) -> io::Result<Self> {
         let (endpoint, directory) = match listen {
             Listen::Unix(directory) => (Endpoint::unix(directory.socket()), Some(directory)),
             Listen::Loopback => (Endpoint::tcp(Ipv4Addr::LOCALHOST.to_string(), 0), None),
         };
-        let (endpoint, accepting) = accept_at(&endpoint, service, faults).await?;
+        let service = Arc::new(service);
+        let (endpoint, accepting) = accept_at(&endpoint, &service, &faults).await?;
         Ok(Self {
             endpoint,
+            service,
+            faults,
             accepting,
             _directory: directory,
         })
@@ -108,6 +113,19 @@ impl Server {
     /// Where it answers.
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// A configuration that leads to it.
+    pub(crate) fn config(&self) -> crate::error::Result<Config> {
+        Config::builder().endpoint(self.endpoint.clone()).build()
+    }
+
+    pub(crate) fn service(&self) -> &Arc<S> {
+        &self.service
+    }
+
+    pub(crate) fn faults(&self) -> &Faults {
+        &self.faults
     }
 
     /// Ends all connections; new ones are refused.
@@ -120,36 +138,36 @@ impl Server {
     }
 
     /// Answers again, at the same place.
-    pub(crate) async fn open(
-        &mut self,
-        service: Arc<impl Service>,
-        faults: Faults,
-    ) -> io::Result<()> {
+    pub(crate) async fn open(&mut self) -> io::Result<()> {
         self.close();
-        (_, self.accepting) = accept_at(&self.endpoint, service, faults).await?;
+        if !self.accepting.is_finished() {
+            // A port is free again only when the one who listened at it is gone.
+            let _ = (&mut self.accepting).await;
+        }
+        (_, self.accepting) = accept_at(&self.endpoint, &self.service, &self.faults).await?;
         Ok(())
     }
 }
 
-impl Drop for Server {
+impl<S> Drop for Server<S> {
     fn drop(&mut self) {
         self.accepting.abort();
     }
 }
 
+/// Listens there; for port 0, at one that the system picks.
 async fn accept_at(
     endpoint: &Endpoint,
-    service: Arc<impl Service>,
-    faults: Faults,
-) -> io::Result<(Endpoint, AbortHandle)> {
-    let (endpoint, accepting) = match endpoint {
+    service: &Arc<impl Service>,
+    faults: &Faults,
+) -> io::Result<(Endpoint, JoinHandle<()>)> {
+    let (service, faults) = (Arc::clone(service), faults.clone());
+    Ok(match endpoint {
         Endpoint::Unix { path } => {
             let listener = UnixListener::bind(path)?;
             let accept = async move || Ok(listener.accept().await?.0);
-            (
-                endpoint.clone(),
-                tokio::spawn(serve(accept, service, faults)),
-            )
+            let accepting = tokio::spawn(serve(accept, service, faults));
+            (endpoint.clone(), accepting)
         }
         Endpoint::Tcp { port, .. } => {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).await?;
@@ -159,12 +177,12 @@ async fn accept_at(
                 stream.set_nodelay(true)?;
                 Ok(stream)
             };
+            let accepting = tokio::spawn(serve(accept, service, faults));
             let endpoint = Endpoint::tcp(Ipv4Addr::LOCALHOST.to_string(), port);
-            (endpoint, tokio::spawn(serve(accept, service, faults)))
+            (endpoint, accepting)
         }
         _ => return Err(io::ErrorKind::Unsupported.into()),
-    };
-    Ok((endpoint, accepting.abort_handle()))
+    })
 }
 
 async fn serve<S, A>(accept: A, service: Arc<impl Service>, faults: Faults)
@@ -174,9 +192,16 @@ where
 {
     // Connections end with the accepting task.
     let mut connections = JoinSet::new();
-    while let Ok(stream) = accept().await {
+    loop {
+        let accepted = accept().await;
         while connections.try_join_next().is_some() {}
-        connections.spawn(converse(stream, Arc::clone(&service), faults.clone()));
+        match accepted {
+            Ok(stream) => {
+                connections.spawn(converse(stream, Arc::clone(&service), faults.clone()));
+            }
+            // A client that went away meanwhile, or no descriptors for now: others are still answered.
+            Err(_) => tokio::time::sleep(RETRY).await,
+        }
     }
 }
 
@@ -331,7 +356,8 @@ fn instead(status: u16) -> Response<Body> {
     let mut response = Response::new(full(Bytes::from_static(
         b"{\"message\": \"a fault that was asked for\"}\n",
     )));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     response

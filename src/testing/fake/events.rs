@@ -142,8 +142,7 @@ pub(super) async fn events(engine: &Arc<Shared>, request: Request) -> Answered {
         .filter(|event| event.is_asked_for(&filters))
         .map(|event| Ok(event.line(version)))
         .collect();
-    let left = until.map(|until| until.0.saturating_sub(Time::now().0));
-    let end = left.map(|left| tokio::time::Instant::now() + left);
+    let end = until.and_then(Time::instant);
     // Its head goes at once, so that a client knows that it listens.
     let live = stream::unfold((told, filters), move |(mut told, filters)| async move {
         loop {

@@ -8,9 +8,9 @@ use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::containers::{Container, Status, converse, environment, exec_events, size, texts, user};
+use super::containers::{Container, Status, converse, environment, size, texts, user};
 use super::log::frame;
-use super::machine::{Command, Running, SpawnError, Stream};
+use super::machine::{Command, Running, SpawnError, Stream, ended};
 use super::request::{Answer, Answered, Refusal, Request};
 use super::{Shared, new_id};
 
@@ -36,6 +36,24 @@ impl Exec {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn ends(&self, engine: &Shared, code: i64) {
+        {
+            let mut state = self.state();
+            state.running = false;
+            state.exit_code = Some(code);
+        }
+        let more = [("execID", self.id.clone()), ("exitCode", code.to_string())];
+        self.container.tell(engine, "exec_die", &more);
+        self.container
+            .inner()
+            .execs
+            .retain(|known| *known != self.id);
+    }
+}
+
+fn tell(engine: &Shared, container: &Container, id: &str, action: String) {
+    container.tell(engine, action, &[("execID", id.to_owned())]);
 }
 
 fn may_run(container: &Container) -> Result<(), Refusal> {
@@ -68,15 +86,15 @@ pub(super) fn create(
         config,
         state: Mutex::default(),
     };
-    engine.state().execs.insert(id.clone(), Arc::new(exec));
-    container.inner().execs.push(id.clone());
-    exec_events(
-        engine,
-        container,
-        &id,
-        &format!("exec_create: {command}"),
-        None,
-    );
+    {
+        let mut state = engine.state();
+        if !state.by_id.contains_key(&container.id) {
+            return Err(Refusal::no_container(&container.id));
+        }
+        state.execs.insert(id.clone(), Arc::new(exec));
+        container.inner().execs.push(id.clone());
+    }
+    tell(engine, container, &id, format!("exec_create: {command}"));
     Ok(Answer::json(201, &json!({"Id": id})))
 }
 
@@ -88,9 +106,7 @@ fn find(engine: &Shared, id: &str) -> Result<Arc<Exec>, Refusal> {
 fn begin(exec: &Exec, console: Option<(u16, u16)>) -> Result<Running, SpawnError> {
     let (container, config) = (&exec.container, &exec.config);
     let refused = |message: String| SpawnError { code: 126, message };
-    let machine = container
-        .machine()
-        .ok_or_else(|| refused("no machine".to_owned()))?;
+    let machine = container.machine();
     let own = container.config();
     let tty = config["Tty"] == true;
     let asked = config["User"].as_str().filter(|text| !text.is_empty());
@@ -145,18 +161,11 @@ pub(super) async fn start(engine: &Arc<Shared>, id: &str, request: Request) -> A
     let size = console(&asked["ConsoleSize"]).filter(|_| request.version >= (1, 42));
     let container = Arc::clone(&exec.container);
     let command = texts(&exec.config["Cmd"]).join(" ");
-    exec_events(
-        engine,
-        &container,
-        id,
-        &format!("exec_start: {command}"),
-        None,
-    );
+    tell(engine, &container, id, format!("exec_start: {command}"));
     let running = match begin(&exec, size) {
         Ok(running) => running,
         Err(error) => {
-            exec.state().exit_code = Some(error.code);
-            exec_events(engine, &container, id, "exec_die", Some(error.code));
+            exec.ends(engine, error.code);
             let message = format!(
                 "OCI runtime exec failed: exec failed: unable to start container process: {}: unknown",
                 error.message
@@ -175,7 +184,7 @@ pub(super) async fn start(engine: &Arc<Shared>, id: &str, request: Request) -> A
     let Running {
         stdin,
         mut output,
-        mut exit,
+        exit,
         ..
     } = running;
     // Whether its client reads on or not, it goes on.
@@ -190,22 +199,7 @@ pub(super) async fn start(engine: &Arc<Shared>, id: &str, request: Request) -> A
                 listener = None;
             }
         }
-        let code = exit
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|exit| *exit)
-            .map_or(137, |exit| exit.code);
-        {
-            let mut state = exec.state();
-            state.running = false;
-            state.exit_code = Some(code);
-        }
-        exec_events(&shared, &exec.container, &exec.id, "exec_die", Some(code));
-        exec.container
-            .inner()
-            .execs
-            .retain(|known| *known != exec.id);
+        exec.ends(&shared, ended(exit).await.code);
         drop(listener);
     });
     if detached {
@@ -248,16 +242,12 @@ pub(super) fn resize(engine: &Arc<Shared>, id: &str, request: &Request) -> Answe
         let state = exec.state();
         (state.pid.0, state.running)
     };
-    match exec.container.machine().filter(|_| running) {
-        Some(machine) => {
-            machine.resize(pid, size);
-            Ok(Answer::empty(200))
-        }
-        None => Err(Refusal::new(
-            500,
-            format!("exec process is not started: {id}"),
-        )),
+    if !running {
+        let message = format!("exec process is not started: {id}");
+        return Err(Refusal::new(500, message));
     }
+    exec.container.machine().resize(pid, size);
+    Ok(Answer::empty(200))
 }
 
 pub(super) fn inspect(engine: &Arc<Shared>, id: &str) -> Answered {
@@ -284,9 +274,7 @@ pub(super) async fn run_for_engine(
     argv: Vec<String>,
     timeout: Duration,
 ) -> (i64, String) {
-    let Some(machine) = container.machine() else {
-        return (-1, String::new());
-    };
+    let machine = container.machine();
     let config = container.config();
     let asked = config["User"].as_str().unwrap_or_default();
     let user = user(asked, |file| machine.read_file(file)).unwrap_or_default();
@@ -298,29 +286,28 @@ pub(super) async fn run_for_engine(
         user,
         ..Command::default()
     };
-    let mut running = match machine.exec(command) {
+    let Running {
+        pid,
+        mut output,
+        exit,
+        ..
+    } = match machine.exec(command) {
         Ok(running) => running,
         Err(error) => return (error.code, error.message),
     };
     let mut said = Vec::new();
     let ran = async {
-        while let Some((_, bytes)) = running.output.recv().await {
+        while let Some((_, bytes)) = output.recv().await {
             if said.len() < 4096 {
                 said.extend_from_slice(&bytes);
             }
         }
-        running
-            .exit
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|exit| *exit)
-            .map_or(137, |exit| exit.code)
+        ended(exit).await.code
     };
     let code = match tokio::time::timeout(timeout, ran).await {
         Ok(code) => code,
         Err(_) => {
-            machine.signal(running.pid, 9);
+            machine.signal(pid, 9);
             -1
         }
     };

@@ -37,6 +37,11 @@ pub(super) fn with_tag(name: &str) -> String {
     }
 }
 
+/// The repository and the tag of a name that has one.
+pub(super) fn split_tag(name: &str) -> (&str, &str) {
+    name.rsplit_once(':').unwrap_or((name, "latest"))
+}
+
 impl Images {
     /// By id, its beginning, tag or digest.
     pub(super) fn find(&self, name: &str) -> Option<Arc<Image>> {
@@ -161,9 +166,7 @@ pub(super) fn summary(engine: &Shared, image: &Image, used: usize) -> Value {
 
 /// Whether a name fits a pattern: whole, without its tag, or with `*`.
 fn fits(tag: &str, pattern: &str) -> bool {
-    let repository = tag
-        .rsplit_once(':')
-        .map_or(tag, |(repository, _)| repository);
+    let (repository, _) = split_tag(tag);
     let one = |text: &str| match pattern.split_once('*') {
         Some((before, after)) => text.starts_with(before) && text.ends_with(after),
         None => text == pattern || text == with_tag(pattern),
@@ -322,11 +325,8 @@ pub(super) fn tag(engine: &Arc<Shared>, name: &str, request: &Request) -> Answer
 
 pub(super) fn remove(engine: &Arc<Shared>, name: &str, request: &Request) -> Answered {
     let force = request.query.is("force");
-    let image = engine
-        .state()
-        .images
-        .find(name)
-        .ok_or_else(|| absent(name))?;
+    let mut state = engine.state();
+    let image = state.images.find(name).ok_or_else(|| absent(name))?;
     let tag = with_tag(name);
     let short = |id: &str| {
         id.trim_start_matches("sha256:")
@@ -335,9 +335,9 @@ pub(super) fn remove(engine: &Arc<Shared>, name: &str, request: &Request) -> Ans
             .collect::<String>()
     };
     let by_tag = image.tags.contains(&tag);
-    let users: Vec<_> = engine
-        .containers()
-        .into_iter()
+    let users: Vec<_> = state
+        .containers
+        .iter()
         .filter(|container| container.image == image.id)
         .collect();
     let last = !by_tag || image.tags.len() <= 1;
@@ -380,15 +380,13 @@ pub(super) fn remove(engine: &Arc<Shared>, name: &str, request: &Request) -> Ans
     let mut told: Vec<Value> = gone.iter().map(|tag| json!({"Untagged": tag})).collect();
     // What a container uses stays, without a name.
     let deleted = last && users.is_empty();
-    {
-        let mut state = engine.state();
-        for tag in &gone {
-            state.images.untag(tag);
-        }
-        if deleted {
-            state.images.0.retain(|known| known.id != image.id);
-        }
+    for tag in &gone {
+        state.images.untag(tag);
     }
+    if deleted {
+        state.images.0.retain(|known| known.id != image.id);
+    }
+    drop(state);
     for tag in &gone {
         engine
             .events
@@ -416,22 +414,23 @@ pub(super) fn prune(engine: &Arc<Shared>, request: &Request) -> Answered {
         && filters
             .all("dangling")
             .all(|value| matches!(value, "false" | "0"));
-    let used: Vec<String> = engine
-        .containers()
-        .iter()
-        .map(|container| container.image.clone())
-        .collect();
-    let (mut told, mut space) = (Vec::new(), 0);
-    let images = engine.state().images.0.clone();
-    for image in images {
-        let fits = (every || image.tags.is_empty())
+    let mut state = engine.state();
+    let used = |image: &Image| {
+        let mut containers = state.containers.iter();
+        containers.any(|container| container.image == image.id)
+    };
+    let fits = |image: &&Arc<Image>| {
+        (every || image.tags.is_empty())
             && until.is_none_or(|until| image.created < until)
             && filters.labels(&image.config["Labels"])
-            && !used.contains(&image.id);
-        if !fits {
-            continue;
-        }
-        engine.state().images.0.retain(|known| known.id != image.id);
+            && !used(image)
+    };
+    let gone: Vec<Arc<Image>> = state.images.0.iter().filter(fits).cloned().collect();
+    let stays = |image: &Arc<Image>| gone.iter().all(|gone| gone.id != image.id);
+    state.images.0.retain(stays);
+    drop(state);
+    let (mut told, mut space) = (Vec::new(), 0);
+    for image in &gone {
         told.extend(image.tags.iter().map(|tag| json!({"Untagged": tag})));
         told.push(json!({"Deleted": image.id}));
         space += image.size();

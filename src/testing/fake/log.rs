@@ -1,5 +1,6 @@
 //! A container's log, as the driver `json-file` keeps it.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -13,13 +14,47 @@ use super::time::Time;
 const PART: usize = 16 << 10;
 /// How much of a log goes in one piece.
 const PIECE: usize = 32 << 10;
+/// How much of a log is kept: the test's host isn't to run out of memory. What is older goes, as in a log that is rotated.
+const KEPT: usize = 256 << 20;
 
-#[derive(Debug, Clone)]
-pub(super) struct Record {
+#[derive(Debug)]
+struct Record {
     time: Time,
     source: Source,
     /// With its line break, where it has one.
     text: Box<[u8]>,
+}
+
+/// The last records, and how many came before them.
+#[derive(Debug, Default)]
+struct Records {
+    kept: VecDeque<Record>,
+    gone: usize,
+    bytes: usize,
+}
+
+impl Records {
+    /// How many there were.
+    fn count(&self) -> usize {
+        self.gone + self.kept.len()
+    }
+
+    fn push(&mut self, record: Record, most: usize) {
+        self.bytes += record.size();
+        self.kept.push_back(record);
+        while self.bytes > most
+            && let Some(oldest) = self.kept.pop_front()
+        {
+            self.bytes -= oldest.size();
+            self.gone += 1;
+        }
+    }
+}
+
+impl Record {
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.text.len()
+    }
 }
 
 /// A line that has no end yet.
@@ -39,7 +74,7 @@ struct State {
 
 #[derive(Debug)]
 pub(super) struct Log {
-    records: Mutex<Vec<Record>>,
+    records: Mutex<Records>,
     /// Lines that have no end yet: of the output, of the errors.
     open: Mutex<[Line; 2]>,
     state: watch::Sender<State>,
@@ -73,7 +108,7 @@ pub(super) struct Asked {
 }
 
 impl Log {
-    fn records(&self) -> MutexGuard<'_, Vec<Record>> {
+    fn records(&self) -> MutexGuard<'_, Records> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -116,13 +151,15 @@ impl Log {
 
     fn add(&self, source: Source, time: Time, text: Vec<u8>) {
         let mut records = self.records();
-        let last = records.last().map_or(Time::default(), |record| record.time);
-        records.push(Record {
+        let last = records.kept.back();
+        let last = last.map_or(Time::default(), |record| record.time);
+        let record = Record {
             time: time.max(last),
             source,
             text: text.into(),
-        });
-        let count = records.len();
+        };
+        records.push(record, KEPT);
+        let count = records.count();
         drop(records);
         self.state.send_modify(|state| state.records = count);
     }
@@ -132,8 +169,7 @@ impl Log {
         self: &Arc<Self>,
         asked: Asked,
     ) -> impl Stream<Item = std::io::Result<Bytes>> + Send + 'static + use<> {
-        let mut state = self.state.subscribe();
-        let seen = *state.borrow_and_update();
+        let state = self.state.subscribe();
         let wanted = move |record: &Record| match record.source {
             Source::Out => asked.stdout,
             Source::Err => asked.stderr,
@@ -145,63 +181,54 @@ impl Log {
         };
         let first = {
             let records = self.records();
-            let mut places = records
-                .iter()
-                .enumerate()
-                .filter(|(_, record)| within(record));
-            match asked.tail {
-                Some(0) => records.len(),
-                Some(tail) => places
-                    .rev()
-                    .take(tail)
-                    .last()
-                    .map_or(records.len(), |(at, _)| at),
-                None => places.next().map_or(0, |(at, _)| at),
-            }
+            let all = records.kept.iter().enumerate();
+            let mut places = all.filter(|(_, record)| within(record));
+            let first = match asked.tail {
+                Some(0) => None,
+                Some(tail) => places.rev().take(tail).last(),
+                None => places.next(),
+            };
+            first.map_or(records.count(), |(at, _)| records.gone + at)
         };
         let log = Arc::clone(self);
-        let left = asked
-            .until
-            .map(|until| until.0.saturating_sub(Time::now().0));
-        let end = left.map(|left| tokio::time::Instant::now() + left);
-        stream::unfold(
-            (state, first, seen.runs),
-            move |(mut state, mut at, runs)| {
-                let log = Arc::clone(&log);
-                async move {
-                    loop {
-                        let now = *state.borrow_and_update();
-                        let mut piece = BytesMut::new();
+        let end = asked.until.and_then(Time::instant);
+        stream::unfold((state, first), move |(mut state, mut at)| {
+            let log = Arc::clone(&log);
+            async move {
+                loop {
+                    let now = *state.borrow_and_update();
+                    let mut piece = BytesMut::new();
+                    {
+                        let records = log.records();
+                        // A slow reader misses what has gone.
+                        at = at.max(records.gone);
+                        while piece.len() < PIECE
+                            && let Some(record) = records.kept.get(at - records.gone)
                         {
-                            let records = log.records();
-                            while let Some(record) = records.get(at).filter(|_| piece.len() < PIECE)
-                            {
-                                at += 1;
-                                if within(record) {
-                                    framed(&mut piece, record, asked);
-                                }
+                            at += 1;
+                            if within(record) {
+                                framed(&mut piece, record, asked);
                             }
-                            at = at.min(records.len());
-                        }
-                        if !piece.is_empty() {
-                            return Some((Ok(piece.freeze()), (state, at, runs)));
-                        }
-                        if !asked.follow || (at >= now.records && !now.runs) {
-                            return None;
-                        }
-                        let changed = state.changed();
-                        let changed = match end {
-                            Some(end) => tokio::time::timeout_at(end, changed).await.ok()?,
-                            None => changed.await,
-                        };
-                        // The container is gone, and what it said is read.
-                        if changed.is_err() {
-                            return None;
                         }
                     }
+                    if !piece.is_empty() {
+                        return Some((Ok(piece.freeze()), (state, at)));
+                    }
+                    if !asked.follow || (at >= now.records && !now.runs) {
+                        return None;
+                    }
+                    let changed = state.changed();
+                    let changed = match end {
+                        Some(end) => tokio::time::timeout_at(end, changed).await.ok()?,
+                        None => changed.await,
+                    };
+                    // The container is gone, and what it said is read.
+                    if changed.is_err() {
+                        return None;
+                    }
                 }
-            },
-        )
+            }
+        })
     }
 }
 
@@ -230,4 +257,23 @@ pub(super) fn frame(source: Source, bytes: &[u8]) -> Bytes {
     header(&mut piece, source, bytes.len());
     piece.put_slice(bytes);
     piece.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_older_goes_and_is_counted() {
+        let record = || Record {
+            time: Time::now(),
+            source: Source::Out,
+            text: Box::from(&b"line\n"[..]),
+        };
+        let mut records = Records::default();
+        for _ in 0..10 {
+            records.push(record(), 4 * record().size());
+        }
+        assert_eq!((records.count(), records.gone), (10, 6));
+    }
 }

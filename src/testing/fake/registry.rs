@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::stream;
 use serde_json::{Value, json};
 
-use super::images::{Image, plain_config, with_tag};
+use super::images::{Image, plain_config, split_tag, with_tag};
 use super::machine::Tree;
 use super::request::{Answer, Answered, Refusal, Request};
 use super::{Shared, new_id};
@@ -146,25 +146,16 @@ pub(super) async fn pull(engine: &Arc<Shared>, name: &str, request: &Request) ->
         return Err(Refusal::new(404, message));
     }
     if image.credentials.is_some() && credentials(request) != image.credentials {
-        let repository = name
-            .rsplit_once(':')
-            .map_or(name, |(repository, _)| repository);
-        let message = match request.headers.contains_key("x-registry-auth") {
-            true => format!(
-                "Head \"https://{repository}\": unauthorized: incorrect username or password"
+        let (repository, _) = split_tag(name);
+        return Err(match request.headers.contains_key("x-registry-auth") {
+            true => Refusal::new(
+                500,
+                format!(
+                    "Head \"https://{repository}\": unauthorized: incorrect username or password"
+                ),
             ),
-            false => format!(
-                "pull access denied for {repository}, repository does not exist or may require 'docker login': denied: requested access to the resource is denied"
-            ),
-        };
-        return Err(Refusal::new(
-            if message.starts_with("pull") {
-                404
-            } else {
-                500
-            },
-            message,
-        ));
+            false => denied(repository),
+        });
     }
     if image.fault == Some(PullFault::RateLimit) {
         return Err(Refusal::new(
@@ -175,28 +166,22 @@ pub(super) async fn pull(engine: &Arc<Shared>, name: &str, request: &Request) ->
     Ok(progress(engine, image, name))
 }
 
+fn denied(repository: &str) -> Refusal {
+    let message = format!(
+        "pull access denied for {repository}, repository does not exist or may require 'docker login': denied: requested access to the resource is denied"
+    );
+    Refusal::new(404, message)
+}
+
 fn unknown(registry: &[RegistryImage], name: &str) -> Refusal {
-    let repository = name
-        .rsplit_once(':')
-        .map_or(name, |(repository, _)| repository);
-    let same = |image: &&RegistryImage| {
-        image
-            .reference
-            .rsplit_once(':')
-            .is_some_and(|(known, _)| known == repository)
-    };
-    if registry.iter().any(|image| same(&image)) {
+    let (repository, _) = split_tag(name);
+    let mut known = registry.iter().map(|image| image.reference.as_str());
+    if known.clone().any(|known| split_tag(known).0 == repository) {
         let message = format!("manifest for {name} not found: manifest unknown: manifest unknown");
         return Refusal::new(404, message);
     }
-    if registry
-        .iter()
-        .any(|image| host(&image.reference) == host(name))
-    {
-        let message = format!(
-            "pull access denied for {repository}, repository does not exist or may require 'docker login': denied: requested access to the resource is denied"
-        );
-        return Refusal::new(404, message);
+    if known.any(|known| host(known) == host(name)) {
+        return denied(repository);
     }
     let host = host(name).unwrap_or("registry-1.docker.io");
     Refusal::new(
@@ -207,14 +192,7 @@ fn unknown(registry: &[RegistryImage], name: &str) -> Refusal {
 
 /// The lines of a pull, and what becomes of the image at their end.
 fn progress(engine: &Arc<Shared>, image: RegistryImage, name: &str) -> Answer {
-    let tag = name
-        .rsplit_once(':')
-        .map_or("latest", |(_, tag)| tag)
-        .to_owned();
-    let repository = name
-        .rsplit_once(':')
-        .map_or(name, |(repository, _)| repository)
-        .to_owned();
+    let (repository, tag) = split_tag(name);
     let there = engine.state().images.find(name).is_some();
     let layers: Vec<(String, u64)> = image
         .layers
@@ -222,18 +200,16 @@ fn progress(engine: &Arc<Shared>, image: RegistryImage, name: &str) -> Answer {
         .map(|size| (new_id()[..12].to_owned(), *size))
         .collect();
     let mut lines = vec![json!({"status": format!("Pulling from {repository}"), "id": tag})];
-    let (most, ending) = match &image.fault {
-        Some(PullFault::Error(after, message)) => (
-            *after,
-            Some(Some(
-                json!({"errorDetail": {"message": message}, "error": message}),
-            )),
-        ),
-        Some(PullFault::PlainError(after, message)) => {
-            (*after, Some(Some(json!({"error": message}))))
+    let (most, error, whole) = match &image.fault {
+        Some(PullFault::Error(after, message)) => {
+            let error = json!({"errorDetail": {"message": message}, "error": message});
+            (*after, Some(error), false)
         }
-        Some(PullFault::Ends(after)) => (*after, Some(None)),
-        _ => (layers.len(), None),
+        Some(PullFault::PlainError(after, message)) => {
+            (*after, Some(json!({"error": message})), false)
+        }
+        Some(PullFault::Ends(after)) => (*after, None, false),
+        Some(PullFault::RateLimit) | None => (layers.len(), None, true),
     };
     if !there {
         lines.extend(
@@ -257,21 +233,18 @@ fn progress(engine: &Arc<Shared>, image: RegistryImage, name: &str) -> Answer {
         }
     }
     let digest = format!("sha256:{}", new_id());
-    let whole = ending.is_none();
-    match ending {
-        Some(Some(error)) => lines.push(error),
-        Some(None) => {}
-        None => {
-            let status = if there {
-                "Image is up to date"
-            } else {
-                "Downloaded newer image"
-            };
-            lines.push(json!({"status": format!("Digest: {digest}")}));
-            lines.push(json!({"status": format!("Status: {status} for {name}")}));
-        }
+    lines.extend(error);
+    if whole {
+        let status = if there {
+            "Image is up to date"
+        } else {
+            "Downloaded newer image"
+        };
+        lines.push(json!({"status": format!("Digest: {digest}")}));
+        lines.push(json!({"status": format!("Status: {status} for {name}")}));
     }
-    let (engine, name, pace) = (Arc::clone(engine), name.to_owned(), image.pace);
+    let (engine, pace) = (Arc::clone(engine), image.pace);
+    let (name, repository) = (name.to_owned(), repository.to_owned());
     let count = lines.len();
     // Who goes away ends the pull.
     let pieces = stream::unfold(

@@ -12,6 +12,7 @@ use hyper::upgrade::OnUpgrade;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
+use super::time::Time;
 use crate::testing::serve::Body;
 
 /// A request, taken apart.
@@ -133,9 +134,28 @@ impl Filters {
         self.all("label").all(is) && !self.all("label!").any(is)
     }
 
-    /// `until`, as a time in seconds and nanoseconds.
-    pub(super) fn until(&self) -> Option<super::time::Time> {
-        super::time::Time::parse(self.all("until").next()?)
+    /// `until`, where it is a time.
+    pub(super) fn until(&self) -> Option<Time> {
+        Time::parse(self.all("until").next()?)
+    }
+}
+
+/// Whether a name fits a filter, which is a regular expression of Docker's: anchors and escapes are known here.
+pub(super) fn fits(name: &str, filter: &str) -> bool {
+    let (begins, rest) = match filter.strip_prefix('^') {
+        Some(rest) => (true, rest),
+        None => (false, filter),
+    };
+    let (ends, rest) = match rest.strip_suffix('$') {
+        Some(rest) => (true, rest),
+        None => (false, rest),
+    };
+    let plain = rest.replace('\\', "");
+    match (begins, ends) {
+        (true, true) => name == plain,
+        (true, false) => name.starts_with(&plain),
+        (false, true) => name.ends_with(&plain),
+        (false, false) => name.contains(&plain),
     }
 }
 

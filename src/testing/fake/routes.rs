@@ -64,7 +64,7 @@ async fn of_container(
 ) -> Answered {
     match (method, rest) {
         ("GET", ["json"]) => containers::inspect(engine, container),
-        ("POST", ["start"]) => containers::start(engine, container).await,
+        ("POST", ["start"]) => containers::start(engine, container),
         ("POST", ["stop"]) => containers::stop(engine, container, &request).await,
         ("POST", ["restart"]) => containers::restart(engine, container, &request).await,
         ("POST", ["kill"]) => containers::kill(engine, container, &request).await,

@@ -78,7 +78,7 @@ pub(super) fn info(engine: &Arc<Shared>) -> Answer {
 pub(super) fn disk_usage(engine: &Arc<Shared>) -> Answer {
     let containers = engine.containers();
     let shown: Vec<Value> = containers.iter().map(|container| {
-        let size = container.machine().map_or(0, |machine| machine.size_rw());
+        let size = container.machine().size_rw();
         json!({
             "Id": container.id, "Names": [format!("/{}", container.name())], "Image": container.config()["Image"],
             "ImageID": container.image, "SizeRw": size, "SizeRootFs": size, "State": container.status().as_str(),

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::time::Instant;
+
 /// A time since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Time(pub(super) Duration);
@@ -35,6 +37,11 @@ impl Time {
         }
         let span = humantime::parse_duration(text).ok()?;
         Some(Self(Self::now().0.checked_sub(span)?))
+    }
+
+    /// When that is by the runtime's clock; `None` where it is too far away to ever be.
+    pub(super) fn instant(self) -> Option<Instant> {
+        Instant::now().checked_add(self.0.saturating_sub(Self::now().0))
     }
 
     pub(super) fn text(self) -> String {

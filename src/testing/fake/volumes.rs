@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::machine;
-use super::request::{Answer, Answered, Refusal, Request};
+use super::request::{Answer, Answered, Refusal, Request, fits};
+use super::state::State;
 use super::time::Time;
 use super::{Shared, new_id};
 
@@ -43,12 +44,38 @@ impl Volume {
     }
 }
 
+impl Shared {
+    pub(super) fn ensure_volume(&self, name: &str) {
+        drop(self.volume(name));
+    }
+
+    /// A volume's files; it is made where it isn't there.
+    pub(super) fn volume(&self, name: &str) -> machine::Volume {
+        let mut state = self.state();
+        if let Some(volume) = state.volumes.get(name) {
+            return volume.files.clone();
+        }
+        let volume = Volume::new(name.to_owned(), name.len() == 64);
+        let files = volume.files.clone();
+        state.volumes.insert(name.to_owned(), volume);
+        drop(state);
+        tell(self, "create", name);
+        files
+    }
+}
+
+pub(super) fn tell(engine: &Shared, action: &str, name: &str) {
+    let attributes = json!({"driver": "local"});
+    engine.events.tell("volume", action, name, attributes);
+}
+
 fn absent(name: &str) -> Refusal {
     Refusal::new(404, format!("get {name}: no such volume"))
 }
 
-fn used(engine: &Shared, name: &str) -> Vec<String> {
-    let containers = engine.containers().into_iter();
+/// Who mounts it.
+fn users(state: &State, name: &str) -> Vec<String> {
+    let containers = state.containers.iter();
     let users = containers.filter(|container| container.mounts_volume(name));
     users.map(|container| container.id.clone()).collect()
 }
@@ -70,21 +97,21 @@ pub(super) fn create(engine: &Arc<Shared>, request: &Request) -> Answered {
         );
         return Err(Refusal::new(404, message));
     }
-    // One that is there stays as it is (measured).
-    if let Some(volume) = engine.state().volumes.get(&name) {
-        return Ok(Answer::json(201, &volume.value()));
-    }
     let mut volume = Volume::new(name.clone(), anonymous);
-    volume.labels = asked["Labels"].clone();
+    volume.labels = asked["Labels"].as_object().cloned().into();
     if anonymous && engine.personality.traits().api >= (1, 42) {
         volume.labels["com.docker.volume.anonymous"] = json!("");
     }
     volume.options = asked["DriverOpts"].clone();
     let value = volume.value();
-    engine.state().volumes.insert(name.clone(), volume);
-    engine
-        .events
-        .tell("volume", "create", &name, json!({"driver": "local"}));
+    let mut state = engine.state();
+    // One that is there stays as it is (measured).
+    if let Some(volume) = state.volumes.get(&name) {
+        return Ok(Answer::json(201, &volume.value()));
+    }
+    state.volumes.insert(name.clone(), volume);
+    drop(state);
+    tell(engine, "create", &name);
     Ok(Answer::json(201, &value))
 }
 
@@ -96,61 +123,43 @@ pub(super) fn inspect(engine: &Arc<Shared>, name: &str) -> Answered {
 
 pub(super) fn list(engine: &Arc<Shared>, request: &Request) -> Answered {
     let filters = request.query.filters()?;
-    let names: Vec<String> = engine.state().volumes.keys().cloned().collect();
-    let mut listed = Vec::new();
-    for name in names {
-        let dangling = used(engine, &name).is_empty();
-        let state = engine.state();
-        let Some(volume) = state.volumes.get(&name) else {
-            continue;
-        };
-        let fits = filters.labels(&volume.labels)
-            && filters.any("name", |wanted| fits(&name, wanted))
+    let state = engine.state();
+    let fits = |volume: &&Volume| {
+        filters.labels(&volume.labels)
+            && filters.any("name", |wanted| fits(&volume.name, wanted))
             && filters.any("driver", |wanted| wanted == volume.driver)
             && filters.any("dangling", |wanted| {
-                dangling == matches!(wanted, "true" | "1")
-            });
-        if fits {
-            listed.push(volume.value());
-        }
-    }
+                users(&state, &volume.name).is_empty() == matches!(wanted, "true" | "1")
+            })
+    };
+    let listed: Vec<Value> = state
+        .volumes
+        .values()
+        .filter(fits)
+        .map(Volume::value)
+        .collect();
     Ok(Answer::json(
         200,
         &json!({"Volumes": listed, "Warnings": null}),
     ))
 }
 
-/// Docker's filter of names is a regular expression.
-fn fits(name: &str, wanted: &str) -> bool {
-    let plain = wanted
-        .trim_start_matches('^')
-        .trim_end_matches('$')
-        .replace('\\', "");
-    match (wanted.starts_with('^'), wanted.ends_with('$')) {
-        (true, true) => name == plain,
-        (true, false) => name.starts_with(&plain),
-        (false, true) => name.ends_with(&plain),
-        (false, false) => name.contains(&plain),
-    }
-}
-
 pub(super) fn remove(engine: &Arc<Shared>, name: &str, request: &Request) -> Answered {
-    let there = engine.state().volumes.contains_key(name);
-    if !there && request.query.is("force") {
-        return Ok(Answer::empty(204));
+    let mut state = engine.state();
+    if !state.volumes.contains_key(name) {
+        return match request.query.is("force") {
+            true => Ok(Answer::empty(204)),
+            false => Err(absent(name)),
+        };
     }
-    if !there {
-        return Err(absent(name));
-    }
-    let users = used(engine, name);
+    let users = users(&state, name);
     if !users.is_empty() {
         let message = format!("remove {name}: volume is in use - [{}]", users.join(", "));
         return Err(Refusal::new(409, message));
     }
-    engine.state().volumes.remove(name);
-    engine
-        .events
-        .tell("volume", "destroy", name, json!({"driver": "local"}));
+    state.volumes.remove(name);
+    drop(state);
+    tell(engine, "destroy", name);
     Ok(Answer::empty(204))
 }
 
@@ -161,25 +170,22 @@ pub(super) fn prune(engine: &Arc<Shared>, request: &Request) -> Answered {
         || filters
             .all("all")
             .any(|value| matches!(value, "true" | "1"));
-    let names: Vec<String> = engine.state().volumes.keys().cloned().collect();
-    let (mut deleted, mut space) = (Vec::new(), 0);
-    for name in names {
-        if !used(engine, &name).is_empty() {
-            continue;
-        }
-        let mut state = engine.state();
-        let Some(volume) = state.volumes.get(&name) else {
-            continue;
-        };
-        if (all || volume.anonymous) && filters.labels(&volume.labels) {
-            space += volume.files.size();
-            state.volumes.remove(&name);
-            drop(state);
-            engine
-                .events
-                .tell("volume", "destroy", &name, json!({"driver": "local"}));
-            deleted.push(name);
-        }
+    let mut state = engine.state();
+    let fits = |volume: &&Volume| {
+        (all || volume.anonymous)
+            && filters.labels(&volume.labels)
+            && users(&state, &volume.name).is_empty()
+    };
+    let gone = state.volumes.values().filter(fits);
+    let gone: Vec<String> = gone.map(|volume| volume.name.clone()).collect();
+    let mut space = 0;
+    for name in &gone {
+        let volume = state.volumes.remove(name);
+        space += volume.map_or(0, |volume| volume.files.size());
     }
-    Ok(engine.pruned("volume", "VolumesDeleted", &json!(deleted), Some(space)))
+    drop(state);
+    for name in &gone {
+        tell(engine, "destroy", name);
+    }
+    Ok(engine.pruned("volume", "VolumesDeleted", &json!(gone), Some(space)))
 }

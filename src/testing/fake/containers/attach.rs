@@ -75,8 +75,7 @@ pub(in super::super) fn attach(
     container: &Arc<Container>,
     request: Request,
 ) -> Answered {
-    let status = container.status();
-    if status == Status::Paused {
+    if container.status() == Status::Paused {
         let message = format!(
             "Container {} is paused, unpause the container before attach.",
             container.id
@@ -89,8 +88,11 @@ pub(in super::super) fn attach(
     let (sender, receiver) = mpsc::channel(WAITING);
     let mut asked = asked(container, &request)?;
     asked.follow = false;
-    if query.is("stream") && status != Status::Exited {
-        container.inner().attached.push(sender);
+    if query.is("stream") {
+        let mut inner = container.inner();
+        if !matches!(inner.status, Status::Exited | Status::Removing) {
+            inner.attached.push(sender);
+        }
     }
     let before = query.is("logs").then(|| container.log.read(asked));
     let before = stream::iter(before).flatten();

@@ -240,7 +240,7 @@ pub(super) fn with_defaults(asked: &Value) -> Value {
         number(&host["Memory"]),
         host["MemorySwap"].as_i64().filter(|swap| *swap != 0),
     ) {
-        host["MemorySwap"] = json!(memory * 2);
+        host["MemorySwap"] = json!(memory.saturating_mul(2));
     }
     host
 }

@@ -1,14 +1,15 @@
 //! How containers come to be.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::config::{mounts, with_defaults};
-use super::{Container, Inner, Life, Status, texts};
+use super::{Container, Inner, Life, texts};
 use crate::testing::fake::log::Log;
+use crate::testing::fake::machine::Machine;
 use crate::testing::fake::networks::Endpoint;
 use crate::testing::fake::request::{Answer, Answered, Refusal, Request};
 use crate::testing::fake::time::Time;
@@ -72,43 +73,25 @@ pub(in super::super) fn create(engine: &Arc<Shared>, request: &Request) -> Answe
             _ => {}
         }
     }
-    let container = Arc::new(Container {
-        id: id.clone(),
-        image: image.id.clone(),
-        created: Time::now(),
-        asked,
-        machine: OnceLock::new(),
-        log: Arc::new(Log::default()),
-        inner: Mutex::new(Inner {
-            name: name.clone(),
-            status: Status::Created,
-            pid: 0,
-            exit_code: 0,
-            oom_killed: false,
-            error: String::new(),
-            started: None,
-            finished: None,
-            restarts: 0,
-            stopped: false,
-            updated: BTreeMap::new(),
-            networks,
-            stdin: None,
-            attached: Vec::new(),
-            health: None,
-            execs: Vec::new(),
-        }),
-        life: watch::Sender::new(Life::new()),
-    });
-    engine.add(&container, &name)?;
+    // What is refused makes no volumes.
+    engine.check_name(&engine.state(), &name)?;
     for mount in mounts(&config["HostConfig"]) {
         if let Some(volume) = mount.volume {
             engine.ensure_volume(&volume);
         }
     }
     let setup = super::config::setup(engine, &id, &config);
-    let machine = crate::testing::fake::machine::Machine::new(&image.tree, setup);
-    // Nobody else has it yet.
-    let _ = container.machine.set(Arc::new(machine));
+    let container = Arc::new(Container {
+        id: id.clone(),
+        image: image.id.clone(),
+        created: Time::now(),
+        asked,
+        machine: Arc::new(Machine::new(&image.tree, setup)),
+        log: Arc::new(Log::default()),
+        inner: Mutex::new(Inner::new(name.clone(), networks)),
+        life: watch::Sender::new(Life::new()),
+    });
+    engine.add(&container, &name)?;
     container.tell(engine, "create", &[]);
     let host = &config["HostConfig"];
     let published = host["PortBindings"]
@@ -123,7 +106,8 @@ pub(in super::super) fn create(engine: &Arc<Shared>, request: &Request) -> Answe
 
 /// An anonymous volume has a name all the same.
 fn name_volumes(host: &mut Value) {
-    for mount in host["Mounts"].as_array_mut().into_iter().flatten() {
+    let mounts = host.get_mut("Mounts").and_then(Value::as_array_mut);
+    for mount in mounts.into_iter().flatten() {
         if mount["Type"] == "volume" && mount["Source"].as_str().unwrap_or_default().is_empty() {
             mount["Source"] = json!(new_id());
             mount["Anonymous"] = json!(true);

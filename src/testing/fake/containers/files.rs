@@ -17,10 +17,10 @@ fn path(request: &Request) -> Result<&str, Refusal> {
 }
 
 fn machine(container: &Container) -> Result<&Arc<Machine>, Refusal> {
-    let machine = container
-        .machine()
-        .filter(|_| container.status() != Status::Removing);
-    machine.ok_or_else(|| Refusal::no_container(&container.id))
+    match container.status() {
+        Status::Removing => Err(Refusal::no_container(&container.id)),
+        _ => Ok(container.machine()),
+    }
 }
 
 fn refused(container: &Container, path: &str, error: &FileError) -> Refusal {

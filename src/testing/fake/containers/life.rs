@@ -13,10 +13,11 @@ use crate::testing::fake::Shared;
 use crate::testing::fake::machine::signal_number;
 use crate::testing::fake::request::{Answer, Answered, Refusal, Request};
 
-pub(in super::super) async fn start(engine: &Arc<Shared>, container: &Arc<Container>) -> Answered {
-    let _one = engine.starting.lock().await;
+/// Begins a run, unless it runs already: whether it did.
+fn begin(engine: &Arc<Shared>, container: &Arc<Container>) -> Result<bool, Refusal> {
+    let _one = engine.starting();
     match container.status() {
-        Status::Running => return Ok(Answer::empty(304)),
+        Status::Running => return Ok(false),
         Status::Paused => {
             return Err(Refusal::new(
                 409,
@@ -31,7 +32,12 @@ pub(in super::super) async fn start(engine: &Arc<Shared>, container: &Arc<Contai
     }
     container.inner().restarts = 0;
     run::begin(engine, container)?;
-    Ok(Answer::empty(204))
+    Ok(true)
+}
+
+pub(in super::super) fn start(engine: &Arc<Shared>, container: &Arc<Container>) -> Answered {
+    let began = begin(engine, container)?;
+    Ok(Answer::empty(if began { 204 } else { 304 }))
 }
 
 /// How long it may take: `t`, else the container's own, else 10 seconds; below nought it is for ever.
@@ -54,17 +60,21 @@ pub(in super::super) async fn stop(
     container: &Arc<Container>,
     request: &Request,
 ) -> Answered {
-    match container.status() {
-        Status::Running | Status::Paused => {}
-        Status::Restarting => {
-            container.inner().stopped = true;
-            container.set_status(Status::Exited);
-            return Ok(Answer::empty(204));
-        }
-        _ => return Ok(Answer::empty(304)),
+    if gives_up(engine, container) {
+        return Ok(Answer::empty(204));
+    }
+    if !container.status().lives() {
+        return Ok(Answer::empty(304));
     }
     halt(engine, container, request).await;
     Ok(Answer::empty(204))
+}
+
+/// Ends the wait for another start, where it is in one.
+fn gives_up(engine: &Shared, container: &Container) -> bool {
+    let _one = engine.starting();
+    let ended = container.change_status(&[Status::Restarting], Status::Exited);
+    ended.is_ok()
 }
 
 async fn halt(engine: &Arc<Shared>, container: &Arc<Container>, request: &Request) {
@@ -82,7 +92,7 @@ pub(in super::super) async fn restart(
     if container.status().lives() {
         halt(engine, container, request).await;
     }
-    run::begin(engine, container)?;
+    begin(engine, container)?;
     container.tell(engine, "restart", &[]);
     Ok(Answer::empty(204))
 }
@@ -117,36 +127,24 @@ pub(in super::super) async fn kill(
 }
 
 pub(in super::super) fn pause(engine: &Arc<Shared>, container: &Arc<Container>) -> Answered {
-    let id = &container.id;
-    match container.status() {
-        Status::Running => {}
-        Status::Paused => {
-            return Err(Refusal::new(
-                409,
-                format!("Container {id} is already paused"),
-            ));
-        }
-        _ => return Err(Refusal::new(409, format!("Container {id} is not running"))),
-    }
-    if let Some(machine) = container.machine() {
-        machine.freeze(true);
-    }
-    container.set_status(Status::Paused);
+    let paused = container.change_status(&[Status::Running], Status::Paused);
+    paused.map_err(|status| {
+        let id = &container.id;
+        let message = match status {
+            Status::Paused => format!("Container {id} is already paused"),
+            _ => format!("Container {id} is not running"),
+        };
+        Refusal::new(409, message)
+    })?;
+    container.machine().freeze(true);
     container.tell(engine, "pause", &[]);
     Ok(Answer::empty(204))
 }
 
 pub(in super::super) fn unpause(engine: &Arc<Shared>, container: &Arc<Container>) -> Answered {
-    if container.status() != Status::Paused {
-        return Err(Refusal::new(
-            409,
-            format!("Container {} is not paused", container.id),
-        ));
-    }
-    if let Some(machine) = container.machine() {
-        machine.freeze(false);
-    }
-    container.set_status(Status::Running);
+    let running = container.change_status(&[Status::Paused], Status::Running);
+    running.map_err(|_| Refusal::new(409, format!("Container {} is not paused", container.id)))?;
+    container.machine().freeze(false);
     container.tell(engine, "unpause", &[]);
     Ok(Answer::empty(204))
 }
@@ -192,9 +190,8 @@ pub(in super::super) fn update(
                 .insert(name.clone(), value.clone());
         }
     }
-    if let Some(machine) = container.machine() {
-        machine.set_limits(limits(&container.config()["HostConfig"]));
-    }
+    let limits = limits(&container.config()["HostConfig"]);
+    container.machine().set_limits(limits);
     container.tell(engine, "update", &[]);
     Ok(Answer::json(200, &json!({"Warnings": null})))
 }
@@ -227,47 +224,60 @@ pub(in super::super) fn wait(container: &Arc<Container>, request: &Request) -> A
     Ok(Answer::stream(200, body).with_header("content-type", "application/json"))
 }
 
+impl Shared {
+    /// Marks it as being removed where it is in one of these states: who is told so removes it, and nobody else.
+    pub(super) fn may_remove(&self, container: &Container, from: &[Status]) -> bool {
+        let _one = self.starting();
+        container.change_status(from, Status::Removing).is_ok()
+    }
+}
+
 pub(in super::super) async fn remove(
     engine: &Arc<Shared>,
     container: &Arc<Container>,
     request: &Request,
 ) -> Answered {
-    let id = &container.id;
     let force = request.query.is("force");
-    {
+    loop {
         let status = container.status();
-        match status {
-            Status::Removing => {
-                let message = format!("removal of container {id} is already in progress");
-                return Err(Refusal::new(409, message));
-            }
-            Status::Running | Status::Paused | Status::Restarting if !force => {
-                let state = if status == Status::Paused {
-                    "paused"
-                } else {
-                    "running"
-                };
-                let advice = match status {
-                    Status::Paused => {
-                        "Unpause and then stop the container before attempting removal or force remove"
-                    }
-                    _ => "Stop the container before attempting removal or force remove",
-                };
-                let message = format!("You cannot remove a {state} container {id}. {advice}");
-                return Err(Refusal::new(409, message));
-            }
-            _ => {}
+        may_go(&container.id, status, force)?;
+        container.inner().stopped = true;
+        if status.lives() {
+            container.tell(engine, "kill", &[("signal", "9".to_owned())]);
+            run::kill(container).await;
         }
+        let gone = [Status::Created, Status::Exited, Status::Restarting];
+        if engine.may_remove(container, &gone) {
+            engine.forget(container, request.query.is("v"));
+            return Ok(Answer::empty(204));
+        }
+        if container.status() == Status::Removing {
+            // Its end, or another's call, has removed it meanwhile.
+            return Ok(Answer::empty(204));
+        }
+        // It was started again meanwhile.
     }
-    let lives = container.status().lives();
-    container.inner().stopped = true;
-    if lives {
-        container.tell(engine, "kill", &[("signal", "9".to_owned())]);
-        run::kill(container).await;
-    }
-    container.set_status(Status::Removing);
-    engine.forget(container, request.query.is("v"));
-    Ok(Answer::empty(204))
+}
+
+/// Why a container in this state isn't removed.
+fn may_go(id: &str, status: Status, force: bool) -> Result<(), Refusal> {
+    let (state, advice) = match status {
+        Status::Removing => {
+            let message = format!("removal of container {id} is already in progress");
+            return Err(Refusal::new(409, message));
+        }
+        Status::Paused if !force => (
+            "paused",
+            "Unpause and then stop the container before attempting removal or force remove",
+        ),
+        Status::Running | Status::Restarting if !force => (
+            "running",
+            "Stop the container before attempting removal or force remove",
+        ),
+        _ => return Ok(()),
+    };
+    let message = format!("You cannot remove a {state} container {id}. {advice}");
+    Err(Refusal::new(409, message))
 }
 
 pub(in super::super) fn prune(engine: &Arc<Shared>, request: &Request) -> Answered {
@@ -275,12 +285,11 @@ pub(in super::super) fn prune(engine: &Arc<Shared>, request: &Request) -> Answer
     let until = filters.until();
     let (mut deleted, mut space) = (Vec::new(), 0);
     for container in engine.containers() {
-        let gone = matches!(container.status(), Status::Created | Status::Exited);
         let old = until.is_none_or(|until| container.created < until);
-        if gone && old && filters.labels(&container.labels()) {
-            space += container.machine().map_or(0, |machine| machine.size_rw());
+        let fits = old && filters.labels(&container.labels());
+        if fits && engine.may_remove(&container, &[Status::Created, Status::Exited]) {
+            space += container.machine().size_rw();
             deleted.push(container.id.clone());
-            container.set_status(Status::Removing);
             engine.forget(&container, false);
         }
     }

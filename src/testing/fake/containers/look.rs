@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::config::mounts;
 use super::{Container, Status, texts};
-use crate::testing::fake::request::{Answer, Answered, Refusal, Request};
+use crate::testing::fake::request::{Answer, Answered, Refusal, Request, fits};
 use crate::testing::fake::time::{NEVER, Time};
 use crate::testing::fake::{Shared, images};
 
@@ -26,6 +26,7 @@ pub(in super::super) fn inspect(engine: &Arc<Shared>, container: &Arc<Container>
         .split_first()
         .map(|(path, args)| (path.clone(), args.to_vec()))
         .unwrap_or_default();
+    let held = engine.state();
     let inner = container.inner();
     let lives = inner.status.lives();
     let mut state = json!({
@@ -48,9 +49,10 @@ pub(in super::super) fn inspect(engine: &Arc<Shared>, container: &Arc<Container>
         "ExecIDs": if inner.execs.is_empty() { Value::Null } else { json!(inner.execs) },
         "HostConfig": host, "GraphDriver": {"Data": null, "Name": "overlay2"}, "Mounts": points,
         "Config": config,
-        "NetworkSettings": engine.network_settings(&inner.networks, lives, &host["PortBindings"]),
+        "NetworkSettings": held.networks.settings(&inner.networks, lives, &host["PortBindings"]),
     });
     drop(inner);
+    drop(held);
     for mount in details["HostConfig"]["Mounts"]
         .as_array_mut()
         .into_iter()
@@ -105,25 +107,13 @@ fn told(container: &Container) -> String {
     }
 }
 
-/// Whether a name fits a filter, which is a regular expression of Docker's: anchors and escapes are known here.
-fn fits(name: &str, filter: &str) -> bool {
-    let slashed = format!("/{name}");
-    let (begins, rest) = match filter.strip_prefix('^') {
-        Some(rest) => (true, rest.strip_prefix("/?").unwrap_or(rest)),
-        None => (false, filter),
+/// Whether a container's name fits a filter, with its slash or without.
+fn is_named(name: &str, filter: &str) -> bool {
+    let filter = match filter.strip_prefix("^/?") {
+        Some(rest) => format!("^{rest}"),
+        None => filter.to_owned(),
     };
-    let (ends, rest) = match rest.strip_suffix('$') {
-        Some(rest) => (true, rest),
-        None => (false, rest),
-    };
-    let plain = rest.replace('\\', "");
-    let one = |name: &str| match (begins, ends) {
-        (true, true) => name == plain,
-        (true, false) => name.starts_with(&plain),
-        (false, true) => name.ends_with(&plain),
-        (false, false) => name.contains(&plain),
-    };
-    one(name) || one(&slashed)
+    fits(name, &filter) || fits(&format!("/{name}"), &filter)
 }
 
 pub(in super::super) fn list(engine: &Arc<Shared>, request: &Request) -> Answered {
@@ -139,7 +129,7 @@ pub(in super::super) fn list(engine: &Arc<Shared>, request: &Request) -> Answere
         let fits = (all || lives)
             && filters.labels(&config["Labels"])
             && filters.any("status", |wanted| wanted == status.as_str())
-            && filters.any("name", |wanted| fits(&name, wanted))
+            && filters.any("name", |wanted| is_named(&name, wanted))
             && filters.any("id", |wanted| container.id.starts_with(wanted))
             && filters.any("network", |wanted| {
                 container.inner().networks.contains_key(wanted)
@@ -166,9 +156,11 @@ fn summary(engine: &Arc<Shared>, container: &Container, config: &Value) -> Value
     let argv = [texts(&config["Entrypoint"]), texts(&config["Cmd"])].concat();
     let points: Vec<Value> = mounts(host).iter().map(point).collect();
     let status = told(container);
+    let held = engine.state();
     let inner = container.inner();
     let settings =
-        engine.network_settings(&inner.networks, inner.status.lives(), &host["PortBindings"]);
+        held.networks
+            .settings(&inner.networks, inner.status.lives(), &host["PortBindings"]);
     json!({
         "Id": container.id, "Names": [format!("/{}", inner.name)], "Image": config["Image"],
         "ImageID": container.image, "Command": argv.join(" "), "Created": container.created.seconds(),

@@ -7,11 +7,12 @@ mod files;
 mod health;
 mod life;
 mod look;
+mod names;
 mod run;
 mod stats;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -31,10 +32,10 @@ pub(super) use life::{
     kill, pause, prune, remove, rename, restart, start, stop, unpause, update, wait,
 };
 pub(super) use look::{inspect, list, resize, size, top};
-pub(super) use run::tell_exec as exec_events;
 pub(super) use stats::stats;
 
-/// Where a container is in its life.
+/// Where a container is in its life: the states that this engine has. The model's own, which stands for what any engine
+/// may say, isn't used here, so that a word it has wrong isn't wrong on both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
     Created,
@@ -123,6 +124,30 @@ pub(super) struct Inner {
     pub(super) execs: Vec<String>,
 }
 
+impl Inner {
+    /// Of one that never ran.
+    fn new(name: String, networks: BTreeMap<String, Endpoint>) -> Self {
+        Self {
+            name,
+            status: Status::Created,
+            pid: 0,
+            exit_code: 0,
+            oom_killed: false,
+            error: String::new(),
+            started: None,
+            finished: None,
+            restarts: 0,
+            stopped: false,
+            updated: BTreeMap::new(),
+            networks,
+            stdin: None,
+            attached: Vec::new(),
+            health: None,
+            execs: Vec::new(),
+        }
+    }
+}
+
 /// A container.
 #[derive(Debug)]
 pub(super) struct Container {
@@ -131,7 +156,8 @@ pub(super) struct Container {
     pub(super) created: Time,
     /// What it was created with, merged with its image's, as JSON; what an engine adds isn't kept.
     asked: Box<[u8]>,
-    machine: OnceLock<Arc<Machine>>,
+    /// Its files, and its processes where it runs.
+    machine: Arc<Machine>,
     pub(super) log: Arc<Log>,
     inner: Mutex<Inner>,
     /// For those who wait.
@@ -165,19 +191,30 @@ impl Container {
         self.inner().status
     }
 
-    /// Its world, made when it is needed first.
-    pub(super) fn machine(&self) -> Option<&Arc<Machine>> {
-        self.machine.get()
+    pub(super) fn machine(&self) -> &Arc<Machine> {
+        &self.machine
     }
 
     /// The same while it has processes.
     pub(super) fn running(&self) -> Option<&Arc<Machine>> {
-        self.machine().filter(|_| self.status().lives())
+        Some(&self.machine).filter(|_| self.status().lives())
     }
 
     pub(super) fn set_status(&self, status: Status) {
-        self.inner().status = status;
+        let mut inner = self.inner();
+        inner.status = status;
         self.life.send_modify(|life| life.status = status);
+    }
+
+    /// The same where the present status is one of these; else that is told.
+    fn change_status(&self, from: &[Status], to: Status) -> Result<(), Status> {
+        let mut inner = self.inner();
+        if !from.contains(&inner.status) {
+            return Err(inner.status);
+        }
+        inner.status = to;
+        self.life.send_modify(|life| life.status = to);
+        Ok(())
     }
 
     pub(super) fn is_gone(&self) {

@@ -3,20 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::config::{environment, user};
 use super::{Container, Health, Status, health, texts};
 use crate::testing::fake::Shared;
-use crate::testing::fake::machine::{Command, Output, Running};
+use crate::testing::fake::machine::{self, Command, Exit, Output, Running};
 use crate::testing::fake::request::Refusal;
 use crate::testing::fake::time::Time;
 
-/// Starts its program.
+/// How long who is attached and doesn't read holds up a container's end: as moby has it.
+const STUCK: Duration = Duration::from_secs(2);
+
+/// Starts its program. Nobody else starts or removes it meanwhile: the caller holds [`Shared::starting`].
 pub(super) fn begin(engine: &Arc<Shared>, container: &Arc<Container>) -> Result<(), Refusal> {
     let config = container.config();
-    let machine = container
-        .machine()
-        .ok_or_else(|| Refusal::new(500, "it has no machine"))?;
-    engine.attach_networks(container)?;
+    let machine = container.machine();
+    let attached = engine.attach_networks(container);
+    attached.inspect_err(|_| engine.detach_networks(container))?;
     let tty = config["Tty"] == true;
     let hostname = config["Hostname"].as_str().unwrap_or_default();
     let argv = [texts(&config["Entrypoint"]), texts(&config["Cmd"])].concat();
@@ -96,30 +100,42 @@ pub(super) fn begin(engine: &Arc<Shared>, container: &Arc<Container>) -> Result<
 async fn attend(engine: Arc<Shared>, container: Arc<Container>, running: Running, logs: bool) {
     let Running {
         output,
-        mut exit,
+        exit,
         stdin,
         ..
     } = running;
     // The container's own is that of the engine; it goes when its input is closed.
     drop(stdin);
-    drain(&container, output, logs).await;
-    let exit = match exit.wait_for(Option::is_some).await {
-        Ok(exit) => *exit,
-        Err(_) => None,
-    };
-    let (code, oom_killed) = exit.map_or((137, false), |exit| (exit.code, exit.oom_killed));
-    ended(&engine, &container, code, oom_killed);
+    drain(&container, output, &exit, logs).await;
+    let exit = machine::ended(exit).await;
+    ended(&engine, &container, exit);
 }
 
-async fn drain(container: &Container, mut output: Output, logs: bool) {
+async fn drain(
+    container: &Container,
+    mut output: Output,
+    exit: &watch::Receiver<Option<Exit>>,
+    logs: bool,
+) {
     while let Some((stream, bytes)) = output.recv().await {
         if logs {
             container.log.write(stream, &bytes);
         }
         let attached = container.inner().attached.clone();
         for listener in attached {
-            // Who went away is forgotten below.
-            let _ = listener.send((stream, bytes.clone())).await;
+            let over = async {
+                machine::ended(exit.clone()).await;
+                tokio::time::sleep(STUCK).await;
+            };
+            tokio::select! {
+                biased;
+                // Who went away is forgotten below.
+                _ = listener.send((stream, bytes.clone())) => {}
+                () = over => {
+                    let mut inner = container.inner();
+                    inner.attached.retain(|known| !known.same_channel(&listener));
+                }
+            }
         }
         container
             .inner()
@@ -128,11 +144,12 @@ async fn drain(container: &Container, mut output: Output, logs: bool) {
     }
 }
 
-fn ended(engine: &Arc<Shared>, container: &Arc<Container>, code: i64, oom_killed: bool) {
+fn ended(engine: &Arc<Shared>, container: &Arc<Container>, exit: Exit) {
+    let code = exit.code;
     let config = container.config();
     let policy = &config["HostConfig"]["RestartPolicy"];
     engine.detach_networks(container);
-    if oom_killed {
+    if exit.oom_killed {
         container.tell(engine, "oom", &[]);
     }
     container.tell(engine, "die", &[("exitCode", code.to_string())]);
@@ -140,7 +157,7 @@ fn ended(engine: &Arc<Shared>, container: &Arc<Container>, code: i64, oom_killed
     let status = {
         let mut inner = container.inner();
         inner.exit_code = code;
-        inner.oom_killed = oom_killed;
+        inner.oom_killed = exit.oom_killed;
         inner.finished = Some(Time::now());
         inner.pid = 0;
         inner.stdin = None;
@@ -173,43 +190,38 @@ fn ended(engine: &Arc<Shared>, container: &Arc<Container>, code: i64, oom_killed
         engine.clone().spawn(async move {
             let count = container.inner().restarts.min(10);
             tokio::time::sleep(Duration::from_millis(100 << count.saturating_sub(1))).await;
+            let _one = engine.starting();
             if container.status() == Status::Restarting && begin(&engine, &container).is_err() {
                 container.set_status(Status::Exited);
             }
         });
     }
-    if config["HostConfig"]["AutoRemove"] == true && status == Status::Exited {
-        container.set_status(Status::Removing);
+    if config["HostConfig"]["AutoRemove"] == true && engine.may_remove(container, &[Status::Exited])
+    {
         engine.forget(container, true);
     }
 }
 
 /// Ends its processes, and waits until they are gone.
 pub(super) async fn kill(container: &Container) {
-    let Some(machine) = container.machine() else {
-        return;
-    };
     let mut life = container.life.subscribe();
     let before = *life.borrow_and_update();
     if !container.status().lives() && container.inner().pid == 0 {
         return;
     }
-    machine.freeze(false);
-    machine.signal(1, 9);
+    container.machine().freeze(false);
+    container.machine().signal(1, 9);
     // It ends with the sender, which the container holds.
     let _ = life.wait_for(|life| life.has_ended_since(before)).await;
 }
 
 /// Sends a signal, and waits so long for the end; then it is killed. `None`: as long as it takes.
 pub(super) async fn end(container: &Container, signal: i32, patience: Option<Duration>) {
-    let Some(machine) = container.machine() else {
-        return;
-    };
     let mut life = container.life.subscribe();
     let before = *life.borrow_and_update();
     container.inner().stopped = true;
-    machine.freeze(false);
-    machine.signal(1, signal);
+    container.machine().freeze(false);
+    container.machine().signal(1, signal);
     let ended = life.wait_for(|life| life.has_ended_since(before));
     match patience {
         None => drop(ended.await),
@@ -220,17 +232,4 @@ pub(super) async fn end(container: &Container, signal: i32, patience: Option<Dur
             }
         }
     }
-}
-
-/// The end of an exec, as events tell it.
-pub(in super::super) fn tell_exec(
-    engine: &Shared,
-    container: &Container,
-    id: &str,
-    action: &str,
-    code: Option<i64>,
-) {
-    let mut more = vec![("execID", id.to_owned())];
-    more.extend(code.map(|code| ("exitCode", code.to_string())));
-    container.tell(engine, action, &more);
 }

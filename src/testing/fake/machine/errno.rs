@@ -19,6 +19,8 @@ pub(crate) enum Errno {
     NotExecutable,
     Again,
     Busy,
+    NoMemory,
+    NameTooLong,
 }
 
 impl fmt::Display for Errno {
@@ -39,6 +41,8 @@ impl fmt::Display for Errno {
             Self::NotExecutable => "Exec format error",
             Self::Again => "Resource temporarily unavailable",
             Self::Busy => "Resource busy",
+            Self::NoMemory => "Cannot allocate memory",
+            Self::NameTooLong => "File name too long",
         })
     }
 }

@@ -3,12 +3,15 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::errno::{Errno, Result};
-use super::node::{Body, Device, Kind, Node, Parts, Quota};
+use super::io::Open;
+use super::node::{Body, Device, Kind, MAX_DEPTH, Node, Parts, Quota};
 use super::tree::parts_of;
 use super::world::World;
 
 /// How many links are followed on one way.
 const MAX_LINKS: usize = 40;
+/// How much is written to layers or to a volume: the test's host isn't to run out of memory.
+const DISK: u64 = 1 << 30;
 
 /// Files that are one: a container's layers, a volume, memory.
 #[derive(Debug)]
@@ -23,6 +26,11 @@ impl Space {
             root: Mutex::new(root),
             quota: quota.map(Arc::new),
         })
+    }
+
+    /// What outlives a run.
+    pub(super) fn disk(root: Arc<Node>) -> Arc<Self> {
+        Self::new(root, Some(Quota::new(Some(DISK))))
     }
 
     fn lock(&self) -> MutexGuard<'_, Arc<Node>> {
@@ -202,6 +210,9 @@ impl View<'_> {
         if self.is_mount(path) {
             return Err(Errno::Busy);
         }
+        if path.len() + node.depth() > MAX_DEPTH {
+            return Err(Errno::NameTooLong);
+        }
         self.change(above, |directory, _| {
             directory.modified = node.modified;
             directory
@@ -229,7 +240,7 @@ impl View<'_> {
         self.mount(path).is_ok_and(|mount| mount.path == path)
     }
 
-    /// A file's contents to be written; `None` where it is a device. It is made where it isn't there.
+    /// A file's contents to be written. It is made where it isn't there.
     pub(super) fn writable(&self, cwd: &str, path: &str, mode: u32) -> Result<Opened> {
         let path = self.resolve(cwd, path, true)?;
         match self.look(&path) {
@@ -280,6 +291,35 @@ impl View<'_> {
         }
     }
 
+    /// Opens a file to be read.
+    pub(super) fn open(&self, cwd: &str, path: &str) -> Result<Arc<Open>> {
+        Ok(match self.readable(cwd, path)? {
+            Opened::File(body) => Open::file(body, false),
+            Opened::Device(device) => Open::device(device),
+            Opened::Directory => Open::directory(),
+        })
+    }
+
+    /// Opens a file to be written.
+    pub(super) fn create(
+        &self,
+        cwd: &str,
+        path: &str,
+        mode: u32,
+        writing: Writing,
+    ) -> Result<Arc<Open>> {
+        Ok(match self.writable(cwd, path, mode)? {
+            Opened::File(body) => {
+                if writing == Writing::Truncate {
+                    body.truncate();
+                }
+                Open::file(body, writing == Writing::Append)
+            }
+            Opened::Device(device) => Open::device(device),
+            Opened::Directory => return Err(Errno::IsDirectory),
+        })
+    }
+
     /// A whole file.
     pub(super) fn contents(&self, cwd: &str, path: &str) -> Result<Vec<u8>> {
         match self.readable(cwd, path)? {
@@ -311,6 +351,14 @@ impl View<'_> {
         node.modified = std::time::SystemTime::now();
         self.insert(to, node)
     }
+}
+
+/// What becomes of what is there when it is written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writing {
+    Truncate,
+    Over,
+    Append,
 }
 
 pub(super) enum Opened {

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
+use tokio::task::coop::consume_budget;
 
 use super::errno::{Errno, Result};
 use super::node::{Body, Device};
-use super::process::INT;
-use super::world::World;
+use super::terminal::Terminal;
 
 /// How much goes at once.
 pub(super) const PIECE: usize = 64 << 10;
@@ -41,10 +41,25 @@ impl Pipe {
     }
 }
 
-/// What comes from outside.
+/// What comes from outside, piece by piece.
 #[derive(Debug)]
-pub(super) struct Source {
-    receiver: tokio::sync::Mutex<(mpsc::Receiver<Bytes>, Bytes)>,
+pub(super) struct Source(tokio::sync::Mutex<(mpsc::Receiver<Bytes>, Bytes)>);
+
+impl Source {
+    pub(super) fn new(receiver: mpsc::Receiver<Bytes>) -> Self {
+        Self(tokio::sync::Mutex::new((receiver, Bytes::new())))
+    }
+
+    /// Up to so many bytes of what came, which may be none; `None` when nothing comes any more.
+    pub(super) async fn read(&self, most: usize) -> Option<Bytes> {
+        let mut held = self.0.lock().await;
+        let (receiver, rest) = &mut *held;
+        if rest.is_empty() {
+            *rest = receiver.recv().await?;
+        }
+        let count = most.min(rest.len());
+        Some(rest.split_to(count))
+    }
 }
 
 /// An open file: shared by all that were given it, closed with the last of them.
@@ -110,8 +125,7 @@ impl Open {
     }
 
     pub(super) fn source(receiver: mpsc::Receiver<Bytes>) -> Arc<Self> {
-        let receiver = tokio::sync::Mutex::new((receiver, Bytes::new()));
-        Self::new(What::Source(Source { receiver }))
+        Self::new(What::Source(Source::new(receiver)))
     }
 
     pub(super) fn sink(stream: Stream, sender: OutputSender) -> Arc<Self> {
@@ -144,6 +158,8 @@ impl Open {
 
     /// Up to so many bytes; none at the end.
     pub(super) async fn read(&self, most: usize) -> Result<Bytes> {
+        // Who reads what never ends lets others have a turn, and can be killed.
+        consume_budget().await;
         let most = most.min(PIECE);
         match &self.what {
             What::Device(Device::Null) => Ok(Bytes::new()),
@@ -183,24 +199,19 @@ impl Open {
                 }
                 filled.await;
             },
-            What::Source(source) => {
-                let mut held = source.receiver.lock().await;
-                let (receiver, rest) = &mut *held;
-                while rest.is_empty() {
-                    match receiver.recv().await {
-                        Some(more) => *rest = more,
-                        None => return Ok(Bytes::new()),
-                    }
+            What::Source(source) => loop {
+                match source.read(most).await {
+                    Some(nothing) if nothing.is_empty() => {}
+                    read => return Ok(read.unwrap_or_default()),
                 }
-                let count = most.min(rest.len());
-                Ok(rest.split_to(count))
-            }
-            What::Terminal(terminal) => terminal.read(most).await,
+            },
+            What::Terminal(terminal) => Ok(terminal.read(most).await),
         }
     }
 
     /// Writes it all.
     pub(super) async fn write(&self, bytes: &[u8]) -> Result<()> {
+        consume_budget().await;
         match &self.what {
             What::Device(Device::Full) => Err(Errno::NoSpace),
             What::Device(_) => Ok(()),
@@ -242,164 +253,6 @@ impl Open {
             What::Reader(_) | What::Source(_) | What::Directory => Err(Errno::BadFile),
         }
     }
-}
-
-/// A terminal: lines are put together and shown as they are typed.
-#[derive(Debug)]
-pub(super) struct Terminal {
-    output: OutputSender,
-    state: Mutex<Typed>,
-    typed: Notify,
-}
-
-#[derive(Debug)]
-struct Typed {
-    /// Rows, columns.
-    size: (u16, u16),
-    echo: bool,
-    raw: bool,
-    line: Vec<u8>,
-    /// What can be read: lines; an empty one is the end of the input, once.
-    ready: VecDeque<Vec<u8>>,
-}
-
-impl Terminal {
-    pub(super) fn new(output: OutputSender, size: (u16, u16)) -> Arc<Self> {
-        Arc::new(Self {
-            output,
-            state: Mutex::new(Typed {
-                size,
-                echo: true,
-                raw: false,
-                line: Vec::new(),
-                ready: VecDeque::new(),
-            }),
-            typed: Notify::new(),
-        })
-    }
-
-    fn state(&self) -> MutexGuard<'_, Typed> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn size(&self) -> (u16, u16) {
-        self.state().size
-    }
-
-    pub(super) fn resize(&self, size: (u16, u16)) {
-        self.state().size = size;
-    }
-
-    pub(super) fn set_echo(&self, echo: bool) {
-        self.state().echo = echo;
-    }
-
-    pub(super) fn set_raw(&self, raw: bool) {
-        self.state().raw = raw;
-    }
-
-    async fn read(&self, most: usize) -> Result<Bytes> {
-        loop {
-            let typed = self.typed.notified();
-            {
-                let mut state = self.state();
-                if let Some(mut line) = state.ready.pop_front() {
-                    if line.len() > most {
-                        let rest = line.split_off(most);
-                        state.ready.push_front(rest);
-                    }
-                    return Ok(line.into());
-                }
-            }
-            typed.await;
-        }
-    }
-
-    async fn write(&self, bytes: &[u8]) -> Result<()> {
-        for piece in bytes.chunks(PIECE) {
-            let shown = returned(piece);
-            let sent = self.output.send((Stream::Out, shown.into()));
-            sent.await.map_err(|_| Errno::Pipe)?;
-        }
-        Ok(())
-    }
-
-    /// Takes what is typed, for as long as anybody types and a process has the terminal.
-    pub(super) async fn listen(
-        terminal: Weak<Self>,
-        world: Arc<World>,
-        mut keys: mpsc::Receiver<Bytes>,
-    ) {
-        while let Some(bytes) = keys.recv().await {
-            let Some(terminal) = terminal.upgrade() else {
-                return;
-            };
-            let (shown, interrupts) = terminal.take(&bytes);
-            if !shown.is_empty() {
-                let echoed = terminal.output.send((Stream::Out, shown.into()));
-                if echoed.await.is_err() {
-                    return;
-                }
-            }
-            terminal.typed.notify_one();
-            if interrupts {
-                world.signal_terminal(&terminal, INT);
-            }
-        }
-    }
-
-    fn take(&self, bytes: &[u8]) -> (Vec<u8>, bool) {
-        let mut state = self.state();
-        let (mut shown, mut interrupts) = (Vec::new(), false);
-        if state.raw {
-            state.ready.push_back(bytes.to_vec());
-            return (shown, false);
-        }
-        for byte in bytes {
-            match byte {
-                b'\r' | b'\n' => {
-                    state.line.push(b'\n');
-                    let line = std::mem::take(&mut state.line);
-                    state.ready.push_back(line);
-                    shown.extend(b"\r\n");
-                }
-                4 => {
-                    let line = std::mem::take(&mut state.line);
-                    state.ready.push_back(line);
-                }
-                3 => {
-                    state.line.clear();
-                    shown.extend(b"^C");
-                    interrupts = true;
-                }
-                8 | 127 => {
-                    if state.line.pop().is_some() {
-                        shown.extend(b"\x08 \x08");
-                    }
-                }
-                byte => {
-                    state.line.push(*byte);
-                    shown.push(*byte);
-                }
-            }
-        }
-        if !state.echo {
-            shown.clear();
-        }
-        (shown, interrupts)
-    }
-}
-
-/// Line breaks as a terminal writes them.
-fn returned(bytes: &[u8]) -> Vec<u8> {
-    let mut shown = Vec::with_capacity(bytes.len());
-    for byte in bytes {
-        if *byte == b'\n' {
-            shown.push(b'\r');
-        }
-        shown.push(*byte);
-    }
-    shown
 }
 
 /// A process's open files by number.

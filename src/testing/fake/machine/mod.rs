@@ -4,8 +4,8 @@
 //! |---|---|
 //! | `tree.rs`, `node.rs` | the files of images, shared until somebody writes |
 //! | `files.rs`, `procfs.rs` | the files of one container, with what is mounted over them |
-//! | `process.rs`, `io.rs` | processes, signals, pipes and terminals |
-//! | `world.rs` | all of these together, for one container |
+//! | `process.rs`, `io.rs`, `terminal.rs` | processes, signals, pipes and terminals |
+//! | `world/` | all of these together, for one container |
 //! | `shell/` | a POSIX shell |
 //! | `programs/` | the programs that are built in, and those of the host's test |
 
@@ -18,6 +18,7 @@ mod process;
 mod procfs;
 mod programs;
 mod shell;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -31,7 +32,7 @@ use tokio::sync::{mpsc, watch};
 
 pub(crate) use archive::{FileError, FileStat};
 pub(crate) use io::{Output, Stream};
-pub(crate) use process::{Exit, signal_number};
+pub(crate) use process::{Exit, ended, signal_number};
 pub use programs::Process;
 pub(crate) use programs::Programs;
 pub(crate) use tree::Tree;
@@ -46,7 +47,7 @@ pub(crate) struct Volume(Arc<Space>);
 
 impl Volume {
     pub(crate) fn new() -> Self {
-        Self(Space::new(Arc::new(Node::directory(0o755)), None))
+        Self(Space::disk(Arc::new(Node::directory(0o755))))
     }
 
     /// Bytes of its files.

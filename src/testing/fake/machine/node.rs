@@ -10,6 +10,9 @@ use std::time::SystemTime;
 
 use super::errno::{Errno, Result};
 
+/// How deep directories may lie in each other: who walks them does so by recursion.
+pub(crate) const MAX_DEPTH: usize = 256;
+
 /// A path as names, from the root.
 pub(crate) type Parts = Vec<String>;
 
@@ -265,6 +268,13 @@ impl Node {
             here = Arc::make_mut(next);
         }
         Ok(here)
+    }
+
+    /// How deep what is beneath it lies.
+    pub(crate) fn depth(&self) -> usize {
+        let entries = self.entries().into_iter().flatten();
+        let below = entries.map(|(_, node)| node.depth() + 1).max();
+        below.unwrap_or(0)
     }
 
     /// Bytes of all files.

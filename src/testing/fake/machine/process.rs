@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 use tokio::sync::{Notify, watch};
 
-use super::io::Terminal;
+use super::terminal::Terminal;
 use super::world::World;
 
 pub(super) const INT: i32 = 2;
@@ -50,6 +50,15 @@ pub(crate) fn signal_number(text: &str) -> Option<i32> {
 pub(crate) struct Exit {
     pub(crate) code: i64,
     pub(crate) oom_killed: bool,
+}
+
+/// Waits for a process's end; one of which nobody tells any more was killed.
+pub(crate) async fn ended(mut exit: watch::Receiver<Option<Exit>>) -> Exit {
+    let exit = exit.wait_for(Option::is_some).await;
+    exit.ok().and_then(|exit| *exit).unwrap_or(Exit {
+        code: 128 + i64::from(KILL),
+        oom_killed: false,
+    })
 }
 
 #[derive(Debug, Default)]

@@ -4,10 +4,13 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::node::{Body, Kind, Node, Parts};
+use super::node::{Body, Kind, MAX_DEPTH, Node, Parts};
 
 /// What stands where a program would: it is run as the built-in one of its name.
 const PROGRAM: &[u8] = b"\x7fELF: run by the fake engine's own programs, by name";
+
+/// The latest time that can be written down: the end of the year 9999.
+const LATEST: u64 = 253_402_300_799;
 
 /// The files of an image, shared by all containers of it.
 #[derive(Debug, Clone)]
@@ -111,7 +114,7 @@ pub(super) fn entries(
         let mut entry = entry?;
         let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let parts = parts_of(&path);
-        if parts.iter().any(|part| part == "..") {
+        if parts.len() > MAX_DEPTH || parts.iter().any(|part| part == "..") {
             return Err(io::Error::other(format!("invalid tar entry {path:?}")));
         }
         let target = entry
@@ -125,7 +128,7 @@ pub(super) fn entries(
             number(header.uid().unwrap_or(0)),
             number(header.gid().unwrap_or(0)),
         );
-        let modified = header.mtime().unwrap_or(0);
+        let modified = header.mtime().unwrap_or(0).min(LATEST);
         let kind = match kind {
             kind if kind.is_dir() => Kind::Directory(Default::default()),
             kind if kind.is_symlink() => Kind::Link(target.unwrap_or_default()),

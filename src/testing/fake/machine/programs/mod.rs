@@ -1,5 +1,6 @@
 //! The programs that are built in, as busybox has them, and those of the host's test.
 
+mod accounts;
 mod files;
 mod host;
 mod net;
@@ -17,7 +18,7 @@ use futures::future::BoxFuture;
 use super::SpawnError;
 use super::errno::{Errno, Result};
 use super::files::{View, path_of};
-use super::io::{PIECE, Table};
+use super::io::{Open, PIECE, Table};
 use super::node::Kind;
 use super::process::Proc;
 use super::shell;
@@ -139,6 +140,17 @@ impl Context {
             all.extend(self.whole(path).await?);
         }
         Ok(all)
+    }
+}
+
+/// Passes all on.
+async fn copy(from: &Open, to: &Open) -> Result<()> {
+    loop {
+        let piece = from.read(PIECE).await?;
+        if piece.is_empty() {
+            return Ok(());
+        }
+        to.write(&piece).await?;
     }
 }
 

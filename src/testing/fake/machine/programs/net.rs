@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::super::io::{Open, PIECE};
 use super::super::world::Connection;
 use super::options::options;
-use super::{Context, Ended, said};
+use super::{Context, Ended, copy, said};
 
 /// `nc HOST PORT`, `nc -l -p PORT`
 pub(super) async fn nc(context: Context) -> Ended {
@@ -43,12 +42,12 @@ pub(super) async fn nc(context: Context) -> Ended {
     let input = Arc::clone(context.files.get(0)?);
     let output = Arc::clone(context.files.get(1)?);
     let sends = async move {
-        let sent = pass(&input, &write).await;
+        let sent = copy(&input, &write).await;
         // Its end is told by the drop.
         drop(write);
         sent
     };
-    let receives = pass(&read, &output);
+    let receives = copy(&read, &output);
     if options.has('l') {
         let (sent, received) = tokio::join!(sends, receives);
         sent.and(received)?;
@@ -65,15 +64,5 @@ pub(super) async fn nc(context: Context) -> Ended {
             }
             _ = &mut sends, if sending => sending = false,
         }
-    }
-}
-
-async fn pass(from: &Open, to: &Open) -> super::super::errno::Result<()> {
-    loop {
-        let piece = from.read(PIECE).await?;
-        if piece.is_empty() {
-            return Ok(());
-        }
-        to.write(&piece).await?;
     }
 }

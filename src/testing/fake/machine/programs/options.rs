@@ -16,6 +16,21 @@ impl Options {
         let mut found = all.filter(|(known, _)| *known == letter);
         found.next().map(|(_, value)| value.as_str())
     }
+
+    /// The first operand and the others; else what is missing is said.
+    pub(super) fn split_first(
+        &self,
+        missing: &str,
+    ) -> Result<(&String, &[String]), super::Failure> {
+        let split = self.operands.split_first();
+        split.ok_or_else(|| super::said(missing))
+    }
+
+    /// The last operand and those before it; else what is missing is said.
+    pub(super) fn split_last(&self, missing: &str) -> Result<(&String, &[String]), super::Failure> {
+        let split = self.operands.split_last();
+        split.ok_or_else(|| super::said(missing))
+    }
 }
 
 /// Takes them apart; options may stand after operands, unless `known` begins with `+`.

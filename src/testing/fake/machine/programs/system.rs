@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::super::process::{self, signal_number};
 use super::super::tree::seconds;
+use super::accounts::{GROUPS, USERS, name};
 use super::options::options;
 use super::{Context, Ended, Failure, find, said};
 
@@ -108,10 +109,7 @@ pub(super) async fn wrapped(context: Context) -> Ended {
 /// `timeout [-s SIGNAL] SECONDS COMMAND…`
 pub(super) async fn timeout(context: Context) -> Ended {
     let options = options(&context.argv, "+s:k:")?;
-    let (limit, argv) = options
-        .operands
-        .split_first()
-        .ok_or_else(|| said("no command"))?;
+    let (limit, argv) = options.split_first("no command")?;
     let limit = duration(limit)?;
     let code = match options.value('s') {
         Some("KILL" | "9") => 137,
@@ -192,22 +190,11 @@ pub(super) async fn date(context: Context) -> Ended {
     Ok(0)
 }
 
-/// The name that a number has in a file such as `/etc/passwd`.
-fn named(context: &Context, file: &str, number: u32) -> Option<String> {
-    let text = context.view().contents("/", file).ok()?;
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let number = number.to_string();
-    let found = text
-        .lines()
-        .find(|line| line.split(':').nth(2) == Some(&number))?;
-    found.split(':').next().map(str::to_owned)
-}
-
 pub(super) async fn id(context: Context) -> Ended {
     let options = options(&context.argv, "ugnG")?;
     let (uid, gid) = context.process.user;
-    let user = named(&context, "/etc/passwd", uid);
-    let group = named(&context, "/etc/group", gid);
+    let user = name(&context, USERS, uid);
+    let group = name(&context, GROUPS, gid);
     let shown = |name: &Option<String>| {
         name.as_ref()
             .map(|name| format!("({name})"))
@@ -231,7 +218,7 @@ pub(super) async fn id(context: Context) -> Ended {
 
 pub(super) async fn whoami(context: Context) -> Ended {
     let (uid, _) = context.process.user;
-    let name = named(&context, "/etc/passwd", uid);
+    let name = name(&context, USERS, uid);
     let name = name.ok_or_else(|| said(format!("unknown uid {uid}")))?;
     context.say(name + "\n").await?;
     Ok(0)
@@ -240,7 +227,7 @@ pub(super) async fn whoami(context: Context) -> Ended {
 pub(super) async fn ps(context: Context) -> Ended {
     let mut output = "PID   USER     TIME  COMMAND\n".to_owned();
     for process in context.world.processes() {
-        let user = named(&context, "/etc/passwd", process.user.0);
+        let user = name(&context, USERS, process.user.0);
         let user = user.unwrap_or_else(|| process.user.0.to_string());
         output.push_str(&format!(
             "{:>5} {user:<8} 0:00 {}\n",

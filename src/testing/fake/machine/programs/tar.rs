@@ -1,6 +1,7 @@
 //! `tar`: to and from its output and input, or a file.
 
 use super::super::errno::Errno;
+use super::super::files::{Opened, Writing, path_of};
 use super::super::node::{Kind, Node, Parts};
 use super::super::tree::{Packed, append, entries};
 use super::options::options;
@@ -44,9 +45,8 @@ pub(super) async fn tar(mut context: Context) -> Ended {
         match file.as_str() {
             "-" => context.out(&archive).await?,
             path => {
-                super::files::created(&context, path, false)?
-                    .write(&archive)
-                    .await?
+                let output = super::files::output(&context, path, Writing::Truncate)?;
+                output.write(&archive).await?
             }
         }
         return Ok(0);
@@ -124,10 +124,8 @@ fn put(context: &Context, path: &[String], packed: Packed, keeps: bool) -> Resul
             if view.look(&here).is_ok() {
                 view.remove(&here).map_err(&fail)?;
             }
-            let path = super::super::files::path_of(&here);
-            if let super::super::files::Opened::File(new) =
-                view.writable("/", &path, mode).map_err(&fail)?
-            {
+            let opened = view.writable("/", &path_of(&here), mode);
+            if let Opened::File(new) = opened.map_err(&fail)? {
                 new.write(None, &body.contents()).map_err(&fail)?;
             }
             let changed = view.change(&here, |node, _| {

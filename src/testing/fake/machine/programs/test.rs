@@ -3,6 +3,9 @@
 use super::super::node::Kind;
 use super::{Context, Ended, Failure};
 
+/// How deep conditions may be nested.
+const MAX_DEPTH: usize = 64;
+
 pub(super) async fn test(context: Context) -> Ended {
     let mut words: Vec<&str> = context.argv.iter().skip(1).map(String::as_str).collect();
     if context.name() == "[" && words.pop() != Some("]") {
@@ -12,6 +15,7 @@ pub(super) async fn test(context: Context) -> Ended {
         context: &context,
         words: &words,
         at: 0,
+        depth: 0,
     };
     if words.is_empty() {
         return Ok(1);
@@ -31,11 +35,26 @@ struct Condition<'a> {
     context: &'a Context,
     words: &'a [&'a str],
     at: usize,
+    depth: usize,
 }
 
 impl Condition<'_> {
     fn peek(&self, ahead: usize) -> Option<&str> {
         self.words.get(self.at + ahead).copied()
+    }
+
+    /// What may stand in itself.
+    fn nested(
+        &mut self,
+        held: impl FnOnce(&mut Self) -> Result<bool, Failure>,
+    ) -> Result<bool, Failure> {
+        if self.depth >= MAX_DEPTH {
+            return Err(Failure::Said("too deep".to_owned(), 2));
+        }
+        self.depth += 1;
+        let held = held(self);
+        self.depth -= 1;
+        held
     }
 
     fn or(&mut self) -> Result<bool, Failure> {
@@ -70,11 +89,11 @@ impl Condition<'_> {
         }
         if first == "!" && left > 1 {
             self.at += 1;
-            return Ok(!self.one()?);
+            return Ok(!self.nested(Self::one)?);
         }
         if first == "(" && left > 2 {
             self.at += 1;
-            let held = self.or()?;
+            let held = self.nested(Self::or)?;
             if self.peek(0) != Some(")") {
                 return Err(bad("closing paren expected"));
             }

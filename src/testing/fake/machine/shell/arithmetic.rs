@@ -2,6 +2,9 @@
 
 type Evaluated = Result<i64, String>;
 
+/// How deep parentheses and signs may be nested.
+const MAX_DEPTH: usize = 64;
+
 /// Binary operators by how strongly they bind.
 const LEVELS: [&[&str]; 8] = [
     &["||"],
@@ -109,10 +112,16 @@ impl Sum<'_> {
     }
 
     fn unary(&mut self) -> Evaluated {
-        self.depth += 1;
-        if self.depth > 200 {
+        if self.depth >= MAX_DEPTH {
             return Err("arithmetic expression too deep".to_owned());
         }
+        self.depth += 1;
+        let value = self.operand();
+        self.depth -= 1;
+        value
+    }
+
+    fn operand(&mut self) -> Evaluated {
         match () {
             () if self.takes("-") => Ok(self.unary()?.wrapping_neg()),
             () if self.takes("+") => self.unary(),

@@ -2,9 +2,9 @@
 
 use super::super::errno::Errno;
 use super::super::files::path_of;
-use super::super::process::signal_number;
+use super::super::process::{ended, signal_number};
 use super::super::programs;
-use super::{Jump, Ran, Shell, ended};
+use super::{Jump, Ran, Shell};
 
 /// Those that are named by `command -v` and `type`.
 const NAMES: [&str; 36] = [
@@ -372,9 +372,9 @@ impl Shell {
             };
             tokio::select! {
                 biased;
-                code = ended(exit.clone()) => {
+                exit = ended(exit.clone()) => {
                     if !wanted.is_empty() {
-                        status = code;
+                        status = exit.code;
                     }
                 }
                 () = interrupted => {
