@@ -1,7 +1,8 @@
 //! What the engine answers to requests that no client of ours sends, and to several at once.
 
 use std::collections::HashSet;
-use std::sync::{Arc, mpsc};
+use std::mem::ManuallyDrop;
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -151,8 +152,11 @@ async fn who_is_attached_and_does_not_read_holds_up_no_end() {
     let nothing = Full::default().map_err(|never| match never {});
     let attach = attach.body(nothing.boxed_unsync()).expect("a request");
     let unread = engine.answer(attach).await;
+    let start = ask(engine, "POST", "/containers/talks/start", &Value::Null);
+    assert_eq!(start.await.0, 204);
+    // Until what it says has nowhere to go.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     for (method, path, expected) in [
-        ("POST", "/containers/talks/start", 204),
         ("POST", "/containers/talks/kill", 204),
         ("DELETE", "/containers/talks", 204),
     ] {
@@ -166,15 +170,19 @@ async fn who_is_attached_and_does_not_read_holds_up_no_end() {
 
 type Asked = (&'static str, String, Value);
 
-/// Asks each on a thread of its own, so often, with the number of the time for `N`; where they wait for each other for
+/// Asks each on a thread of its own, so often, with the number of the time for `#`; where they wait for each other for
 /// ever, it is seen.
 fn at_once(engine: &Arc<Shared>, times: usize, requests: Vec<Asked>) -> Vec<(u16, Value)> {
+    let together = Arc::new(Barrier::new(requests.len()));
     let started = requests.into_iter().map(|(method, path, body)| {
         let (sender, answers) = mpsc::channel();
-        let engine = Arc::clone(engine);
+        let (engine, together) = (Arc::clone(engine), Arc::clone(&together));
         thread::spawn(move || {
+            together.wait();
             for time in 0..times {
-                let path = path.replace('N', &time.to_string());
+                let numbered = |text: &str| text.replace('#', &time.to_string());
+                let path = numbered(&path);
+                let body = numbered(&body.to_string()).parse().expect("JSON");
                 let answer = futures::executor::block_on(ask(&engine, method, &path, &body));
                 // Nobody listens where another has failed.
                 let _ = sender.send(answer);
@@ -196,9 +204,11 @@ fn get(path: &str) -> Asked {
 
 #[tokio::test]
 async fn who_looks_and_who_changes_let_each_other_through() {
-    let fake = engine().await;
+    // Where they don't, it couldn't be dropped either.
+    let fake = ManuallyDrop::new(engine().await);
     let engine = fake.server.service();
     let id = created(engine, "one").await;
+    let rename = format!("/containers/{id}/rename?name=name-#");
     let answers = at_once(
         engine,
         500,
@@ -207,60 +217,64 @@ async fn who_looks_and_who_changes_let_each_other_through() {
             get("/containers/json?all=1"),
             get("/system/df"),
             get("/networks/bridge"),
-            (
-                "POST",
-                format!("/containers/{id}/rename?name=name-N"),
-                Value::Null,
-            ),
+            ("POST", rename, Value::Null),
         ],
     );
     for (status, answer) in answers {
         assert!(status < 300, "{status} {answer}");
     }
+    drop(ManuallyDrop::into_inner(fake));
 }
 
 #[tokio::test]
 async fn of_several_who_create_a_volume_one_is_the_first() {
     let fake = engine().await;
     let engine = fake.server.service();
-    for time in 0..200 {
-        let by = |label: &str| {
-            let body = json!({"Name": format!("volume-{time}"), "Labels": {"by": label}});
-            ("POST", "/volumes/create".to_owned(), body)
-        };
-        let answers = at_once(engine, 1, vec![by("a"), by("b"), by("c")]);
-        let labels: HashSet<String> = answers
-            .into_iter()
-            .map(|(_, answer)| answer["Labels"].to_string())
-            .collect();
-        assert_eq!(labels.len(), 1, "{labels:?}");
-    }
+    let by = |label: &str| {
+        let body = json!({"Name": "volume-#", "Labels": {"by": label}});
+        ("POST", "/volumes/create".to_owned(), body)
+    };
+    let answers = at_once(engine, 1000, vec![by("a"), by("b"), by("c")]);
+    let labels = answers.into_iter().map(|(_, answer)| {
+        let name = answer["Name"].as_str().unwrap_or_default().to_owned();
+        (name, answer["Labels"]["by"].to_string())
+    });
+    let labels: HashSet<(String, String)> = labels.collect();
+    assert_eq!(labels.len(), 1000, "each has one who labelled it");
 }
 
 #[tokio::test]
 async fn of_several_who_connect_each_has_an_address_of_its_own() {
     let fake = engine().await;
     let engine = fake.server.service();
-    for name in ["a1", "b1", "c1", "d1"] {
+    let names = ["a1", "b1", "c1", "d1"];
+    for name in names {
         created(engine, name).await;
         let start = format!("/containers/{name}/start");
         assert_eq!(ask(engine, "POST", &start, &Value::Null).await.0, 204);
     }
-    for time in 0..50 {
-        let network = format!("net-{time}");
-        let body = json!({"Name": network});
+    let networks = 200;
+    for time in 0..networks {
+        let body = json!({"Name": format!("net-{time}")});
         assert_eq!(ask(engine, "POST", "/networks/create", &body).await.0, 201);
-        let connect = |name: &str| {
-            let path = format!("/networks/{network}/connect");
-            ("POST", path, json!({"Container": name}))
-        };
-        let requests = ["a1", "b1", "c1", "d1"].map(connect).to_vec();
-        at_once(engine, 1, requests);
-        let (_, shown) = ask(engine, "GET", &format!("/networks/{network}"), &Value::Null).await;
+    }
+    let connect = |name: &str| {
+        let path = "/networks/net-#/connect".to_owned();
+        ("POST", path, json!({"Container": name}))
+    };
+    at_once(engine, networks, names.map(connect).to_vec());
+    for time in 0..networks {
+        let (_, shown) = ask(
+            engine,
+            "GET",
+            &format!("/networks/net-{time}"),
+            &Value::Null,
+        )
+        .await;
         let members = shown["Containers"].as_object().expect("members").values();
         let addresses: HashSet<String> = members
             .map(|member| member["IPv4Address"].to_string())
             .collect();
-        assert_eq!(addresses.len(), 4, "{addresses:?}");
+        assert_eq!(addresses.len(), names.len(), "{addresses:?}");
     }
 }
