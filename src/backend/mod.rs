@@ -681,7 +681,7 @@ pub trait ContainerBackend: Send + Sync + 'static {
     ///
     /// # Errors
     /// `Conflict` while another prune is under way; `Unsupported` by field name, before it is sent, for labels that
-    /// Podman would misread and so remove more: several that are to be spared, a key with `*`, an empty value.
+    /// Podman would misread and so remove more: several that are to be spared, an empty value.
     ///
     /// # Cancel safety
     /// Dropped before the answer, the engine may go on removing, and nothing tells what it removed.

@@ -65,12 +65,8 @@ pub(crate) struct Misread(&'static str, &'static str);
 
 impl Misread {
     fn of(labels: &Labels, without: &Labels) -> Option<Self> {
-        let is_pattern = |key: &LabelKey| key.as_str().contains('*');
         let is_any = |value: &Option<String>| value.as_deref() == Some("");
         for (field, conditions) in [("labels", labels), ("without_labels", without)] {
-            if conditions.keys().any(is_pattern) {
-                return Some(Self(field, "takes a label's key with * for a pattern"));
-            }
             if conditions.values().any(is_any) {
                 return Some(Self(field, "takes an empty value of a label for any"));
             }
@@ -167,10 +163,9 @@ mod tests {
         }
         assert_eq!(containers(&[two], &[one]), None);
         assert_eq!(volumes(&[two], &[one]), Some("without_labels"));
-        let (pattern, any) = (("a*", None), ("a", Some("")));
+        let any = ("a", Some(""));
         for asked in [volumes, containers] {
             assert_eq!(asked(&[], &[one, two]), Some("without_labels"));
-            assert_eq!(asked(&[pattern], &[]), Some("labels"));
             assert_eq!(asked(&[any], &[]), Some("labels"));
             assert_eq!(asked(&[], &[any]), Some("without_labels"));
         }
