@@ -459,7 +459,7 @@ fn size_in_bytes(text: &str) -> Option<u64> {
         b'g' | b'G' => (&text[..text.len() - 1], 30),
         _ => (text, 0),
     };
-    number.parse::<u64>().ok()?.checked_shl(shift)
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 fn restart_policy(policy: &Restart) -> RestartPolicy {
@@ -501,5 +501,20 @@ mod tests {
             assert_eq!(named(kept).as_deref(), Some(kept));
         }
         assert_eq!(named(""), None);
+    }
+
+    #[test]
+    fn sizes_have_the_kernels_suffixes() {
+        for (text, size) in [
+            ("7", Some(7)),
+            ("7k", Some(7 << 10)),
+            ("7M", Some(7 << 20)),
+            ("7g", Some(7 << 30)),
+            ("17179869185g", None), // 2^64 and 2^30
+            ("g", None),
+            ("", None),
+        ] {
+            assert_eq!(size_in_bytes(text), size, "{text}");
+        }
     }
 }
