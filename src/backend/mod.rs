@@ -39,7 +39,9 @@ pub use context::CallContext;
 pub(crate) use exec::exit_code;
 pub use ext::ContainerBackendExt;
 #[cfg(fuzzing)]
-pub(crate) use files::fuzz_archive;
+pub(crate) use files::{fuzz_extract, fuzz_read_file, fuzz_repack};
+#[cfg(fuzzing)]
+pub(crate) use follow::fuzz::fuzz_follow;
 pub use guard::ContainerGuard;
 pub use identity::BackendId;
 pub use meter::UsageMeter;

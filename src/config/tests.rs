@@ -124,6 +124,8 @@ fn bad_values_name_variable_value_and_what_is_accepted() {
                 "30,5",
                 &nines,
                 "99999999999999999999y",
+                "18446744073709551615s 1000ms",
+                "1 8446744073709551615s 1000ms",
             ],
         ),
         (

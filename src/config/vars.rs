@@ -73,7 +73,16 @@ fn duration(text: &str) -> Option<Duration> {
         .all(|byte| byte.is_ascii_digit() || byte == b'.')
     {
         Duration::try_from_secs_f64(text.parse().ok()?).ok()
-    } else {
+    } else if is_countable(text) {
         humantime::parse_duration(text).ok()
+    } else {
+        Some(Duration::MAX)
     }
+}
+
+/// Whether the sum can't come to the end of what a [`Duration`] holds, where humantime 2.4 panics.
+fn is_countable(text: &str) -> bool {
+    let digits = |number: &str| number.bytes().filter(u8::is_ascii_digit).count();
+    let mut numbers = text.split(|c: char| c.is_alphabetic() || c == '.');
+    text.len() <= 128 && numbers.all(|number| digits(number) <= 10)
 }

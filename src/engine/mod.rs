@@ -37,6 +37,8 @@ use crate::deadline::Deadline;
 use crate::endpoint::{ApiVersion, Endpoint};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::ContainerRef;
+#[cfg(fuzzing)]
+pub(crate) use strict::fuzz_differences as differences;
 
 /// One engine, over the client `C`: see [`AsyncEngine`] and [`BlockingEngine`]. Cheap to clone; clones
 /// share connections.

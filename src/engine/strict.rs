@@ -95,3 +95,13 @@ fn unseen(error: Error) -> Error {
     let message = format!("it was made, but the look at what is in force failed: {error}");
     Error::new(kind, wire::brief(message)).with_source(error)
 }
+
+/// The differences, as they are told.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_differences(
+    spec: &ContainerSpec,
+    found: &crate::model::ContainerDetails,
+) -> Vec<String> {
+    let found = differences(spec, found);
+    found.iter().map(ToString::to_string).collect()
+}

@@ -334,11 +334,34 @@ fn now() -> u64 {
 
 /// An archive as a caller's, written anew.
 #[cfg(fuzzing)]
-pub(crate) fn fuzz_archive(bytes: &Bytes) {
+pub(crate) fn fuzz_repack(archive: &Bytes) -> Result<Bytes> {
     let rules = Rules {
         origin: Origin::Caller,
         limits: ArchiveLimits::default(),
         special: SpecialFiles::Skip,
     };
-    let _ = repack::repack_bytes(bytes, Owner { uid: 0, gid: 0 }, &rules);
+    repack_bytes(archive, Owner::ROOT, &rules)
+}
+
+/// The one file of an archive that comes in pieces.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_read_file(archive: &[u8], most: u64) -> Result<Bytes> {
+    let pieces = crate::fuzzing::cut(archive, 1000);
+    futures::executor::block_on(only_file(ArchiveStream::new(None, pieces), most))
+}
+
+/// An archive as a container's, onto the disk.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_extract(
+    archive: &[u8],
+    into: &Path,
+    options: &CopyOptions,
+) -> Result<CopyReport> {
+    let rules = Rules {
+        origin: Origin::Container,
+        limits: options.limits,
+        special: options.special,
+    };
+    let links = options.outward_links;
+    extract::extract(Cursor::new(archive), into, "file".as_ref(), &rules, links)
 }

@@ -1,5 +1,7 @@
 //! A container's log, followed from connection to connection.
 
+#[cfg(fuzzing)]
+pub(super) mod fuzz;
 mod position;
 mod records;
 mod second;

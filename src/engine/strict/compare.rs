@@ -265,26 +265,29 @@ fn policy(policy: RestartPolicy) -> String {
 /// is the image's.
 fn program(table: &mut Table, entrypoint: Option<&[String]>, command: &[String], found: &[String]) {
     let entrypoint = entrypoint.filter(|entrypoint| !entrypoint.is_empty());
-    // Podman tells its init program before those that it starts.
-    let found = match found {
-        [init, dashes, rest @ ..] if init.ends_with("/podman-init") && dashes == "--" => rest,
-        all => all,
-    };
     let asked: Vec<_> = entrypoint
         .unwrap_or_default()
         .iter()
         .chain(command)
         .collect();
-    let ends_so = found
-        .iter()
-        .rev()
-        .zip(asked.iter().rev())
-        .all(|(found, asked)| found == *asked);
-    let longer = found.len() > asked.len() && entrypoint.is_some();
-    if !ends_so || found.len() < asked.len() || longer {
+    let fits = |found: &[String]| {
+        let ends = found.iter().rev().zip(asked.iter().rev());
+        let length = if entrypoint.is_some() {
+            found.len() == asked.len()
+        } else {
+            found.len() >= asked.len()
+        };
+        length && ends.into_iter().all(|(found, asked)| found == *asked)
+    };
+    // Podman tells its init program before those that it starts.
+    let started = match found {
+        [init, dashes, rest @ ..] if init.ends_with("/podman-init") && dashes == "--" => rest,
+        all => all,
+    };
+    if !fits(started) && !fits(found) {
         let field = entrypoint.map_or("command", |_| "entrypoint");
         let count = |count: usize| format!("{count} words, not told");
-        table.differ(field, count(asked.len()), count(found.len()));
+        table.differ(field, count(asked.len()), count(started.len()));
     }
 }
 
@@ -308,4 +311,36 @@ fn same_check(asked: &HealthCheck, found: &HealthCheck) -> bool {
         && times.iter().all(|(asked, found)| asked.is_none() || asked == found)
         // 0 is the engine's default.
         && (retries.unwrap_or(0) == 0 || *retries == found.retries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The init program of an engine is none of what was asked for, unless it is.
+    #[test]
+    fn a_program_is_found_beneath_an_engines_init() {
+        let init = ["/run/podman-init", "--", "sh", "x"];
+        for (entrypoint, command, found, same) in [
+            (None, &["sh", "x"][..], &init[..], true),
+            (None, &["x"], &init, true),
+            (None, &init, &init, true),
+            (Some(&["sh"][..]), &["x"], &init, true),
+            (Some(&init[..1]), &init[1..], &init, true),
+            (Some(&["sh"]), &["x"], &["y", "sh", "x"], false),
+            (None, &["y", "x"], &init, false),
+            (None, &["a", "sh", "x"], &init[2..], false),
+        ] {
+            let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let entrypoint = entrypoint.map(words);
+            let mut table = Table::default();
+            program(
+                &mut table,
+                entrypoint.as_deref(),
+                &words(command),
+                &words(found),
+            );
+            assert_eq!(table.0.is_empty(), same, "{command:?} in {found:?}");
+        }
+    }
 }

@@ -459,7 +459,7 @@ fn size_in_bytes(text: &str) -> Option<u64> {
         b'g' | b'G' => (&text[..text.len() - 1], 30),
         _ => (text, 0),
     };
-    number.parse::<u64>().ok()?.checked_shl(shift)
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 fn restart_policy(policy: &Restart) -> Option<RestartPolicy> {

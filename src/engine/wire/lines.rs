@@ -1,8 +1,6 @@
 //! Bodies that are one JSON value after the other, a line each.
 
-use std::collections::VecDeque;
-
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use futures::stream::{BoxStream, Stream, StreamExt};
 use serde::de::DeserializeOwned;
 
@@ -65,38 +63,38 @@ impl Lines {
     }
 }
 
-/// A body of messages, a line each; some engines put several into one.
-struct Messages<M> {
+/// A body of messages, a line each; some engines put several into one, of which one at a time is read.
+struct Messages {
     lines: Lines,
-    /// What a line held beyond the first.
-    ready: VecDeque<M>,
-    broken: Option<Error>,
+    /// What of the line is still to be read.
+    rest: Bytes,
+    /// How much of it was.
+    read: usize,
 }
 
-impl<M: DeserializeOwned> Messages<M> {
-    async fn next(&mut self, what: &str) -> Result<Option<M>> {
+impl Messages {
+    async fn next<M: DeserializeOwned>(&mut self, what: &str) -> Result<Option<M>> {
         loop {
-            if let Some(message) = self.ready.pop_front() {
-                return Ok(Some(message));
-            }
-            if let Some(error) = self.broken.take() {
-                return Err(error);
+            let mut messages = serde_json::Deserializer::from_slice(&self.rest).into_iter();
+            match messages.next() {
+                Some(Ok(message)) => {
+                    let length = messages.byte_offset();
+                    self.rest.advance(length);
+                    self.read += length;
+                    return Ok(Some(message));
+                }
+                Some(Err(error)) => {
+                    // Where, not what: it may quote anything.
+                    let at = self.read + error.column();
+                    let message = format!("{what} is broken at column {at}");
+                    return Err(Error::new(ErrorKind::Decode, message));
+                }
+                None => {}
             }
             let Some(line) = self.lines.next().await? else {
                 return Ok(None);
             };
-            for message in serde_json::Deserializer::from_slice(&line).into_iter() {
-                match message {
-                    Ok(message) => self.ready.push_back(message),
-                    Err(error) => {
-                        // Where, not what: it may quote anything.
-                        let at = error.column();
-                        let message = format!("{what} is broken at column {at}");
-                        self.broken = Some(Error::new(ErrorKind::Decode, message));
-                        break;
-                    }
-                }
-            }
+            (self.rest, self.read) = (line, 0);
         }
     }
 }
@@ -113,8 +111,8 @@ where
 {
     let messages = Messages {
         lines: Lines::new(body),
-        ready: VecDeque::new(),
-        broken: None,
+        rest: Bytes::new(),
+        read: 0,
     };
     futures::stream::unfold(Some((messages, read)), move |going| async move {
         let (mut messages, read) = going?;
@@ -142,6 +140,9 @@ fn bounded(length: usize) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     async fn read(pieces: Vec<Vec<u8>>) -> Result<Vec<Bytes>> {
@@ -177,6 +178,39 @@ mod tests {
             let error = read(pieces).await.expect_err("too long");
             assert_eq!(error.kind(), ErrorKind::TooLarge);
         }
+    }
+
+    /// A line of a MiB holds half a million messages.
+    #[tokio::test]
+    async fn a_line_is_not_read_ahead_of_what_is_asked_for() {
+        static READ: AtomicUsize = AtomicUsize::new(0);
+
+        #[derive(serde::Deserialize)]
+        #[serde(from = "BTreeMap<String, u32>")]
+        struct Message(usize);
+
+        impl From<BTreeMap<String, u32>> for Message {
+            fn from(_: BTreeMap<String, u32>) -> Self {
+                Self(READ.fetch_add(1, Ordering::Relaxed) + 1)
+            }
+        }
+
+        let line = ["{}".repeat(1000).as_bytes(), b" {\"a\":x}\n{}"].concat();
+        let body = futures::stream::iter([Ok(Bytes::from(line))]).boxed();
+        let read = messages(body, "a message", |message: Message| Ok(Some(message)));
+        let mut read = std::pin::pin!(read);
+        for number in 1..=1000 {
+            let Message(count) = read.next().await.expect("a message").expect("it is sound");
+            assert_eq!((count, READ.load(Ordering::Relaxed)), (number, number));
+        }
+        let error = read
+            .next()
+            .await
+            .expect("an error")
+            .map(|_| ())
+            .expect_err("broken");
+        assert!(error.message().ends_with("column 2007"), "{error}");
+        assert!(read.next().await.is_none());
     }
 
     /// A decoder that looks at all it holds for each piece would take 2^33 looks for this.

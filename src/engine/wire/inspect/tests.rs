@@ -54,3 +54,18 @@ fn limits_and_signals_have_the_names_that_were_asked_for() {
     }
     assert_eq!(named(""), None);
 }
+
+#[test]
+fn sizes_have_the_kernels_suffixes() {
+    for (text, size) in [
+        ("7", Some(7)),
+        ("7k", Some(7 << 10)),
+        ("7M", Some(7 << 20)),
+        ("7g", Some(7 << 30)),
+        ("17179869185g", None), // 2^64 and 2^30
+        ("g", None),
+        ("", None),
+    ] {
+        assert_eq!(size_in_bytes(text), size, "{text}");
+    }
+}
