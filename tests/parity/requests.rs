@@ -29,7 +29,10 @@ fn every_operation_sends_the_same_at_every_version() {
             let exchange = fixture.same(pair, &call, plainly())?;
             let version = pair.version.filter(|_| *operation != Operation::Ping);
             let prefix = version.map_or("/".to_owned(), |version| format!("/v{version}/"));
-            for request in &exchange.sent {
+            // Some conditions of a prune are kept from an engine that would misread them: it is asked who it is.
+            let pings = operation.as_str().starts_with("prune");
+            let asks = exchange.sent.iter().filter(|sent| !(pings && sent.path == "/_ping"));
+            for request in asks {
                 prop_assert!(request.path.starts_with(&prefix), "{}", request.path);
             }
             if let Err(refused) = &exchange.reply {
@@ -89,7 +92,8 @@ fn the_version_is_negotiated_the_same() {
         let theirs = offered.and_then(|offered| offered.parse::<ApiVersion>().ok());
         let version = theirs.map(|theirs| theirs.min(ApiVersion::NEWEST));
         let mut paths = exchange.sent.iter().map(|sent| sent.path.as_str());
-        if let (Some("/_ping"), Some(path)) = (paths.next(), paths.next()) {
+        let pinged = paths.next() == Some("/_ping");
+        if let (true, Some(path)) = (pinged, paths.find(|path| *path != "/_ping")) {
             let version = version.expect("a version is spoken");
             prop_assert!(version >= ApiVersion::OLDEST);
             prop_assert!(path.starts_with(&format!("/v{version}/")), "{path}");
