@@ -32,14 +32,15 @@ fn every_operation_sends_the_same_at_every_version() {
             // Some conditions of a prune are kept from an engine that would misread them: it is asked who it is.
             let pings = operation.as_str().starts_with("prune");
             let asks = exchange.sent.iter().filter(|sent| !(pings && sent.path == "/_ping"));
-            for request in asks {
+            let asks: Vec<_> = asks.collect();
+            for request in &asks {
                 prop_assert!(request.path.starts_with(&prefix), "{}", request.path);
             }
             if let Err(refused) = &exchange.reply {
                 let by_field = matches!(refused.kind, ErrorKind::InvalidInput | ErrorKind::Unsupported)
                     && refused.effect == Effect::NotSent
                     && refused.field.is_some();
-                prop_assert!(by_field && exchange.sent.is_empty(), "{exchange:?}");
+                prop_assert!(by_field && asks.is_empty(), "{exchange:?}");
             } else {
                 sent.set(sent.get() + 1);
             }
