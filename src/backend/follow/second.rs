@@ -27,9 +27,11 @@ impl Last {
         let first = self.begun.saturating_sub(self.lines);
         while self
             .kept
-            .pop_front_if(|(record, _)| *record <= first)
-            .is_some()
-        {}
+            .front()
+            .is_some_and(|(record, _)| *record <= first)
+        {
+            self.kept.pop_front();
+        }
     }
 }
 
