@@ -38,7 +38,7 @@ pub enum ErrorKind {
     TooLarge,
     /// The engine answered: there is no such object (404).
     NotFound,
-    /// The engine answered: the object's state or name is in the way (409).
+    /// The engine answered: the object's state or name is in the way (409; a name on Podman also 500).
     Conflict,
     /// The engine answered: access refused (401, 403).
     Denied,
