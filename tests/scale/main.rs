@@ -1,22 +1,27 @@
-//! How much memory the fake engine takes with 10,000 containers and 10,000 followed logs, client and connections
-//! included: `cargo test --all-features --test scale -- --nocapture` prints it.
+//! How much memory the fake engine takes with 10,000 containers and 10,000 followed logs:
+//! `cargo test --all-features --test scale -- --nocapture` prints it, for the engine and for its client.
 
-use std::sync::Arc;
+use std::path::Path;
+use std::process::Stdio;
 
 use catamaran::model::{ContainerRef, ContainerSpec, ImageRef, LogStream, LogsOptions};
 use catamaran::testing::FakeEngine;
-use catamaran::{AsyncEngine, Config, ContainerBackend};
+use catamaran::{AsyncEngine, Config, ContainerBackend, Endpoint};
 use futures::{StreamExt, TryStreamExt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 const CONTAINERS: u64 = 10_000;
-const BOUND: u64 = 500 << 20;
+const BOUND: u64 = 500_000_000;
 /// Files for everything else that is open.
-const SPARE: u64 = 500;
+const SPARE: u64 = 300;
+/// Tells the client's process where the engine is, and how many containers it shall make.
+const ENGINE: &str = "CATAMARAN_TEST_SCALE_ENGINE";
+const COUNT: &str = "CATAMARAN_TEST_SCALE_COUNT";
 
-/// How many containers there can be: each log is a connection, which is two files in one process.
+/// How many containers there can be: each log is a connection, which is a file in each of the two processes.
 fn room() -> u64 {
-    let wanted = CONTAINERS * 2 + SPARE;
+    let wanted = CONTAINERS + SPARE;
     let limit = getrlimit(Resource::Nofile);
     let raise = |current: u64, maximum: u64| {
         let (current, maximum) = (Some(current), Some(maximum));
@@ -28,12 +33,13 @@ fn room() -> u64 {
         raise(wanted.min(most), most).expect("a limit within what is allowed");
     }
     let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    CONTAINERS.min(most.saturating_sub(SPARE) / 2)
+    CONTAINERS.min(most.saturating_sub(SPARE))
 }
 
-/// Resident memory now, in bytes.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+/// Resident memory of a process now, in bytes.
+fn resident(process: &str) -> u64 {
+    let status = Path::new("/proc").join(process).join("status");
+    let status = std::fs::read_to_string(status).expect("Linux");
     let line = status
         .lines()
         .find(|line| line.starts_with("VmRSS:"))
@@ -66,24 +72,60 @@ async fn followed(backend: &dyn ContainerBackend, image: &ImageRef) -> (Containe
     (id, log)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_containers_with_followed_logs_fit_into_500_mb() {
-    let count = room();
-    let engine = FakeEngine::start().await.expect("a fake engine");
-    let config = Config::builder()
-        .endpoint(engine.endpoint().clone())
-        .pool_size(64)
-        .build();
-    let backend: Arc<dyn ContainerBackend> =
-        Arc::new(AsyncEngine::new(&config.expect("a configuration")).expect("an engine"));
+/// Follows all logs, says so, and goes on until its input ends.
+async fn client(engine: &str) {
+    let count = std::env::var(COUNT).expect("how many");
+    let count: u64 = count.parse().expect("a number");
+    assert!(room() >= count, "as many files as the engine's process");
+    let endpoint = Endpoint::unix(engine);
+    let config = Config::builder().endpoint(endpoint).pool_size(64).build();
+    let backend = AsyncEngine::new(&config.expect("a configuration")).expect("an engine");
     let image = ImageRef::new("busybox").expect("a reference");
-    let before = resident();
     let all: Vec<_> = futures::stream::iter(0..count)
-        .map(|_| followed(&*backend, &image))
+        .map(|_| followed(&backend, &image))
         .buffer_unordered(32)
         .collect()
         .await;
-    let (held, containers) = (resident() - before, engine.containers());
+    // Not `println`, which the test harness keeps for itself.
+    let mut out = tokio::io::stdout();
+    out.write_all(b"followed\n").await.expect("a reader");
+    out.flush().await.expect("a reader");
+    let ended = tokio::io::stdin().read(&mut [0]).await;
+    assert_eq!(ended.expect("an input"), 0);
+    drop(all);
+}
+
+/// The client is this test again, in a process of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_containers_with_followed_logs_fit_into_500_mb() {
+    if let Ok(engine) = std::env::var(ENGINE) {
+        return client(&engine).await;
+    }
+    let count = room();
+    let engine = FakeEngine::start().await.expect("a fake engine");
+    let Endpoint::Unix { path } = engine.endpoint() else {
+        panic!("{}", engine.endpoint())
+    };
+    let before = resident("self");
+    let mut client = tokio::process::Command::new(std::env::current_exe().expect("this test"))
+        .args(["--exact", "--nocapture"])
+        .arg("ten_thousand_containers_with_followed_logs_fit_into_500_mb")
+        .env(ENGINE, path)
+        .env(COUNT, count.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("a process");
+    let mut said = BufReader::new(client.stdout.take().expect("an output")).lines();
+    loop {
+        let line = said.next_line().await.expect("text");
+        if line.expect("the client follows all logs") == "followed" {
+            break;
+        }
+    }
+    let (held, containers) = (resident("self") - before, engine.containers());
+    let clients = resident(&client.id().expect("it runs").to_string());
     assert!(
         containers
             .iter()
@@ -91,14 +133,16 @@ async fn ten_thousand_containers_with_followed_logs_fit_into_500_mb() {
     );
     assert_eq!(containers.len() as u64, count);
     println!(
-        "{count} containers with followed logs: {} MiB, {} bytes each",
-        held >> 20,
-        held / count
+        "{count} containers with followed logs: {} MB in the engine, {} bytes each; {} MB in its client",
+        held / 1_000_000,
+        held / count,
+        clients / 1_000_000
     );
     // Fewer where so many files can't be open: then the share.
     assert!(
         held < BOUND * count / CONTAINERS,
         "{held} bytes for {count}"
     );
-    drop(all);
+    drop(client.stdin.take());
+    assert!(client.wait().await.expect("an end").success());
 }

@@ -325,6 +325,7 @@ pub(super) fn tag(engine: &Arc<Shared>, name: &str, request: &Request) -> Answer
 
 pub(super) fn remove(engine: &Arc<Shared>, name: &str, request: &Request) -> Answered {
     let force = request.query.is("force");
+    let _one = engine.exclusive();
     let mut state = engine.state();
     let image = state.images.find(name).ok_or_else(|| absent(name))?;
     let tag = with_tag(name);
@@ -414,6 +415,7 @@ pub(super) fn prune(engine: &Arc<Shared>, request: &Request) -> Answered {
         && filters
             .all("dangling")
             .all(|value| matches!(value, "false" | "0"));
+    let _one = engine.exclusive();
     let mut state = engine.state();
     let used = |image: &Image| {
         let mut containers = state.containers.iter();

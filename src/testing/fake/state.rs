@@ -31,7 +31,7 @@ pub(super) struct State {
 
 /// What every request sees.
 ///
-/// Its locks are taken in this order: [`starting`](Self::starting), [`state`](Self::state), a container's `inner`.
+/// Its locks are taken in this order: [`exclusive`](Self::exclusive), [`state`](Self::state), a container's `inner`.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) id: String,
@@ -41,7 +41,7 @@ pub(super) struct Shared {
     pub(super) journal: Journal,
     registry: Mutex<Vec<RegistryImage>>,
     pub(super) programs: Programs,
-    starting: Mutex<()>,
+    exclusive: Mutex<()>,
     host_pid: AtomicU32,
     /// `None` when the engine is over.
     tasks: Mutex<Option<JoinSet<()>>>,
@@ -68,7 +68,7 @@ impl Shared {
             journal: Journal::default(),
             registry: Mutex::new(registry),
             programs,
-            starting: Mutex::default(),
+            exclusive: Mutex::default(),
             host_pid: AtomicU32::new(2000),
             tasks: Mutex::new(Some(JoinSet::new())),
         }
@@ -78,9 +78,12 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// While it is held, no container is started, nor marked as being removed.
-    pub(super) fn starting(&self) -> MutexGuard<'_, ()> {
-        self.starting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// While it is held, no container is created, started or marked as being removed, and no image or volume goes: what
+    /// was seen to be unused, or to be there, stays so.
+    pub(super) fn exclusive(&self) -> MutexGuard<'_, ()> {
+        self.exclusive
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn lock_registry(&self) -> MutexGuard<'_, Vec<RegistryImage>> {

@@ -278,3 +278,30 @@ async fn of_several_who_connect_each_has_an_address_of_its_own() {
         assert_eq!(addresses.len(), names.len(), "{addresses:?}");
     }
 }
+
+#[tokio::test]
+async fn what_a_container_is_made_with_is_not_pruned() {
+    let fake = engine().await;
+    let engine = fake.server.service();
+    let times = 200;
+    let mounts = json!([{"Type": "volume", "Source": "volume-#", "Target": "/data"}]);
+    let create = json!({"Image": "busybox", "Cmd": ["true"], "HostConfig": {"Mounts": mounts}});
+    let path = "/containers/create?name=mounts-#".to_owned();
+    let prune = || {
+        let filters = "%7B%22all%22%3A%5B%22true%22%5D%7D";
+        let path = format!("/volumes/prune?filters={filters}");
+        ("POST", path, Value::Null)
+    };
+    for (status, answer) in at_once(
+        engine,
+        times,
+        vec![("POST", path, create), prune(), prune()],
+    ) {
+        assert!(status < 300, "{status} {answer}");
+    }
+    let volumes: HashSet<String> = fake.volumes().into_iter().collect();
+    for time in 0..times {
+        let name = format!("volume-{time}");
+        assert!(volumes.contains(&name), "{name} was taken");
+    }
+}

@@ -1,5 +1,6 @@
 //! Volumes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -73,6 +74,14 @@ fn absent(name: &str) -> Refusal {
     Refusal::new(404, format!("get {name}: no such volume"))
 }
 
+/// All that are mounted: each container's is a look into its configuration, so not for each volume anew.
+fn mounted(state: &State) -> HashSet<String> {
+    let containers = state.containers.iter();
+    containers
+        .flat_map(|container| container.volumes())
+        .collect()
+}
+
 /// Who mounts it.
 fn users(state: &State, name: &str) -> Vec<String> {
     let containers = state.containers.iter();
@@ -124,12 +133,13 @@ pub(super) fn inspect(engine: &Arc<Shared>, name: &str) -> Answered {
 pub(super) fn list(engine: &Arc<Shared>, request: &Request) -> Answered {
     let filters = request.query.filters()?;
     let state = engine.state();
+    let mounted = mounted(&state);
     let fits = |volume: &&Volume| {
         filters.labels(&volume.labels)
             && filters.any("name", |wanted| fits(&volume.name, wanted))
             && filters.any("driver", |wanted| wanted == volume.driver)
             && filters.any("dangling", |wanted| {
-                users(&state, &volume.name).is_empty() == matches!(wanted, "true" | "1")
+                mounted.contains(&volume.name) != matches!(wanted, "true" | "1")
             })
     };
     let listed: Vec<Value> = state
@@ -145,6 +155,7 @@ pub(super) fn list(engine: &Arc<Shared>, request: &Request) -> Answered {
 }
 
 pub(super) fn remove(engine: &Arc<Shared>, name: &str, request: &Request) -> Answered {
+    let _one = engine.exclusive();
     let mut state = engine.state();
     if !state.volumes.contains_key(name) {
         return match request.query.is("force") {
@@ -170,11 +181,13 @@ pub(super) fn prune(engine: &Arc<Shared>, request: &Request) -> Answered {
         || filters
             .all("all")
             .any(|value| matches!(value, "true" | "1"));
+    let one = engine.exclusive();
     let mut state = engine.state();
+    let mounted = mounted(&state);
     let fits = |volume: &&Volume| {
         (all || volume.anonymous)
             && filters.labels(&volume.labels)
-            && users(&state, &volume.name).is_empty()
+            && !mounted.contains(&volume.name)
     };
     let gone = state.volumes.values().filter(fits);
     let gone: Vec<String> = gone.map(|volume| volume.name.clone()).collect();
@@ -184,6 +197,7 @@ pub(super) fn prune(engine: &Arc<Shared>, request: &Request) -> Answered {
         space += volume.map_or(0, |volume| volume.files.size());
     }
     drop(state);
+    drop(one);
     for name in &gone {
         tell(engine, "destroy", name);
     }

@@ -23,6 +23,8 @@ pub(in super::super) fn create(engine: &Arc<Shared>, request: &Request) -> Answe
             "config cannot be empty in order to create a container",
         ));
     }
+    // From here on neither the image nor a volume may go, until the container is known to use them.
+    let one = engine.exclusive();
     let wanted = config["Image"].as_str().unwrap_or_default().to_owned();
     let image = engine.state().images.find(&wanted).ok_or_else(|| {
         Refusal::new(404, format!("No such image: {}", images::with_tag(&wanted)))
@@ -92,6 +94,7 @@ pub(in super::super) fn create(engine: &Arc<Shared>, request: &Request) -> Answe
         life: watch::Sender::new(Life::new()),
     });
     engine.add(&container, &name)?;
+    drop(one);
     container.tell(engine, "create", &[]);
     let host = &config["HostConfig"];
     let published = host["PortBindings"]

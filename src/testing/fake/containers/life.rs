@@ -15,7 +15,7 @@ use crate::testing::fake::request::{Answer, Answered, Refusal, Request};
 
 /// Begins a run, unless it runs already: whether it did.
 fn begin(engine: &Arc<Shared>, container: &Arc<Container>) -> Result<bool, Refusal> {
-    let _one = engine.starting();
+    let _one = engine.exclusive();
     match container.status() {
         Status::Running => return Ok(false),
         Status::Paused => {
@@ -72,7 +72,7 @@ pub(in super::super) async fn stop(
 
 /// Ends the wait for another start, where it is in one.
 fn gives_up(engine: &Shared, container: &Container) -> bool {
-    let _one = engine.starting();
+    let _one = engine.exclusive();
     let ended = container.change_status(&[Status::Restarting], Status::Exited);
     ended.is_ok()
 }
@@ -227,7 +227,7 @@ pub(in super::super) fn wait(container: &Arc<Container>, request: &Request) -> A
 impl Shared {
     /// Marks it as being removed where it is in one of these states: who is told so removes it, and nobody else.
     pub(super) fn may_remove(&self, container: &Container, from: &[Status]) -> bool {
-        let _one = self.starting();
+        let _one = self.exclusive();
         container.change_status(from, Status::Removing).is_ok()
     }
 }

@@ -245,13 +245,16 @@ impl Container {
             .tell("container", action, &self.id, attributes);
     }
 
-    /// Whether it mounts a volume.
-    pub(super) fn mounts_volume(&self, name: &str) -> bool {
+    /// The volumes that it mounts.
+    pub(super) fn volumes(&self) -> impl Iterator<Item = String> {
         let config = self.config();
         let mounts = config::mounts(&config["HostConfig"]);
-        mounts
-            .iter()
-            .any(|mount| mount.volume.as_deref() == Some(name))
+        mounts.into_iter().filter_map(|mount| mount.volume)
+    }
+
+    /// Whether it mounts a volume.
+    pub(super) fn mounts_volume(&self, name: &str) -> bool {
+        self.volumes().any(|volume| volume == name)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::testing::fake::time::Time;
 /// How long who is attached and doesn't read holds up a container's end: as moby has it.
 const STUCK: Duration = Duration::from_secs(2);
 
-/// Starts its program. Nobody else starts or removes it meanwhile: the caller holds [`Shared::starting`].
+/// Starts its program. Nobody else starts or removes it meanwhile: the caller holds [`Shared::exclusive`].
 pub(super) fn begin(engine: &Arc<Shared>, container: &Arc<Container>) -> Result<(), Refusal> {
     let config = container.config();
     let machine = container.machine();
@@ -190,7 +190,7 @@ fn ended(engine: &Arc<Shared>, container: &Arc<Container>, exit: Exit) {
         engine.clone().spawn(async move {
             let count = container.inner().restarts.min(10);
             tokio::time::sleep(Duration::from_millis(100 << count.saturating_sub(1))).await;
-            let _one = engine.starting();
+            let _one = engine.exclusive();
             if container.status() == Status::Restarting && begin(&engine, &container).is_err() {
                 container.set_status(Status::Exited);
             }
