@@ -358,7 +358,7 @@ pub(crate) fn fuzz_extract(
     options: &CopyOptions,
 ) -> Result<CopyReport> {
     let rules = Rules {
-        origin: Origin::Container,
+        origin: Origin::Container { root: false },
         limits: options.limits,
         special: options.special,
     };
