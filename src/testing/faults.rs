@@ -323,15 +323,20 @@ impl Faults {
     }
 }
 
-/// A number from 0 to 1 for each request of each rule: splitmix64, by Vigna.
+/// A number from 0 to 1 for each request of each rule. The rule is mixed in by itself: added up with the request, one
+/// rule's next number would be the next rule's last, and what one request met the following ones would meet too.
 fn fraction(seed: u64, rule: u64, request: u64) -> f64 {
-    let mut mixed = seed ^ rule.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = mixed.wrapping_add(request.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^= mixed >> 31;
+    let mixed = mix(mix(seed.wrapping_add(mix(rule))).wrapping_add(request));
     // The upper 53 bits are a fraction that a float holds exactly.
     (mixed >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// A step of splitmix64, by Vigna.
+fn mix(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 /// What stands where JSON should.
@@ -385,6 +390,21 @@ mod tests {
         assert_ne!(by(7), by(8));
         let met = by(7).iter().filter(|met| **met).count();
         assert!((250..350).contains(&met), "{met} of 1000");
+    }
+
+    #[test]
+    fn rules_of_one_seed_know_nothing_of_each_other() {
+        for seed in [0, 7] {
+            let faults = Faults::new();
+            faults.seed(seed);
+            for _ in 0..10 {
+                faults.add(Rule::any(Fault::Refuse).when(When::Chance(0.03)));
+            }
+            let met = sequence(&faults, 10_000);
+            let pairs = met.windows(2).filter(|two| two[0] && two[1]).count();
+            // A quarter of all meet one, and so a sixteenth of all pairs meet two.
+            assert!((500..900).contains(&pairs), "{pairs} pairs of 10,000");
+        }
     }
 
     #[test]
