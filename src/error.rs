@@ -31,6 +31,12 @@ pub enum ErrorKind {
     Timeout,
     /// Too many calls are under way in this process: its turn didn't come in time; nothing was sent.
     Saturated,
+    /// The path to the engine has failed and is left alone for a while, see [`BreakerOptions`](crate::BreakerOptions);
+    /// nothing was sent.
+    Unavailable,
+    /// A command in a container was run, but what it wrote was lost with the connection;
+    /// [`exit_code`](Error::exit_code) tells how it ended, where that could be found out.
+    OutputLost,
     /// The answer isn't what the API promises (malformed, truncated, of another type).
     Decode,
     /// The answer exceeds a bound of this crate (body, line or frame size), or an archive or file one of the
@@ -88,6 +94,8 @@ impl ErrorKind {
             Self::Transport => "connection failed",
             Self::Timeout => "timed out",
             Self::Saturated => "saturated",
+            Self::Unavailable => "unavailable",
+            Self::OutputLost => "output lost",
             Self::Decode => "malformed answer",
             Self::TooLarge => "too large",
             Self::NotFound => "not found",
@@ -121,6 +129,8 @@ pub enum Effect {
     Rejected,
     /// It may or may not have happened: look before repeating.
     Unknown,
+    /// It happened, though the call failed: what it gave is lost.
+    Done,
 }
 
 impl fmt::Display for Effect {
@@ -129,6 +139,7 @@ impl fmt::Display for Effect {
             Self::NotSent => "nothing was sent",
             Self::Rejected => "the engine refused it",
             Self::Unknown => "it may have happened",
+            Self::Done => "it has happened",
         })
     }
 }
@@ -146,6 +157,7 @@ struct Inner {
     endpoint: Option<Arc<str>>,
     field: Option<&'static str>,
     status: Option<u16>,
+    exit_code: Option<i64>,
     retry_after: Option<Duration>,
     message: String,
     advice: Option<String>,
@@ -186,9 +198,13 @@ impl Error {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         use ErrorKind as K;
         let effect = match kind {
-            K::InvalidInput | K::Config | K::Unsupported | K::Connect | K::Saturated => {
-                Effect::NotSent
-            }
+            K::InvalidInput
+            | K::Config
+            | K::Unsupported
+            | K::Connect
+            | K::Saturated
+            | K::Unavailable => Effect::NotSent,
+            K::OutputLost => Effect::Done,
             K::NotFound | K::Conflict | K::Denied | K::Refused | K::Engine => Effect::Rejected,
             _ => Effect::Unknown,
         };
@@ -202,6 +218,7 @@ impl Error {
             endpoint: None,
             field: None,
             status: None,
+            exit_code: None,
             retry_after: None,
             message: message.into(),
             advice: None,
@@ -326,11 +343,26 @@ impl Error {
         self
     }
 
-    /// Puts this failure after another path's: what that one may have done, this one can't undo.
-    pub(crate) fn after(mut self, first: Self, operation: Operation) -> Self {
-        if first.effect() == Effect::Unknown && !operation.is_read_only() {
-            self.0.effect = Effect::Unknown;
-        }
+    pub(crate) fn with_exit_code(mut self, exit_code: Option<i64>) -> Self {
+        self.0.exit_code = exit_code;
+        self
+    }
+
+    /// Whether it was refused with a status that comes from something between us and the engine, too, which can't know
+    /// what the engine has done (502, 503, 504).
+    pub(crate) fn is_gateways(&self) -> bool {
+        self.effect() == Effect::Rejected && matches!(self.status(), Some(502..=504))
+    }
+
+    /// Says what was being done, where what failed was a step of it.
+    #[must_use]
+    pub(crate) fn while_at(mut self, operation: Operation) -> Self {
+        self.0.operation = Some(operation);
+        self
+    }
+
+    /// Puts this failure after the first of the same call.
+    pub(crate) fn after(mut self, first: Self) -> Self {
         self.0.first_failure = Some(first);
         self
     }
@@ -388,6 +420,12 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.0.status
+    }
+
+    /// How the command ended whose output was lost.
+    #[must_use]
+    pub fn exit_code(&self) -> Option<i64> {
+        self.0.exit_code
     }
 
     /// How long the engine asked to wait before the next try (`Retry-After`).

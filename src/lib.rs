@@ -56,6 +56,7 @@ mod hybrid;
 mod lock;
 pub mod model;
 mod operation;
+mod policy;
 mod quote;
 mod registry;
 #[cfg(feature = "testing")]
@@ -72,6 +73,7 @@ pub use engine_kind::EngineKind;
 pub use error::{Effect, Error, ErrorKind, Result};
 pub use hybrid::{CallReport, HybridBackend, LastCall, Observer, Reason};
 pub use operation::Operation;
+pub use policy::{Attempt, BreakerOptions, BreakerState, Gate, Passed, RetryOptions};
 
 /// The README's code, compiled.
 #[cfg(doctest)]

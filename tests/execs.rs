@@ -182,9 +182,10 @@ async fn output_that_ends_within_a_frame_is_an_error() {
         let error = backend.exec(&id, &options).await.expect_err("half a frame");
         assert_eq!(
             (error.kind(), error.effect()),
-            (ErrorKind::Decode, Effect::Unknown),
+            (ErrorKind::OutputLost, Effect::Done),
             "{name}: {error}"
         );
+        assert_eq!(error.exit_code(), Some(3), "{name}: {error}");
         let options = ExecOptions::new(["cat"]);
         let mut session = backend.start_exec(&id, &options).await.expect("a session");
         session.input.shutdown().await.expect("its end");

@@ -7,16 +7,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use catamaran::model::{
-    ContainerPath, ContainerRef, ImageRef, ImportOptions, LabelKey, ListOptions,
-    ListVolumesOptions, LogsOptions, RemoveOptions, TarArchive, VolumeName, VolumeSpec,
-    WaitCondition, WaitOptions,
+    ContainerPath, ContainerRef, ImageRef, ImportOptions, KillOptions, LabelKey, ListOptions,
+    ListVolumesOptions, LogsOptions, RemoveOptions, Signal, StartOutcome, TarArchive, VolumeName,
+    VolumeSpec, WaitCondition, WaitOptions,
 };
 use catamaran::{
     ApiVersion, AsyncEngine, BlockingEngine, CallContext, CallReport, Config, ContainerBackend,
     Effect, Endpoint, EngineKind, ErrorKind, HybridBackend, LastCall, Mode, Operation, Reason,
 };
 use common::proxy::{Fault, Proxy};
-use common::{config, exists, shell, unique, witness};
+use common::{config, shell, unique, witness};
 
 /// A hybrid whose async path leads to that place, and whose blocking path leads to the real engine.
 fn hybrid_over(endpoint: Endpoint) -> HybridBackend {
@@ -162,21 +162,34 @@ async fn a_silent_path_leaves_time_for_a_stream_of_samples() {
 }
 
 #[tokio::test]
-async fn what_may_have_happened_is_not_done_again() {
+async fn a_signal_that_may_have_been_sent_is_not_sent_again() {
     let silent = Silent::new();
     let last = Arc::new(LastCall::default());
     let hurried = hybrid_over(silent.endpoint())
         .with_observer(last.clone())
         .with_context(CallContext::new().with_timeout(Duration::from_millis(500)));
-    let name = unique("once");
-    let spec = shell(&name, "true").await;
-    let error = hurried.create(&spec).await.expect_err("silence");
+    let signal = KillOptions::default().with_signal(Signal::new("USR1").expect("a signal"));
+    let error = hurried.kill(&nobody(), &signal).await.expect_err("silence");
     assert_eq!(
         (error.kind(), error.effect(), error.engine()),
         (ErrorKind::Timeout, Effect::Unknown, Some(EngineKind::Async))
     );
-    assert_eq!(last.get().expect("a report").engine, EngineKind::Async);
-    assert!(!exists(&name).await);
+    let report = last.get().expect("a report");
+    assert_eq!((report.engine, report.attempts), (EngineKind::Async, 1));
+}
+
+#[tokio::test]
+async fn a_creation_that_meets_silence_is_made_once_by_the_other_path() {
+    let silent = Silent::new();
+    let hybrid = hybrid_over(silent.endpoint()).with_operation_timeout(Duration::from_secs(6));
+    let name = unique("once");
+    let created = hybrid.create(&shell(&name, "true").await).await;
+    let found = witness().list(&ListOptions::all().with_name(&name)).await;
+    let found = found.expect("a list");
+    let id = created.expect("a container").id;
+    let removed = witness().remove(&id, &RemoveOptions::force()).await;
+    removed.expect("a removal");
+    assert_eq!(found.iter().map(|one| &one.id).collect::<Vec<_>>(), [&id]);
 }
 
 #[tokio::test]
@@ -255,84 +268,92 @@ async fn a_program_is_not_run_twice() {
     let log = witness().logs(&created, &LogsOptions::default()).await;
     let log = log.expect("a log").output(1024).await;
     let removed = witness().remove(&created, &RemoveOptions::force()).await;
-    assert_eq!(
-        started.expect_err("the answer was lost").effect(),
-        Effect::Unknown
-    );
+    assert_eq!(started.expect("a look shows it"), StartOutcome::Started);
     assert_eq!(ended.expect("an end").exit_code, 0);
     assert_eq!(&log.expect("output").stdout[..], b"charged\n");
     removed.expect("a removal");
 }
 
 #[tokio::test]
-async fn a_creation_whose_answer_was_cut_is_not_repeated() {
+async fn a_creation_whose_answer_was_cut_is_found_again() {
     for after in [0, 1, 12] {
         let proxy = losing("/create", after);
         let name = unique(&format!("cut-{after}"));
         let mut spec = shell(&name, "true").await;
-        // Without a name the engine would not refuse the second.
+        // Without a name of the caller's the engine would not refuse the second.
         spec.name = None;
         let spec = spec.with_label("catamaran.test", name.as_str());
-        let spec = spec.expect("a label");
-        let error = hybrid_over(proxy.endpoint()).create(&spec).await;
+        let created = hybrid_over(proxy.endpoint())
+            .create(&spec.expect("a label"))
+            .await;
         let key = LabelKey::new("catamaran.test").expect("a key");
         let bearing = ListOptions::all().with_label(key, name.to_string());
-        let made = async {
-            loop {
-                let found = witness().list(&bearing).await.expect("a list");
-                if !found.is_empty() {
-                    return found;
-                }
-            }
-        };
-        let made = tokio::time::timeout(Duration::from_secs(20), made).await;
-        let made = made.expect("it was made");
+        let made = witness().list(&bearing).await.expect("a list");
         for container in &made {
             let removed = witness()
                 .remove(&container.id, &RemoveOptions::force())
                 .await;
             removed.expect("a removal");
         }
-        let error = error.expect_err("the answer was cut");
+        let created = created.expect("it is found again");
         assert_eq!(
-            (error.effect(), made.len()),
-            (Effect::Unknown, 1),
-            "{error}"
+            made.iter().map(|one| &one.id).collect::<Vec<_>>(),
+            [&created.id]
         );
+        assert!(created.warnings[0].contains("lost"), "{created:?}");
     }
 }
 
-/// A second creation of a name shows the volume of the first; without a name, it would be a second volume.
 #[tokio::test]
-async fn a_volume_is_created_again_by_its_name_alone() {
+async fn a_name_that_another_holds_stays_the_others() {
+    let proxy = losing("/create", 0);
+    let (name, witness) = (unique("foreign"), witness());
+    let foreign = witness.create(&shell(&name, "true").await).await;
+    let foreign = foreign.expect("a container").id;
+    let error = hybrid_over(proxy.endpoint())
+        .create(&shell(&name, "true").await)
+        .await;
+    let there = witness.inspect(&foreign).await;
+    let removed = witness.remove(&foreign, &RemoveOptions::force()).await;
+    let error = error.expect_err("the name is taken");
+    assert_eq!(
+        (error.kind(), error.effect()),
+        (ErrorKind::Conflict, Effect::Rejected),
+        "{error}"
+    );
+    assert!(there.is_ok(), "{there:?}");
+    removed.expect("a removal");
+}
+
+/// By its name a second creation shows the volume of the first; without, its label tells.
+#[tokio::test]
+async fn a_volume_whose_answer_was_cut_is_found_again() {
     let proxy = losing("/volumes/create", 0);
     let label = LabelKey::new("catamaran.test").expect("a key");
     let group = unique("volume");
     let spec = VolumeSpec::new().with_label(&label, group.as_str());
     let mut spec = spec.expect("a label");
-    let bearing = ListVolumesOptions::default().with_label(label, group.to_string());
-    let made = async |least: usize| loop {
-        let found = witness().list_volumes(&bearing).await.expect("a list");
-        if found.volumes.len() >= least {
-            return found.volumes;
-        }
-    };
     let hybrid = hybrid_over(proxy.endpoint());
     let nameless = hybrid.create_volume(&spec).await;
-    let first = tokio::time::timeout(Duration::from_secs(20), made(1)).await;
     spec.name = Some(VolumeName::new(&group).expect("a name"));
     let named = hybrid.create_volume(&spec).await;
-    let second = tokio::time::timeout(Duration::from_secs(20), made(2)).await;
-    for volume in second.as_ref().into_iter().flatten() {
+    let bearing = ListVolumesOptions::default().with_label(label, group.to_string());
+    let made = witness()
+        .list_volumes(&bearing)
+        .await
+        .expect("a list")
+        .volumes;
+    for volume in &made {
         let name = volume.reference().expect("a name");
         let removed = witness().remove_volume(&name, &Default::default()).await;
         removed.expect("a removal");
     }
-    let error = nameless.expect_err("the answer was cut");
-    assert_eq!(error.effect(), Effect::Unknown, "{error}");
-    assert_eq!(first.expect("it was made").len(), 1);
-    assert_eq!(named.expect("by the other engine").name, group.as_str());
-    assert_eq!(second.expect("both were made").len(), 2);
+    let (nameless, named) = (nameless.expect("by its label"), named.expect("by its name"));
+    assert_eq!(named.name, group.as_str());
+    assert_eq!(made.len(), 2);
+    for volume in [nameless, named] {
+        assert!(made.iter().any(|one| one.name == volume.name), "{volume:?}");
+    }
 }
 
 #[tokio::test]

@@ -99,21 +99,26 @@ impl fmt::Debug for ContainerGuard {
 }
 
 /// Removes a leftover when it is dropped, unless disarmed.
-pub(super) struct Cleanup {
+pub(crate) struct Cleanup {
     backend: Arc<dyn ContainerBackend>,
     leftover: Option<Leftover>,
 }
 
 impl Cleanup {
-    pub(super) fn new(backend: Arc<dyn ContainerBackend>, leftover: Leftover) -> Self {
+    pub(crate) fn new(backend: Arc<dyn ContainerBackend>, leftover: Leftover) -> Self {
         Self {
             backend,
             leftover: Some(leftover),
         }
     }
 
-    pub(super) fn disarm(mut self) {
+    pub(crate) fn disarm(mut self) {
         self.leftover = None;
+    }
+
+    /// Removes all but this one, which the caller has.
+    pub(crate) fn sweep(mut self, container: &ContainerRef) {
+        self.leftover = self.leftover.take().map(|leftover| leftover.but(container));
     }
 }
 

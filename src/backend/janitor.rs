@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Id};
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
 use super::ContainerBackend;
@@ -40,6 +40,8 @@ static UNDER_WAY: Mutex<UnderWay> = Mutex::new(UnderWay {
     stuck: false,
 });
 static CHANGED: Condvar = Condvar::new();
+/// The same for those who wait without blocking.
+static ENDED: Notify = Notify::const_new();
 
 struct UnderWay {
     /// Until when the end of a runtime is held up, and whether for a container that is surely there, by
@@ -145,6 +147,26 @@ impl Drop for Held {
     fn drop(&mut self) {
         lock(&UNDER_WAY).until.remove(&self.0);
         CHANGED.notify_all();
+        ENDED.notify_waiters();
+    }
+}
+
+/// How many removals are under way.
+pub(crate) fn under_way() -> usize {
+    lock(&UNDER_WAY).until.len()
+}
+
+/// Waits until none is.
+pub(crate) async fn idle() {
+    loop {
+        let ended = ENDED.notified();
+        let mut ended = std::pin::pin!(ended);
+        // Registered before the look, so that no end comes between.
+        ended.as_mut().enable();
+        if under_way() == 0 {
+            return;
+        }
+        ended.await;
     }
 }
 
@@ -219,7 +241,7 @@ async fn work_on(job: Job, permits: Arc<Semaphore>) {
                 lock(&UNDER_WAY).stuck = false;
                 return;
             }
-            (Ok(false), Leftover::Creation(..)) if tried => return,
+            (Ok(false), Leftover::Creation(_)) if tried => return,
             (Err(error), _) if tried => {
                 tracing::error!(
                     container = %leftover, %error,

@@ -1,4 +1,4 @@
-//! Containers that nobody holds any more, and how they are found and removed.
+//! What nobody holds any more, and how it is found and removed.
 
 use std::fmt;
 
@@ -6,46 +6,122 @@ use uuid::Uuid;
 
 use super::ContainerBackend;
 use crate::error::{ErrorKind, Result};
-use crate::model::{ContainerRef, ContainerSpec, LabelKey, ListOptions, RemoveOptions};
+use crate::model::{
+    ContainerRef, ContainerSpec, LabelKey, ListNetworksOptions, ListOptions, ListVolumesOptions,
+    RemoveOptions, RemoveVolumeOptions,
+};
 
 /// The label that tells one creation from every other.
-const OPERATION_LABEL: &str = "catamaran.operation";
+pub(crate) const OPERATION_LABEL: &str = "catamaran.operation";
+
+/// The label that says what was asked for, as a hash.
+pub(crate) const SPEC_LABEL: &str = "catamaran.spec";
+
+/// Whether the crate itself puts a label of this key on what it makes.
+pub(crate) fn is_own(key: &str) -> bool {
+    key == OPERATION_LABEL || key == SPEC_LABEL
+}
 
 /// What would stay behind.
 #[derive(Debug, Clone)]
-pub(super) enum Leftover {
+pub(crate) enum Leftover {
     /// A container that is there.
     Container(ContainerRef),
-    /// A container that may be there, or may still come to be, with this label.
-    Creation(LabelKey, String),
+    /// What may be there, or may still come to be.
+    Creation(Creation),
+}
+
+/// What a creation may leave behind, found by its label: never by its name, which may be somebody else's.
+#[derive(Debug, Clone)]
+pub(crate) struct Creation {
+    kind: Kind,
+    key: LabelKey,
+    operation: String,
+    /// The one that the caller has: any other is one too many.
+    keep: Option<ContainerRef>,
+}
+
+/// What is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    Container,
+    Network,
+    Volume,
 }
 
 impl Leftover {
-    /// The spec with a label of its own, and what is left of it where nobody knows whether the creation
-    /// happened. Never found by its name: that may be somebody else's.
+    /// What the creation of that id may leave behind.
+    pub(crate) fn creation(kind: Kind, operation: &str) -> Result<Self> {
+        Ok(Self::Creation(Creation {
+            kind,
+            key: LabelKey::new(OPERATION_LABEL)?,
+            operation: operation.to_owned(),
+            keep: None,
+        }))
+    }
+
+    /// The spec with a label of its own, and what is left of it where nobody knows whether the creation happened.
     pub(super) fn by_label(spec: &ContainerSpec) -> Result<(Self, ContainerSpec)> {
-        let (key, value) = (LabelKey::new(OPERATION_LABEL)?, Uuid::new_v4().to_string());
+        let operation = Uuid::new_v4().to_string();
         let mut labelled = spec.clone();
-        labelled.labels.insert(key.clone(), value.clone());
-        Ok((Self::Creation(key, value), labelled))
+        let key = LabelKey::new(OPERATION_LABEL)?;
+        labelled.labels.insert(key, operation.clone());
+        Ok((Self::creation(Kind::Container, &operation)?, labelled))
+    }
+
+    /// All but this one, which the caller has.
+    pub(crate) fn but(self, container: &ContainerRef) -> Self {
+        match self {
+            Self::Creation(creation) => Self::Creation(Creation {
+                keep: Some(container.clone()),
+                ..creation
+            }),
+            there @ Self::Container(_) => there,
+        }
     }
 
     /// Removes it; false where it isn't there, or not yet.
     pub(super) async fn remove(&self, backend: &dyn ContainerBackend) -> Result<bool> {
-        let force = RemoveOptions::force();
-        let removed = |answer: Result<()>| match answer {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        };
         match self {
-            Self::Container(id) => removed(backend.remove(id, &force).await),
-            Self::Creation(key, value) => {
-                let bearing = ListOptions::all().with_label(key.clone(), value.clone());
-                // Docker lists a container a moment before it can be removed by its id: until then the
-                // removal finds nobody, and nothing is removed.
-                match backend.list(&bearing).await?.first() {
-                    Some(found) => removed(backend.remove(&found.id, &force).await),
+            Self::Container(id) => removed(backend.remove(id, &RemoveOptions::force()).await),
+            Self::Creation(creation) => creation.remove(backend).await,
+        }
+    }
+}
+
+impl Creation {
+    async fn remove(&self, backend: &dyn ContainerBackend) -> Result<bool> {
+        let (key, value) = (self.key.clone(), self.operation.clone());
+        match self.kind {
+            Kind::Container => {
+                let bearing = ListOptions::all().with_label(key, value);
+                let listed = backend.list(&bearing).await?;
+                // Docker lists a container a moment before it can be removed by its id: until then the removal finds
+                // nobody, and nothing is removed.
+                let mut others = listed
+                    .iter()
+                    .filter(|one| Some(&one.id) != self.keep.as_ref());
+                match others.next() {
+                    Some(found) => {
+                        removed(backend.remove(&found.id, &RemoveOptions::force()).await)
+                    }
+                    None => Ok(false),
+                }
+            }
+            Kind::Network => {
+                let bearing = ListNetworksOptions::default().with_label(key, value);
+                match backend.list_networks(&bearing).await?.first() {
+                    Some(found) => removed(backend.remove_network(&found.id).await),
+                    None => Ok(false),
+                }
+            }
+            Kind::Volume => {
+                let bearing = ListVolumesOptions::default().with_label(key, value);
+                match backend.list_volumes(&bearing).await?.volumes.first() {
+                    Some(found) => {
+                        let options = RemoveVolumeOptions::default();
+                        removed(backend.remove_volume(&found.reference()?, &options).await)
+                    }
                     None => Ok(false),
                 }
             }
@@ -53,11 +129,19 @@ impl Leftover {
     }
 }
 
+fn removed(answer: Result<()>) -> Result<bool> {
+    match answer {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 impl fmt::Display for Leftover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Container(id) => id.fmt(f),
-            Self::Creation(key, value) => write!(f, "{key}={value}"),
+            Self::Creation(creation) => write!(f, "{}={}", creation.key, creation.operation),
         }
     }
 }

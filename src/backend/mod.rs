@@ -10,7 +10,7 @@ mod follow;
 mod guard;
 mod identity;
 pub(crate) mod janitor;
-mod leftover;
+pub(crate) mod leftover;
 mod meter;
 mod reconnect;
 mod watch;
@@ -42,6 +42,7 @@ pub use ext::ContainerBackendExt;
 pub(crate) use files::{fuzz_extract, fuzz_read_file, fuzz_repack};
 #[cfg(fuzzing)]
 pub(crate) use follow::fuzz::fuzz_follow;
+pub(crate) use guard::Cleanup;
 pub use guard::ContainerGuard;
 pub use identity::BackendId;
 pub use meter::UsageMeter;

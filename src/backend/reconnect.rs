@@ -116,7 +116,8 @@ impl Reconnect {
             ErrorKind::Connect
             | ErrorKind::Transport
             | ErrorKind::Timeout
-            | ErrorKind::Saturated => true,
+            | ErrorKind::Saturated
+            | ErrorKind::Unavailable => true,
             // An engine that starts or ends says so; without a status it speaks of what was asked.
             ErrorKind::Engine => error.status().is_some(),
             _ => false,

@@ -3,14 +3,16 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
+use tokio::time::Instant;
 
 use super::Engine;
 use super::carrier::{Carrier, Envelope};
 use super::takeover::Shutdown;
-use super::wire::{self, Streams};
+use super::wire::{self, Call, Streams};
 use crate::backend::{CallContext, ContainerBackend, ContainerBackendExt, exit_code};
 use crate::endpoint::ApiVersion;
 use crate::error::{Effect, Error, ErrorKind, Result};
@@ -21,6 +23,12 @@ use crate::operation::Operation;
 
 /// From this version on a terminal has its size from the beginning.
 const CONSOLE_SIZE: ApiVersion = ApiVersion::new(1, 42);
+
+/// How long a start whose connection broke may take to be seen.
+const SETTLES: Duration = Duration::from_secs(2);
+
+/// How often one is started again that hasn't begun.
+const STARTS: u32 = 4;
 
 impl<C: Carrier> Engine<C> {
     pub(super) async fn run_exec(
@@ -34,10 +42,8 @@ impl<C: Carrier> Engine<C> {
         let stdin = options.stdin.is_some();
         let call = wire::exec_create(container, options, tag, stdin)?;
         let envelope = self.envelope(deadline).await?;
-        // A registered exec does nothing by itself: up to its start, nothing has happened.
-        let exec = wire::exec_id(&self.ask(call, envelope).await?.body)?;
-        let (input, chunks) = self.begin(&exec, options, stdin, envelope).await?;
-        let mut ran = pin!(self.finish(&exec, options, input, chunks, envelope));
+        let exec = self.register(call, envelope).await?;
+        let mut ran = pin!(self.run_registered(&exec, options, stdin, envelope));
         let ended = async {
             let Some((time, tag)) = &timeout else {
                 return ran.await;
@@ -49,8 +55,8 @@ impl<C: Carrier> Engine<C> {
         };
         let ended = deadline.bound(ended).await.and_then(|ended| ended);
         ended.map_err(|error| {
-            let error = error.with_effect(Effect::Unknown);
-            if error.advice().is_some() {
+            // What was refused, or whose fate is known, is so.
+            if error.effect() != Effect::Unknown || error.advice().is_some() {
                 return error;
             }
             error.with_advice("the command may be running still: no API ends an exec")
@@ -66,10 +72,104 @@ impl<C: Carrier> Engine<C> {
         let tag = ExecTag::new(options);
         let call = wire::exec_create(container, options, Some(&tag), true)?;
         let envelope = self.envelope(self.deadline(Duration::ZERO)).await?;
-        let exec = wire::exec_id(&self.ask(call, envelope).await?.body)?;
+        let exec = self.register(call, envelope).await?;
         let (input, chunks) = self.begin(&exec, options, true, envelope).await?;
         let output = self.named(chunks, Operation::StartExec, container.clone());
         Ok(ExecSession::new(exec, tag, input, LogStream::new(output)))
+    }
+
+    /// A registered exec does nothing by itself: up to its start, nothing has happened, whatever became of this.
+    async fn register(&self, call: Call, envelope: Envelope) -> Result<ExecId> {
+        let registered = self.ask(call, envelope).await;
+        let exec = registered.and_then(|answer| wire::exec_id(&answer.body));
+        exec.map_err(|error| match error.effect() {
+            Effect::Unknown => error.with_effect(Effect::NotSent),
+            _ if error.is_gateways() => error.with_effect(Effect::NotSent),
+            _ => error,
+        })
+    }
+
+    /// Starts it and sees it through. Where the connection is lost on the way, so is the output, but not the exit code.
+    ///
+    /// Where it is seen not to have begun it is started again: the same one, which an engine starts once, whichever of the
+    /// requests comes first.
+    async fn run_registered(
+        &self,
+        exec: &ExecId,
+        options: &ExecOptions,
+        stdin: bool,
+        envelope: Envelope,
+    ) -> Result<ExecOutput> {
+        let mut again = 0;
+        loop {
+            let begun = async {
+                let (input, chunks) = self.begin(exec, options, stdin, envelope).await?;
+                // Whatever a failure from here on says of its own call, the command has begun.
+                let finished = self.finish(exec, options, input, chunks, envelope).await;
+                finished.map_err(|error| error.with_effect(Effect::Unknown))
+            };
+            let error = match begun.await {
+                // An earlier start was the first after all (Docker says so where the output should be).
+                Ok(ran) if again > 0 && has_run_before(exec, &ran) => {
+                    return Err(lost(Some(ran.exit_code)));
+                }
+                Ok(ran) => return Ok(ran),
+                Err(error) => error,
+            };
+            let servers = error.status() >= Some(500);
+            let doubted = error.effect() == Effect::Unknown && error.is_path_failure();
+            if !doubted && !servers && again == 0 {
+                return Err(error);
+            }
+            let refused = error.effect() == Effect::Rejected && !error.is_gateways();
+            match self.fate(exec, &error, envelope).await {
+                // Its program couldn't be started, which the engine has just said.
+                Fate::Ended(126 | 127) | Fate::NotBegun if refused => return Err(error),
+                Fate::Ended(code) => return Err(lost(Some(code)).with_source(error)),
+                Fate::Runs => return Err(lost(None).with_source(error)),
+                Fate::NotBegun if again < STARTS && error.kind() != ErrorKind::Timeout => {
+                    again += 1
+                }
+                Fate::NotBegun | Fate::Unseen => {
+                    let error = error.and("the command hasn't been seen to run");
+                    return Err(error.with_effect(Effect::Unknown));
+                }
+            }
+        }
+    }
+
+    /// What became of a command whose start or output was lost: looks until it has ended.
+    async fn fate(&self, exec: &ExecId, error: &Error, envelope: Envelope) -> Fate {
+        let answered = error.effect() == Effect::Rejected;
+        let since = Instant::now();
+        let runs = AtomicBool::new(false);
+        let looks = async {
+            let mut pause = Duration::from_millis(10);
+            loop {
+                let looked = self.ask(wire::exec_inspect(exec), envelope).await;
+                match looked.and_then(|answer| wire::exec_details(&answer.body)) {
+                    Ok(details) => {
+                        runs.fetch_or(details.running, Ordering::Relaxed);
+                        if let Some(code) = details.exit_code {
+                            return Fate::Ended(code);
+                        }
+                        let settled = answered || since.elapsed() > SETTLES;
+                        if !runs.load(Ordering::Relaxed) && settled {
+                            return Fate::NotBegun;
+                        }
+                    }
+                    Err(error) if error.is_path_failure() || error.status() >= Some(429) => {}
+                    Err(_) => return Fate::Unseen,
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_millis(500));
+            }
+        };
+        match envelope.deadline.bound(looks).await {
+            Ok(fate) => fate,
+            Err(_) if runs.load(Ordering::Relaxed) => Fate::Runs,
+            Err(_) => Fate::Unseen,
+        }
     }
 
     /// Starts what was registered.
@@ -186,6 +286,31 @@ impl<C: Carrier> Engine<C> {
             None => error,
         })
     }
+}
+
+/// What became of a command.
+enum Fate {
+    Ended(i64),
+    Runs,
+    NotBegun,
+    Unseen,
+}
+
+fn lost(code: Option<i64>) -> Error {
+    let message = match code {
+        Some(code) => format!("the command ended with exit code {code}, its output was lost"),
+        None => "the command runs still, its output was lost".to_owned(),
+    };
+    Error::new(ErrorKind::OutputLost, message).with_exit_code(code)
+}
+
+/// Docker answers a second start of an attached exec with 101, and with these words for an output.
+fn has_run_before(exec: &ExecId, ran: &ExecOutput) -> bool {
+    let words = format!("Exec command {exec} has already run");
+    [&ran.stdout, &ran.stderr].iter().any(|output| {
+        let output = String::from_utf8_lossy(output);
+        output.trim_start().starts_with("Error: ") && output.contains(&words)
+    })
 }
 
 /// Writes all that a command is to read. One that takes no more has ended, or cares for no more: what

@@ -1,5 +1,6 @@
 //! The two engines as one backend: which serves a call, and what happens when its path fails.
 
+mod making;
 mod operations;
 mod report;
 mod switch;
@@ -7,15 +8,18 @@ mod switch;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::backend::janitor;
 use crate::backend::{BackendId, CallContext, ContainerBackend};
 use crate::config::{Config, Mode};
-use crate::deadline::Deadline;
 use crate::engine::{AsyncEngine, BlockingEngine};
 use crate::engine_kind::EngineKind;
-use crate::error::{Effect, Error, Result};
-use crate::operation::Operation;
+use crate::error::{Error, ErrorKind, Result};
+use crate::policy::{
+    Breaker, BreakerOptions, BreakerState, Budget, Call, Doubt, Gate, Path, Pipeline, RetryOptions,
+    Seen,
+};
 use switch::Switch;
 
 pub use report::{CallReport, LastCall, Observer, Reason};
@@ -23,26 +27,36 @@ pub use report::{CallReport, LastCall, Observer, Reason};
 /// Both engines as one backend: the [`Mode`] says which serves a call, and in [`Mode::Auto`] the
 /// blocking engine helps where the path of the async one fails.
 ///
-/// # When it falls back
-/// In [`Mode::Auto`] only, and only where all of these hold:
+/// # One effect
+/// A caller asks once, and what was asked happens once or not at all. A failed attempt is followed by what
+/// `docs/policies.md` has a table of, written by the code:
 ///
-/// 1. The *path* failed ([`ErrorKind::is_path_failure`](crate::ErrorKind::is_path_failure)): no
-///    connection, a broken one, no answer in time, an answer that can't be read. Whatever the engine
-///    answered (404, 409, 500 …) is the caller's.
-/// 2. Nothing was sent ([`Effect::NotSent`]), or the operation may be repeated
-///    ([`Operation::is_idempotent`]; a `wait` for the next exit or the removal may not, a `create_volume` with a name may). A `create`,
-///    `start`, `stop`, `exec`, `kill` … that may have happened is not done twice: the caller gets the
-///    error, with [`Effect::Unknown`].
-/// 3. The input can be sent again; an archive that came as a stream can't.
-/// 4. There is time left: one deadline covers both attempts.
+/// - Whatever the engine answered (404, 409 …) is the caller's.
+/// - Where nothing was sent, or a second time changes nothing more, it is tried again: in [`Mode::Auto`] by the blocking
+///   engine at once, where the *path* failed ([`ErrorKind::is_path_failure`](crate::ErrorKind::is_path_failure)), and then
+///   after pauses, as [`RetryOptions`] say.
+/// - Where it may have happened and the engine can tell (creations, `start`, `stop`, `remove` …), looks at the engine
+///   decide: it is done, and the caller gets its answer; or it isn't, and is tried again; or nobody can say, and the
+///   error is the caller's, with [`Effect::Unknown`](crate::Effect::Unknown).
+/// - What can be neither repeated nor observed (signals, `import_image`, prunes, an `exec` that has begun …) is sent once.
 ///
-/// So that there is time left, the first attempt of an operation that may be repeated has two thirds of
-/// the call's time, from when it is its turn. Of any other it has all of it, and so have `wait`, a pull and the
-/// archives, which take as long as they take, and `logs` and `events`. Once a stream or a session has begun, its failure
-/// is the caller's. Where both attempts fail the error is the second one's, and keeps the first
-/// ([`Error::first_failure`]).
+/// One deadline covers all of it. So that there is time left, an attempt has two thirds of the time that is left, from when
+/// it is its turn, and the time of its own nature on top (a stop's timeout). What is sent once has all of it, and so have
+/// `wait`, a pull and the archives, which take as long as they take, and `logs` and `events`. Once a stream or a session
+/// has begun, its failure is the caller's. Where several attempts fail the error is the last one's, and keeps the first
+/// ([`Error::first_failure`](crate::Error::first_failure)).
 ///
-/// Both engines talk to the same daemon: this cures a client's path, not a daemon that is down.
+/// # Creations
+/// A container that is created bears two labels more: `catamaran.operation`, by which it is known again, and
+/// `catamaran.spec`, a hash of what was asked for. Without a name it gets one that begins with `catamaran-`: an engine
+/// gives a name to one container alone, so that a creation can be repeated. A creation whose caller goes away, or that ends
+/// in doubt, is looked for and removed in the background, for half a minute.
+///
+/// # Breakers
+/// A path that fails several times in a row is left alone for a while ([`BreakerOptions`]): calls go to the other one at
+/// once, or fail as [`Unavailable`](crate::ErrorKind::Unavailable) where there is none, and come back by themselves.
+///
+/// Both engines talk to the same daemon: the fallback cures a client's path, not a daemon that is down.
 ///
 /// # The switch
 /// [`set_mode`](Self::set_mode) holds for all handles and clones, and for the calls that begin after it;
@@ -68,20 +82,16 @@ pub use report::{CallReport, LastCall, Observer, Reason};
 #[derive(Clone)]
 pub struct HybridBackend {
     id: BackendId,
-    async_engine: Arc<dyn ContainerBackend>,
-    blocking_engine: Arc<dyn ContainerBackend>,
     switch: Arc<Switch>,
-    operation_timeout: Duration,
-    context: CallContext,
-    observers: Vec<Arc<dyn Observer>>,
+    pipeline: Pipeline,
 }
 
 impl fmt::Debug for HybridBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HybridBackend")
             .field("mode", &self.mode())
-            .field("operation_timeout", &self.operation_timeout)
-            .field("context", &self.context)
+            .field("operation_timeout", &self.pipeline.operation_timeout)
+            .field("context", &self.pipeline.context)
             .finish_non_exhaustive()
     }
 }
@@ -127,14 +137,25 @@ impl HybridBackend {
         async_engine: Arc<dyn ContainerBackend>,
         blocking_engine: Arc<dyn ContainerBackend>,
     ) -> Self {
+        let path = |engine| Path {
+            engine,
+            breaker: Breaker::new(BreakerOptions::default()),
+        };
+        let retry = RetryOptions::default();
         Self {
             id: BackendId::new(),
-            async_engine,
-            blocking_engine,
             switch: Arc::new(Switch::new(Mode::default())),
-            operation_timeout: Config::OPERATION_TIMEOUT,
-            context: CallContext::new(),
-            observers: Vec::new(),
+            pipeline: Pipeline {
+                async_path: path(async_engine),
+                blocking_path: path(blocking_engine),
+                operation_timeout: Config::OPERATION_TIMEOUT,
+                budget: Arc::new(Budget::new(&retry)),
+                retry,
+                context: CallContext::new(),
+                observers: Vec::new(),
+                gates: Default::default(),
+                cleans_up: false,
+            },
         }
     }
 
@@ -148,8 +169,66 @@ impl HybridBackend {
     /// Sets how long a call may take, both attempts together; an engine whose own time is shorter keeps it.
     #[must_use]
     pub fn with_operation_timeout(mut self, timeout: Duration) -> Self {
-        self.operation_timeout = timeout;
+        self.pipeline.operation_timeout = timeout;
         self
+    }
+
+    /// Sets how often a call is tried, for this handle and those made of it, which share the budget.
+    #[must_use]
+    pub fn with_retry(mut self, options: RetryOptions) -> Self {
+        self.pipeline.budget = Arc::new(Budget::new(&options));
+        self.pipeline.retry = options;
+        self
+    }
+
+    /// Sets when a path counts as failing, for this handle and those made of it; both begin as well.
+    #[must_use]
+    pub fn with_breaker(mut self, options: BreakerOptions) -> Self {
+        self.pipeline.async_path.breaker = Breaker::new(options);
+        self.pipeline.blocking_path.breaker = Breaker::new(options);
+        self
+    }
+
+    /// A handle to the same backend whose attempts pass this part of the host's own, after those that this handle has.
+    #[must_use]
+    pub fn with_gate(&self, gate: Arc<dyn Gate>) -> Self {
+        let mut gated = self.clone();
+        gated.pipeline.gates.push(gate);
+        gated
+    }
+
+    /// Waits until what calls have left behind is removed: creations whose callers went away or that ended in doubt, guards
+    /// that were dropped, of every backend in this process. For the end of a host; calls are served as ever.
+    ///
+    /// Creations in doubt are looked for for half a minute.
+    ///
+    /// # Errors
+    /// `Timeout` where that takes longer; it goes on in the background.
+    ///
+    /// # Cancel safety
+    /// Safe: only the waiting ends.
+    ///
+    /// ```no_run
+    /// # async fn example(backend: catamaran::HybridBackend) {
+    /// if let Err(error) = backend.shutdown(std::time::Duration::from_secs(40)).await {
+    ///     eprintln!("{error}");
+    /// }
+    /// # }
+    /// ```
+    pub async fn shutdown(&self, within: Duration) -> Result<()> {
+        let idle = tokio::time::timeout(within, janitor::idle()).await;
+        idle.map_err(|_| {
+            let left = janitor::under_way();
+            let message =
+                format!("{left} removals in the background were under way after {within:?}");
+            Error::new(ErrorKind::Timeout, message)
+        })
+    }
+
+    /// What an engine's path lets through now.
+    #[must_use]
+    pub fn breaker(&self, engine: EngineKind) -> BreakerState {
+        self.pipeline.path(engine).breaker.state()
     }
 
     /// A handle to the same backend whose calls this observer hears of, beside those that this handle
@@ -157,7 +236,7 @@ impl HybridBackend {
     #[must_use]
     pub fn with_observer(&self, observer: Arc<dyn Observer>) -> Self {
         let mut observed = self.clone();
-        observed.observers.push(observer);
+        observed.pipeline.observers.push(observer);
         observed
     }
 
@@ -185,113 +264,60 @@ impl HybridBackend {
     where
         F: Future<Output = Result<T>> + Send,
     {
-        let began = Instant::now();
-        let (kind, engine) = match self.mode() {
-            Mode::Blocking => (EngineKind::Blocking, &self.blocking_engine),
-            Mode::Async | Mode::Auto => (EngineKind::Async, &self.async_engine),
-        };
-        let whole = CallContext::new().with_deadline(self.deadline(call).moment());
-        let result = ask(engine.with_context(whole)).await;
-        self.report(call, kind, Reason::Mode, began, &result);
-        result
+        self.pipeline.run_once(self.mode(), call, ask).await
     }
 
-    /// Runs a call by the mode, with the fallback.
-    async fn run<T, F>(
-        &self,
-        call: impl Into<Call>,
-        ask: impl Fn(Arc<dyn ContainerBackend>) -> F,
-    ) -> Result<T>
+    async fn run<T, F>(&self, call: Call, ask: impl Fn(Arc<dyn ContainerBackend>) -> F) -> Result<T>
     where
         F: Future<Output = Result<T>> + Send,
     {
-        let call = call.into();
-        if self.mode() != Mode::Auto {
-            return self.run_once(call, ask).await;
-        }
-        let began = Instant::now();
-        let deadline = self.deadline(call);
-        let whole = CallContext::new().with_deadline(deadline.moment());
-        let attempt = deadline.left().filter(|_| call.leaves_time());
-        let first = whole
-            .clone()
-            .with_attempt_timeout(attempt.map(|left| left * 2 / 3));
-        let failed = match ask(self.async_engine.with_context(first)).await {
-            Err(error) if call.falls_back(&error) && !deadline.has_passed() => error,
-            answered => {
-                self.report(call, EngineKind::Async, Reason::Mode, began, &answered);
-                return answered;
-            }
-        };
-        tracing::warn!(
-            operation = %call.operation,
-            error = format_args!("{failed:#}"),
-            "the async path failed: asking the blocking engine"
-        );
-        let reason = Reason::fallback(&failed);
-        let second = ask(self.blocking_engine.with_context(whole))
-            .await
-            .map_err(|error| error.after(failed, call.operation));
-        self.report(call, EngineKind::Blocking, reason, began, &second);
-        second
+        self.pipeline.run(self.mode(), call, ask).await
     }
 
-    fn deadline(&self, call: Call) -> Deadline {
-        let usual = self.operation_timeout.saturating_add(call.patience);
-        let usual = (!call.operation.is_open_ended()).then_some(usual);
-        Deadline::new(self.context.timeout.or(usual), self.context.deadline)
-    }
-
-    fn report<T>(
+    async fn run_observed<T, F, G>(
         &self,
         call: Call,
-        engine: EngineKind,
-        reason: Reason,
-        began: Instant,
-        result: &Result<T>,
-    ) {
-        if self.observers.is_empty() {
-            return;
-        }
-        let report = CallReport {
-            operation: call.operation,
-            engine,
-            reason,
-            elapsed: began.elapsed(),
-            failure: result.as_ref().err().map(Error::kind),
-        };
-        for observer in &self.observers {
-            observer.on_call(&report);
-        }
-    }
-}
-
-/// What the pipeline knows of a call.
-#[derive(Debug, Clone, Copy)]
-struct Call {
-    operation: Operation,
-    /// The time that it takes by its own nature, beyond the usual.
-    patience: Duration,
-    repeatable: bool,
-}
-
-impl From<Operation> for Call {
-    fn from(operation: Operation) -> Self {
-        Self {
-            operation,
-            patience: Duration::ZERO,
-            repeatable: operation.is_idempotent(),
-        }
-    }
-}
-
-impl Call {
-    /// Whether a second attempt may follow a timeout of the first, which must leave time for it then.
-    fn leaves_time(self) -> bool {
-        self.repeatable && !self.operation.is_open_ended() && !self.operation.has_all_the_time()
+        ask: impl Fn(Arc<dyn ContainerBackend>) -> F,
+        look: impl Fn(Doubt) -> G,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send,
+        G: Future<Output = Result<Seen<T>>> + Send,
+    {
+        let mode = self.mode();
+        self.pipeline.run_observed(mode, call, ask, look).await
     }
 
-    fn falls_back(self, error: &Error) -> bool {
-        error.is_path_failure() && (error.effect() == Effect::NotSent || self.repeatable)
+    fn under(&self, context: CallContext) -> Self {
+        let mut under = self.clone();
+        let pipeline = &mut under.pipeline;
+        for path in [&mut pipeline.async_path, &mut pipeline.blocking_path] {
+            path.engine = path.engine.with_context(context.clone());
+        }
+        pipeline.context = context.over(&pipeline.context);
+        under
+    }
+
+    /// A handle for looks at what has become of a call: within its time, and of no interest to those who observe calls.
+    fn looking(&self, doubt: &Doubt) -> Self {
+        let mut looking = self.under(CallContext::new().with_deadline(doubt.deadline.moment()));
+        looking.pipeline.observers.clear();
+        looking.pipeline.gates.clear();
+        looking
+    }
+
+    /// A handle for work that outlives the caller and its runtime.
+    fn cleaning(&self) -> Self {
+        let mut cleaning = self.clone();
+        let pipeline = &mut cleaning.pipeline;
+        for path in [&mut pipeline.async_path, &mut pipeline.blocking_path] {
+            path.engine = path.engine.detached();
+        }
+        pipeline.context = CallContext::new();
+        // They were promised to be called on the caller's task.
+        pipeline.observers.clear();
+        pipeline.gates.clear();
+        pipeline.cleans_up = true;
+        cleaning
     }
 }

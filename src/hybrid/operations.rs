@@ -1,11 +1,11 @@
 //! Every operation, a line each: its name, its own time, and how an engine is asked.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Call, HybridBackend};
+use super::HybridBackend;
+use crate::backend::leftover::Kind;
 use crate::backend::{BackendId, CallContext, ContainerBackend};
 use crate::error::Result;
 use crate::model::{
@@ -18,11 +18,12 @@ use crate::model::{
     LogStream, LogsOptions, NetworkDetails, NetworkRef, NetworkSpec, NetworkSummary, PathStat,
     Ping, ProcessTable, PruneContainersOptions, PruneImagesOptions, PruneNetworksOptions,
     PruneReport, PruneVolumesOptions, PullOptions, PullStream, PutArchiveOptions,
-    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, StartOutcome,
+    RemoveImageOptions, RemoveOptions, RemoveVolumeOptions, RestartOptions, Signal, StartOutcome,
     StatsStream, StopOptions, StopOutcome, TarArchive, TerminalSize, TopOptions, UpdateOptions,
     VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitCondition, WaitOptions, WaitOutcome,
 };
 use crate::operation::Operation as Op;
+use crate::policy::{Call, Doubt, Nature, resolve};
 
 /// How an engine is asked, once for each attempt.
 macro_rules! ask {
@@ -31,34 +32,14 @@ macro_rules! ask {
     };
 }
 
-/// A call that takes so much time by its own nature.
-fn taking(operation: Op, patience: Duration) -> Call {
-    Call {
-        patience,
-        ..operation.into()
-    }
-}
-
 #[async_trait]
 impl ContainerBackend for HybridBackend {
     fn with_context(&self, context: CallContext) -> Arc<dyn ContainerBackend> {
-        Arc::new(Self {
-            async_engine: self.async_engine.with_context(context.clone()),
-            blocking_engine: self.blocking_engine.with_context(context.clone()),
-            context: context.over(&self.context),
-            ..self.clone()
-        })
+        Arc::new(self.under(context))
     }
 
     fn detached(&self) -> Arc<dyn ContainerBackend> {
-        Arc::new(Self {
-            async_engine: self.async_engine.detached(),
-            blocking_engine: self.blocking_engine.detached(),
-            context: CallContext::new(),
-            // They were promised to be called on the caller's task.
-            observers: Vec::new(),
-            ..self.clone()
-        })
+        Arc::new(self.cleaning())
     }
 
     fn identity(&self) -> Option<BackendId> {
@@ -66,35 +47,37 @@ impl ContainerBackend for HybridBackend {
     }
 
     fn context(&self) -> CallContext {
-        self.context.clone()
+        self.pipeline.context.clone()
     }
 
     async fn ping(&self) -> Result<Ping> {
-        self.run(Op::Ping, ask!(ping())).await
+        self.run(Op::Ping.into(), ask!(ping())).await
     }
 
     async fn version(&self) -> Result<EngineVersion> {
-        self.run(Op::Version, ask!(version())).await
+        self.run(Op::Version.into(), ask!(version())).await
     }
 
     async fn info(&self) -> Result<EngineInfo> {
-        self.run(Op::Info, ask!(info())).await
+        self.run(Op::Info.into(), ask!(info())).await
     }
 
     async fn disk_usage(&self) -> Result<DiskUsage> {
-        self.run(Op::DiskUsage, ask!(disk_usage())).await
+        self.run(Op::DiskUsage.into(), ask!(disk_usage())).await
     }
 
     async fn events(&self, options: &EventsOptions) -> Result<EventStream> {
-        self.run(Op::Events, ask!(events(options))).await
+        self.run(Op::Events.into(), ask!(events(options))).await
     }
 
     async fn image_exists(&self, image: &ImageRef) -> Result<bool> {
-        self.run(Op::ImageExists, ask!(image_exists(image))).await
+        self.run(Op::ImageExists.into(), ask!(image_exists(image)))
+            .await
     }
 
     async fn list_images(&self, options: &ListImagesOptions) -> Result<Vec<ImageSummary>> {
-        self.run(Op::ListImages, ask!(list_images(options))).await
+        self.run(Op::ListImages.into(), ask!(list_images(options)))
+            .await
     }
 
     async fn import_image(&self, options: &ImportOptions, archive: TarArchive) -> Result<ImageRef> {
@@ -104,7 +87,7 @@ impl ContainerBackend for HybridBackend {
                     let archive = TarArchive::Bytes(bytes.clone());
                     async move { engine.import_image(options, archive).await }
                 };
-                self.run(Op::ImportImage, ask).await
+                self.run(Op::ImportImage.into(), ask).await
             }
             // Nobody can read a stream twice.
             archive @ TarArchive::Stream(_) => {
@@ -115,16 +98,18 @@ impl ContainerBackend for HybridBackend {
     }
 
     async fn pull_image(&self, image: &ImageRef, options: &PullOptions) -> Result<PullStream> {
-        self.run(Op::PullImage, ask!(pull_image(image, options)))
+        self.run(Op::PullImage.into(), ask!(pull_image(image, options)))
             .await
     }
 
     async fn inspect_image(&self, image: &ImageRef) -> Result<ImageDetails> {
-        self.run(Op::InspectImage, ask!(inspect_image(image))).await
+        self.run(Op::InspectImage.into(), ask!(inspect_image(image)))
+            .await
     }
 
     async fn tag_image(&self, image: &ImageRef, name: &ImageRef) -> Result<()> {
-        self.run(Op::TagImage, ask!(tag_image(image, name))).await
+        self.run(Op::TagImage.into(), ask!(tag_image(image, name)))
+            .await
     }
 
     async fn remove_image(
@@ -132,46 +117,132 @@ impl ContainerBackend for HybridBackend {
         image: &ImageRef,
         options: &RemoveImageOptions,
     ) -> Result<Vec<ImageRemoval>> {
-        self.run(Op::RemoveImage, ask!(remove_image(image, options)))
+        self.run(Op::RemoveImage.into(), ask!(remove_image(image, options)))
             .await
     }
 
     async fn prune_images(&self, options: &PruneImagesOptions) -> Result<ImagePruneReport> {
-        self.run(Op::PruneImages, ask!(prune_images(options))).await
+        self.run(Op::PruneImages.into(), ask!(prune_images(options)))
+            .await
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<Created> {
-        self.run(Op::Create, ask!(create(spec))).await
+        // What can't be right, the engine refuses by name before anything is sent.
+        let Ok(creation) = resolve::Creation::new(spec) else {
+            return self.run(Op::Create.into(), ask!(create(spec))).await;
+        };
+        let creation = &creation;
+        let making = self.making(Kind::Container, creation.operation())?;
+        let ask =
+            |engine: Arc<dyn ContainerBackend>| async move { engine.create(&creation.spec).await };
+        let look = |doubt: Doubt| {
+            making.doubt();
+            async move { creation.made(&self.looking(&doubt), doubt).await }
+        };
+        let made = self.run_observed(Op::Create.into(), ask, look).await;
+        making.made(made, |created| Some(&created.id))
     }
 
     async fn start(&self, container: &ContainerRef) -> Result<StartOutcome> {
-        self.run(Op::Start, ask!(start(container))).await
+        let target = &resolve::Container::new(container);
+        let ask = |engine: Arc<dyn ContainerBackend>| async move {
+            let id = target.seen(&*engine, Op::Start).await?;
+            engine.start(&id).await
+        };
+        let look = |doubt: Doubt| async move {
+            let by = self.looking(&doubt);
+            target.started(&by, doubt).await
+        };
+        self.run_observed(Op::Start.into(), ask, look).await
     }
 
     async fn stop(&self, container: &ContainerRef, options: &StopOptions) -> Result<StopOutcome> {
-        let call = taking(Op::Stop, options.patience());
-        self.run(call, ask!(stop(container, options))).await
+        let target = &resolve::Container::new(container);
+        let ask = |engine: Arc<dyn ContainerBackend>| async move {
+            let id = target.pinned(&*engine, Op::Stop).await?;
+            engine.stop(&id, options).await
+        };
+        let look = |doubt: Doubt| async move {
+            let by = self.looking(&doubt);
+            target.stopped(&by, doubt, options.patience()).await
+        };
+        self.run_observed(Call::from(Op::Stop).taking(options.patience()), ask, look)
+            .await
     }
 
     async fn restart(&self, container: &ContainerRef, options: &RestartOptions) -> Result<()> {
-        let call = taking(Op::Restart, options.patience());
-        self.run(call, ask!(restart(container, options))).await
+        let target = &resolve::Container::new(container);
+        let ask = |engine: Arc<dyn ContainerBackend>| async move {
+            let id = target.seen(&*engine, Op::Restart).await?;
+            engine.restart(&id, options).await
+        };
+        let look = |doubt: Doubt| async move {
+            let by = self.looking(&doubt);
+            target.restarted(&by, doubt, options.patience()).await
+        };
+        self.run_observed(
+            Call::from(Op::Restart).taking(options.patience()),
+            ask,
+            look,
+        )
+        .await
     }
 
     async fn kill(&self, container: &ContainerRef, options: &KillOptions) -> Result<()> {
-        self.run(Op::Kill, ask!(kill(container, options))).await
+        if options.signal != Signal::KILL {
+            // What a program makes of it, nobody can see.
+            let call = Call::from(Op::Kill).of_nature(Nature::Once);
+            return self.run(call, ask!(kill(container, options))).await;
+        }
+        let target = &resolve::Container::new(container);
+        let ask = |engine: Arc<dyn ContainerBackend>| async move {
+            let id = target.seen(&*engine, Op::Kill).await?;
+            engine.kill(&id, options).await
+        };
+        let look = |doubt: Doubt| async move {
+            let by = self.looking(&doubt);
+            target.killed(&by, doubt).await
+        };
+        self.run_observed(Op::Kill.into(), ask, look).await
     }
 
     async fn pause(&self, container: &ContainerRef) -> Result<()> {
-        self.run(Op::Pause, ask!(pause(container))).await
+        let target = &resolve::Container::new(container);
+        let ask = |engine: Arc<dyn ContainerBackend>| async move {
+            let id = target.seen(&*engine, Op::Pause).await?;
+            engine.pause(&id).await
+        };
+        let look = |doubt: Doubt| async move {
+            let by = self.looking(&doubt);
+            target.paused(&by, doubt, true).await
+        };
+        self.run_observed(Op::Pause.into(), ask, look).await
     }
 
     async fn unpause(&self, container: &ContainerRef) -> Result<()> {
-        self.run(Op::Unpause, ask!(unpause(container))).await
+        let target = &resolve::Container::new(container);
+        let ask = |engine: Arc<dyn ContainerBackend>| async move {
+            let id = target.seen(&*engine, Op::Unpause).await?;
+            engine.unpause(&id).await
+        };
+        let look = |doubt: Doubt| async move {
+            let by = self.looking(&doubt);
+            target.paused(&by, doubt, false).await
+        };
+        self.run_observed(Op::Unpause.into(), ask, look).await
     }
 
     async fn rename(&self, container: &ContainerRef, name: &ContainerName) -> Result<()> {
-        self.run(Op::Rename, ask!(rename(container, name))).await
+        let target = &resolve::Container::new(container);
+        let ask = |engine: Arc<dyn ContainerBackend>| async move {
+            let id = target.seen(&*engine, Op::Rename).await?;
+            engine.rename(&id, name).await
+        };
+        let look = |doubt: Doubt| async move {
+            let by = self.looking(&doubt);
+            target.renamed(&by, doubt, name).await
+        };
+        self.run_observed(Op::Rename.into(), ask, look).await
     }
 
     async fn update(
@@ -179,45 +250,48 @@ impl ContainerBackend for HybridBackend {
         container: &ContainerRef,
         options: &UpdateOptions,
     ) -> Result<Vec<String>> {
-        self.run(Op::Update, ask!(update(container, options))).await
+        self.run(Op::Update.into(), ask!(update(container, options)))
+            .await
     }
 
     async fn inspect(&self, container: &ContainerRef) -> Result<ContainerDetails> {
-        self.run(Op::Inspect, ask!(inspect(container))).await
+        self.run(Op::Inspect.into(), ask!(inspect(container))).await
     }
 
     async fn list(&self, options: &ListOptions) -> Result<Vec<ContainerSummary>> {
-        self.run(Op::List, ask!(list(options))).await
+        self.run(Op::List.into(), ask!(list(options))).await
     }
 
     async fn wait(&self, container: &ContainerRef, options: &WaitOptions) -> Result<WaitOutcome> {
-        let call = Call {
+        let call = Call::from(Op::Wait).of_nature(match options.condition {
+            WaitCondition::NotRunning => Nature::Repeatable,
             // Asked again, it would wait for another exit, or find the container gone.
-            repeatable: options.condition == WaitCondition::NotRunning,
-            ..Op::Wait.into()
-        };
+            _ => Nature::Once,
+        });
         self.run(call, ask!(wait(container, options))).await
     }
 
     async fn logs(&self, container: &ContainerRef, options: &LogsOptions) -> Result<LogStream> {
-        self.run(Op::Logs, ask!(logs(container, options))).await
+        self.run(Op::Logs.into(), ask!(logs(container, options)))
+            .await
     }
 
     async fn stats(&self, container: &ContainerRef) -> Result<ContainerStats> {
-        self.run(Op::Stats, ask!(stats(container))).await
+        self.run(Op::Stats.into(), ask!(stats(container))).await
     }
 
     async fn stats_stream(&self, container: &ContainerRef) -> Result<StatsStream> {
-        self.run(Op::StatsStream, ask!(stats_stream(container)))
+        self.run(Op::StatsStream.into(), ask!(stats_stream(container)))
             .await
     }
 
     async fn top(&self, container: &ContainerRef, options: &TopOptions) -> Result<ProcessTable> {
-        self.run(Op::Top, ask!(top(container, options))).await
+        self.run(Op::Top.into(), ask!(top(container, options)))
+            .await
     }
 
     async fn changes(&self, container: &ContainerRef) -> Result<Vec<FileChange>> {
-        self.run(Op::Changes, ask!(changes(container))).await
+        self.run(Op::Changes.into(), ask!(changes(container))).await
     }
 
     async fn put_archive(
@@ -237,7 +311,7 @@ impl ContainerBackend for HybridBackend {
                             .await
                     }
                 };
-                self.run(Op::PutArchive, ask).await
+                self.run(Op::PutArchive.into(), ask).await
             }
             // Nobody can read a stream twice.
             archive @ TarArchive::Stream(_) => {
@@ -252,17 +326,17 @@ impl ContainerBackend for HybridBackend {
         container: &ContainerRef,
         path: &ContainerPath,
     ) -> Result<ArchiveStream> {
-        self.run(Op::GetArchive, ask!(get_archive(container, path)))
+        self.run(Op::GetArchive.into(), ask!(get_archive(container, path)))
             .await
     }
 
     async fn stat_path(&self, container: &ContainerRef, path: &ContainerPath) -> Result<PathStat> {
-        self.run(Op::StatPath, ask!(stat_path(container, path)))
+        self.run(Op::StatPath.into(), ask!(stat_path(container, path)))
             .await
     }
 
     async fn exec(&self, container: &ContainerRef, options: &ExecOptions) -> Result<ExecOutput> {
-        let call = taking(Op::Exec, options.patience());
+        let call = Call::from(Op::Exec).taking(options.patience());
         self.run(call, ask!(exec(container, options))).await
     }
 
@@ -271,48 +345,69 @@ impl ContainerBackend for HybridBackend {
         container: &ContainerRef,
         options: &ExecOptions,
     ) -> Result<ExecSession> {
-        self.run(Op::StartExec, ask!(start_exec(container, options)))
+        self.run(Op::StartExec.into(), ask!(start_exec(container, options)))
             .await
     }
 
     async fn inspect_exec(&self, exec: &ExecId) -> Result<ExecDetails> {
-        self.run(Op::InspectExec, ask!(inspect_exec(exec))).await
+        self.run(Op::InspectExec.into(), ask!(inspect_exec(exec)))
+            .await
     }
 
     async fn resize_exec(&self, exec: &ExecId, size: TerminalSize) -> Result<()> {
-        self.run(Op::ResizeExec, ask!(resize_exec(exec, size)))
+        self.run(Op::ResizeExec.into(), ask!(resize_exec(exec, size)))
             .await
     }
 
     async fn attach(&self, container: &ContainerRef, options: &AttachOptions) -> Result<Attached> {
-        self.run(Op::Attach, ask!(attach(container, options))).await
+        self.run(Op::Attach.into(), ask!(attach(container, options)))
+            .await
     }
 
     async fn resize(&self, container: &ContainerRef, size: TerminalSize) -> Result<()> {
-        self.run(Op::Resize, ask!(resize(container, size))).await
+        self.run(Op::Resize.into(), ask!(resize(container, size)))
+            .await
     }
 
     async fn remove(&self, container: &ContainerRef, options: &RemoveOptions) -> Result<()> {
-        self.run(Op::Remove, ask!(remove(container, options))).await
+        let target = &resolve::Container::new(container);
+        let ask = |engine: Arc<dyn ContainerBackend>| async move {
+            let id = target.pinned(&*engine, Op::Remove).await?;
+            engine.remove(&id, options).await
+        };
+        let look = |doubt: Doubt| async move {
+            let by = self.looking(&doubt);
+            target.removed(&by, doubt).await
+        };
+        self.run_observed(Op::Remove.into(), ask, look).await
     }
 
     async fn prune_containers(&self, options: &PruneContainersOptions) -> Result<PruneReport> {
-        self.run(Op::PruneContainers, ask!(prune_containers(options)))
+        self.run(Op::PruneContainers.into(), ask!(prune_containers(options)))
             .await
     }
 
     async fn create_network(&self, spec: &NetworkSpec) -> Result<CreatedNetwork> {
-        self.run(Op::CreateNetwork, ask!(create_network(spec)))
-            .await
+        let creation = &resolve::NetworkCreation::new(spec)?;
+        let making = self.making(Kind::Network, creation.operation())?;
+        let ask = |engine: Arc<dyn ContainerBackend>| async move {
+            engine.create_network(&creation.spec).await
+        };
+        let look = |doubt: Doubt| {
+            making.doubt();
+            async move { creation.made(&self.looking(&doubt), doubt).await }
+        };
+        let made = self.run_observed(Op::CreateNetwork.into(), ask, look).await;
+        making.made(made, |_| None)
     }
 
     async fn inspect_network(&self, network: &NetworkRef) -> Result<NetworkDetails> {
-        self.run(Op::InspectNetwork, ask!(inspect_network(network)))
+        self.run(Op::InspectNetwork.into(), ask!(inspect_network(network)))
             .await
     }
 
     async fn list_networks(&self, options: &ListNetworksOptions) -> Result<Vec<NetworkSummary>> {
-        self.run(Op::ListNetworks, ask!(list_networks(options)))
+        self.run(Op::ListNetworks.into(), ask!(list_networks(options)))
             .await
     }
 
@@ -322,8 +417,22 @@ impl ContainerBackend for HybridBackend {
         container: &ContainerRef,
         options: &ConnectOptions,
     ) -> Result<()> {
-        let ask = ask!(connect_network(network, container, options));
-        self.run(Op::ConnectNetwork, ask).await
+        if options.validate().is_err() {
+            // The engine refuses it by name, before anything is sent: a look would be.
+            let ask = ask!(connect_network(network, container, options));
+            return self.run(Op::ConnectNetwork.into(), ask).await;
+        }
+        let target = &resolve::Joined::new(network, container);
+        let ask = |engine: Arc<dyn ContainerBackend>| async move {
+            target.seen(&*engine, Op::ConnectNetwork).await?;
+            engine.connect_network(network, container, options).await
+        };
+        let look = |doubt: Doubt| async move {
+            let by = self.looking(&doubt);
+            target.is(&by, doubt, true).await
+        };
+        self.run_observed(Op::ConnectNetwork.into(), ask, look)
+            .await
     }
 
     async fn disconnect_network(
@@ -332,36 +441,64 @@ impl ContainerBackend for HybridBackend {
         container: &ContainerRef,
         options: &DisconnectOptions,
     ) -> Result<()> {
-        let ask = ask!(disconnect_network(network, container, options));
-        self.run(Op::DisconnectNetwork, ask).await
-    }
-
-    async fn remove_network(&self, network: &NetworkRef) -> Result<()> {
-        self.run(Op::RemoveNetwork, ask!(remove_network(network)))
+        let target = &resolve::Joined::new(network, container);
+        let ask = |engine: Arc<dyn ContainerBackend>| async move {
+            target.seen(&*engine, Op::DisconnectNetwork).await?;
+            engine.disconnect_network(network, container, options).await
+        };
+        let look = |doubt: Doubt| async move {
+            let by = self.looking(&doubt);
+            target.is(&by, doubt, false).await
+        };
+        self.run_observed(Op::DisconnectNetwork.into(), ask, look)
             .await
     }
 
+    async fn remove_network(&self, network: &NetworkRef) -> Result<()> {
+        let target = &resolve::Network::new(network);
+        let ask = |engine: Arc<dyn ContainerBackend>| async move {
+            let id = target.pinned(&*engine, Op::RemoveNetwork).await?;
+            engine.remove_network(&id).await
+        };
+        let look = |doubt: Doubt| async move {
+            let by = self.looking(&doubt);
+            target.removed(&by, doubt).await
+        };
+        self.run_observed(Op::RemoveNetwork.into(), ask, look).await
+    }
+
     async fn prune_networks(&self, options: &PruneNetworksOptions) -> Result<PruneReport> {
-        self.run(Op::PruneNetworks, ask!(prune_networks(options)))
+        self.run(Op::PruneNetworks.into(), ask!(prune_networks(options)))
             .await
     }
 
     async fn create_volume(&self, spec: &VolumeSpec) -> Result<VolumeDetails> {
-        let call = Call {
-            // The second answer shows the volume that the first one made. Without a name, there would be two.
-            repeatable: spec.name.is_some(),
-            ..Op::CreateVolume.into()
+        let creation = &resolve::VolumeCreation::new(spec)?;
+        let making = self.making(Kind::Volume, creation.operation())?;
+        let ask = |engine: Arc<dyn ContainerBackend>| async move {
+            engine.create_volume(&creation.spec).await
         };
-        self.run(call, ask!(create_volume(spec))).await
+        let look = |doubt: Doubt| {
+            making.doubt();
+            async move { creation.made(&self.looking(&doubt), doubt).await }
+        };
+        let call = Call::from(Op::CreateVolume);
+        let made = match spec.name {
+            // The second answer shows the volume that the first one made, or that was there before.
+            Some(_) => self.run(call.of_nature(Nature::Repeatable), ask).await,
+            None => self.run_observed(call, ask, look).await,
+        };
+        making.made(made, |_| None)
     }
 
     async fn inspect_volume(&self, volume: &VolumeName) -> Result<VolumeDetails> {
-        self.run(Op::InspectVolume, ask!(inspect_volume(volume)))
+        self.run(Op::InspectVolume.into(), ask!(inspect_volume(volume)))
             .await
     }
 
     async fn list_volumes(&self, options: &ListVolumesOptions) -> Result<VolumeList> {
-        self.run(Op::ListVolumes, ask!(list_volumes(options))).await
+        self.run(Op::ListVolumes.into(), ask!(list_volumes(options)))
+            .await
     }
 
     async fn remove_volume(
@@ -369,12 +506,20 @@ impl ContainerBackend for HybridBackend {
         volume: &VolumeName,
         options: &RemoveVolumeOptions,
     ) -> Result<()> {
-        self.run(Op::RemoveVolume, ask!(remove_volume(volume, options)))
-            .await
+        let target = &resolve::Volume::new(volume);
+        let ask = |engine: Arc<dyn ContainerBackend>| async move {
+            target.seen(&*engine, Op::RemoveVolume).await?;
+            engine.remove_volume(volume, options).await
+        };
+        let look = |doubt: Doubt| async move {
+            let by = self.looking(&doubt);
+            target.removed(&by, doubt).await
+        };
+        self.run_observed(Op::RemoveVolume.into(), ask, look).await
     }
 
     async fn prune_volumes(&self, options: &PruneVolumesOptions) -> Result<PruneReport> {
-        self.run(Op::PruneVolumes, ask!(prune_volumes(options)))
+        self.run(Op::PruneVolumes.into(), ask!(prune_volumes(options)))
             .await
     }
 }

@@ -18,6 +18,8 @@ use crate::operation::Operation;
 pub enum Reason {
     /// The mode says so.
     Mode,
+    /// The async engine's path has failed before and is left alone for a while.
+    Breaker,
     /// The path of the async engine failed first.
     Fallback {
         /// What failed there.
@@ -30,7 +32,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub(super) fn fallback(failed: &Error) -> Self {
+    pub(crate) fn fallback(failed: &Error) -> Self {
         Self::Fallback {
             kind: failed.kind(),
             effect: failed.effect(),
@@ -43,6 +45,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mode => f.write_str("by mode"),
+            Self::Breaker => f.write_str("by breaker"),
             Self::Fallback { kind, .. } => write!(f, "by fallback ({kind})"),
         }
     }
@@ -58,6 +61,8 @@ pub struct CallReport {
     pub engine: EngineKind,
     /// Why that engine.
     pub reason: Reason,
+    /// How often an engine was asked, the looks at what had become of it not counted.
+    pub attempts: u32,
     /// How long the whole call took, the failed path included.
     pub elapsed: Duration,
     /// The kind of failure; `None` is success.

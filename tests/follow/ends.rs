@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use catamaran::model::LogsOptions;
-use catamaran::{CallContext, ContainerBackend, ContainerBackendExt, Effect, ErrorKind, Operation};
+use catamaran::{
+    CallContext, ContainerBackend, ContainerBackendExt, Effect, Error, ErrorKind, Operation,
+};
 
 use crate::engine::{Answer, Engine};
 use crate::logs::{Container, Record, SECOND, START, container, follow, read};
@@ -177,7 +179,10 @@ async fn an_engine_that_stays_away_is_given_up() {
         let log = follow(&*first, &LogsOptions::default(), &reconnect).await;
         let ([stdout, ..], error) = read(log).await;
         let error = error.expect("it is given up");
-        assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
+        // After so many failures in a row the hybrid's breakers may be open.
+        let away =
+            |error: &Error| error.is_path_failure() || error.kind() == ErrorKind::Unavailable;
+        assert!(away(&error), "{error}");
         assert!(
             error
                 .advice()
@@ -189,7 +194,7 @@ async fn an_engine_that_stays_away_is_given_up() {
         let hurried = second.with_context(CallContext::new().with_deadline(moment));
         let (_, error) = outcome(&*hurried).await;
         let error = error.expect("the deadline ends it");
-        assert!(error.is_path_failure(), "{error}");
+        assert!(away(&error), "{error}");
         assert!(tokio::time::Instant::now() >= moment);
     }
 }

@@ -60,7 +60,7 @@ async fn no_secret_is_told() {
         "control of tracing",
         "control of log",
         "TRACE hyper",
-        "catamaran::hybrid",
+        "catamaran::policy",
     ] {
         assert!(log.contains(control), "{control} isn't in the log");
     }

@@ -10,6 +10,7 @@ use std::fmt;
 use super::attached::{devices_of, mounts_of, ports_of};
 use super::granted;
 use super::security::profile;
+use crate::backend::leftover::is_own;
 use crate::engine::wire::{clean, signal_name, whole_seconds};
 use crate::model::{
     ContainerDetails, ContainerSpec, HealthCheck, LogConfig, MemorySwap, Resources, RestartPolicy,
@@ -157,7 +158,9 @@ pub(super) fn differences(spec: &ContainerSpec, found: &ContainerDetails) -> Vec
     for (key, value) in env.iter() {
         table.same_secret("env", key, value, found.env.get(key));
     }
-    for (key, value) in labels {
+    // The crate's own are no part of what was asked for.
+    let asked = labels.iter().filter(|(key, _)| !is_own(key.as_str()));
+    for (key, value) in asked {
         let found = found.labels.get(key.as_str()).map(String::as_str);
         table.same_secret("labels", key.as_str(), value, found);
     }

@@ -1,0 +1,485 @@
+//! The one place that stacks the parts around an attempt.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::breaker::{Breaker, Rest};
+use super::gate::{Attempt, Gates, Passed};
+use super::retry::{Budget, RetryOptions};
+use super::table::{Nature, Verdict, verdict};
+use crate::backend::{CallContext, ContainerBackend};
+use crate::config::Mode;
+use crate::deadline::Deadline;
+use crate::engine_kind::EngineKind;
+use crate::error::{Effect, Error, ErrorKind, Result};
+use crate::hybrid::{CallReport, Observer, Reason};
+use crate::operation::Operation;
+
+/// A way to the engine.
+#[derive(Clone)]
+pub(crate) struct Path {
+    pub(crate) engine: Arc<dyn ContainerBackend>,
+    pub(crate) breaker: Arc<Breaker>,
+}
+
+/// The parts, and what they need to know of whose call it is.
+#[derive(Clone)]
+pub(crate) struct Pipeline {
+    pub(crate) async_path: Path,
+    pub(crate) blocking_path: Path,
+    pub(crate) operation_timeout: Duration,
+    pub(crate) retry: RetryOptions,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) context: CallContext,
+    pub(crate) observers: Vec<Arc<dyn Observer>>,
+    pub(crate) gates: Gates,
+    /// Cleaning up goes on whatever the breakers say, and passes no gates.
+    pub(crate) cleans_up: bool,
+}
+
+/// What the pipeline knows of a call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    pub(crate) operation: Operation,
+    pub(crate) nature: Nature,
+    /// The time that it takes by its own nature, beyond the usual.
+    pub(crate) patience: Duration,
+}
+
+impl From<Operation> for Call {
+    fn from(operation: Operation) -> Self {
+        Self {
+            operation,
+            nature: Nature::of(operation),
+            patience: Duration::ZERO,
+        }
+    }
+}
+
+impl Call {
+    /// A call that takes so much time by its own nature.
+    pub(crate) fn taking(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    pub(crate) fn of_nature(self, nature: Nature) -> Self {
+        Self { nature, ..self }
+    }
+
+    /// The time of one attempt: two thirds of what is left beyond its own nature, so that there is time to look, or to try
+    /// the other way. Where neither can follow, or it takes as long as it takes, all of it.
+    fn attempt(self, deadline: Deadline) -> Option<Duration> {
+        let leaves_time = self.nature != Nature::Once
+            && !self.operation.is_open_ended()
+            && !self.operation.has_all_the_time();
+        let left = deadline.left().filter(|_| leaves_time)?;
+        let own = self.patience.min(left);
+        Some(own + (left - own) * 2 / 3)
+    }
+}
+
+/// What a look has found.
+#[derive(Debug)]
+pub(crate) enum Seen<T> {
+    /// It has happened.
+    Done(T),
+    /// It hasn't, and won't: what was sent has come to nothing.
+    NotDone,
+    /// Nobody can say.
+    Unclear(&'static str),
+}
+
+/// What is known of the attempts that may have happened.
+#[derive(Debug, Clone)]
+pub(crate) struct Doubt {
+    /// The failure that asks for the look.
+    pub(crate) error: Error,
+    /// When it came.
+    pub(crate) since: Instant,
+    /// By when the call is done.
+    pub(crate) deadline: Deadline,
+    /// Whether an attempt before it may have happened.
+    pub(crate) earlier: bool,
+}
+
+impl Doubt {
+    /// Whether the engine has answered this attempt, so that nothing of it is under way.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.error.effect() == Effect::Rejected
+    }
+}
+
+/// What happens between the attempts of one call.
+struct Run<'a> {
+    pipeline: &'a Pipeline,
+    call: Call,
+    mode: Mode,
+    deadline: Deadline,
+    began: Instant,
+    /// The path of the next attempt.
+    next: EngineKind,
+    attempts: u32,
+    /// The first failure, and whether the async path's is the reason for having left it.
+    first: Option<Error>,
+    reason: Reason,
+    in_doubt: bool,
+}
+
+impl Pipeline {
+    /// Runs a call of which no look tells whether it has happened.
+    pub(crate) async fn run<T, F>(
+        &self,
+        mode: Mode,
+        call: Call,
+        ask: impl Fn(Arc<dyn ContainerBackend>) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send,
+    {
+        let look = |_: Doubt| async { Ok(Seen::Unclear("")) };
+        self.run_observed(mode, call, ask, look).await
+    }
+
+    /// Runs a call; where it may have happened, a look decides.
+    pub(crate) async fn run_observed<T, F, G>(
+        &self,
+        mode: Mode,
+        call: Call,
+        ask: impl Fn(Arc<dyn ContainerBackend>) -> F,
+        look: impl Fn(Doubt) -> G,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send,
+        G: Future<Output = Result<Seen<T>>> + Send,
+    {
+        let mut run = Run::new(self, mode, call);
+        let result = run.go(ask, look).await;
+        run.report(&result);
+        result
+    }
+
+    /// Runs a call whose input can be read once: one attempt, by the path that the mode and the breakers give.
+    pub(crate) async fn run_once<T, F>(
+        &self,
+        mode: Mode,
+        call: Call,
+        ask: impl FnOnce(Arc<dyn ContainerBackend>) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send,
+    {
+        let call = Call {
+            nature: Nature::Once,
+            ..call
+        };
+        let mut run = Run::new(self, mode, call);
+        let result = run.attempt(ask).await;
+        run.report(&result);
+        result
+    }
+
+    fn deadline(&self, call: Call) -> Deadline {
+        let usual = self.operation_timeout.saturating_add(call.patience);
+        let usual = (!call.operation.is_open_ended()).then_some(usual);
+        Deadline::new(self.context.timeout.or(usual), self.context.deadline)
+    }
+
+    pub(crate) fn path(&self, kind: EngineKind) -> &Path {
+        match kind {
+            EngineKind::Blocking => &self.blocking_path,
+            _ => &self.async_path,
+        }
+    }
+}
+
+impl<'a> Run<'a> {
+    fn new(pipeline: &'a Pipeline, mode: Mode, call: Call) -> Self {
+        pipeline.budget.earn();
+        Self {
+            pipeline,
+            call,
+            mode,
+            deadline: pipeline.deadline(call),
+            began: Instant::now(),
+            next: match mode {
+                Mode::Blocking => EngineKind::Blocking,
+                Mode::Async | Mode::Auto => EngineKind::Async,
+            },
+            attempts: 0,
+            first: None,
+            reason: Reason::Mode,
+            in_doubt: false,
+        }
+    }
+
+    async fn go<T, F, G>(
+        &mut self,
+        ask: impl Fn(Arc<dyn ContainerBackend>) -> F,
+        look: impl Fn(Doubt) -> G,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send,
+        G: Future<Output = Result<Seen<T>>> + Send,
+    {
+        let mut pauses = self.pipeline.retry.pauses();
+        let mut tries = 1;
+        loop {
+            let error = match self.attempt(&ask).await {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            // A call under way waits for its path, if not for ever; one that begins is told at once.
+            let waits = self.attempts > 0 && self.deadline.moment().is_some();
+            let rests = waits && error.kind() == ErrorKind::Unavailable;
+            let verdict = match rests {
+                true => Verdict::Again,
+                false => verdict(&self.call, &error, self.in_doubt),
+            };
+            let earlier = self.in_doubt;
+            self.in_doubt |= error.effect() == Effect::Unknown && !self.is_harmless();
+            let error = match verdict {
+                Verdict::Settled if error.is_gateways() && self.call.nature == Nature::Once => {
+                    return Err(self.last(unclear(error, "")));
+                }
+                Verdict::Settled => return Err(self.last(error)),
+                Verdict::Again => error,
+                Verdict::Look => match self.look(&look, error, earlier).await {
+                    Ok(Ok(done)) => return Ok(done),
+                    Ok(Err(error)) => error,
+                    Err(error) => return Err(error),
+                },
+            };
+            let fell_back = self.falls_back(&error);
+            // Waiting for a path that is left alone sends nothing.
+            let may = || tries < self.pipeline.retry.tries && self.pipeline.budget.spend();
+            let goes_on = fell_back || rests || may();
+            if !goes_on || self.deadline.has_passed() {
+                return Err(self.last(error));
+            }
+            if fell_back {
+                self.next = EngineKind::Blocking;
+            } else {
+                tries += u32::from(!rests);
+                let pause = pauses.next().unwrap_or(self.pipeline.retry.longest_pause);
+                if !self
+                    .pause(pause.max(error.retry_after().unwrap_or_default()))
+                    .await
+                {
+                    return Err(self.last(error));
+                }
+                // Each try begins with the path that is meant to serve.
+                if self.mode == Mode::Auto {
+                    self.next = EngineKind::Async;
+                }
+            }
+            self.first.get_or_insert(error);
+        }
+    }
+
+    /// Whether the next attempt is the blocking engine's, at once: the async path has failed, and this isn't it.
+    fn falls_back(&mut self, error: &Error) -> bool {
+        let may =
+            self.mode == Mode::Auto && self.next == EngineKind::Async && error.is_path_failure();
+        if may && !matches!(self.reason, Reason::Fallback { .. }) {
+            tracing::warn!(
+                operation = %self.call.operation,
+                error = format_args!("{error:#}"),
+                "the async path failed: asking the blocking engine"
+            );
+        }
+        if may {
+            self.reason = Reason::fallback(error);
+        }
+        may
+    }
+
+    /// One attempt, by the next path, or by the other where that one's breaker is open.
+    async fn attempt<T, F>(&mut self, ask: impl FnOnce(Arc<dyn ContainerBackend>) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send,
+    {
+        let pipeline = self.pipeline;
+        if pipeline.cleans_up {
+            return ask(self.engine(pipeline.path(self.next))).await;
+        }
+        let pass = match pipeline.path(self.next).breaker.admit() {
+            Ok(pass) => pass,
+            Err(rest) if self.mode == Mode::Auto && self.next == EngineKind::Async => {
+                self.next = EngineKind::Blocking;
+                self.reason = Reason::Breaker;
+                let pass = pipeline.blocking_path.breaker.admit();
+                pass.map_err(|other| {
+                    self.unavailable(if other.left < rest.left { other } else { rest })
+                })?
+            }
+            Err(rest) => return Err(self.unavailable(rest)),
+        };
+        self.attempts += 1;
+        let passed = self.gates().await?;
+        let result = ask(self.engine(pipeline.path(self.next))).await;
+        for passed in passed {
+            passed.ended(result.as_ref().err());
+        }
+        pass.ended(&result);
+        result
+    }
+
+    fn engine(&self, path: &Path) -> Arc<dyn ContainerBackend> {
+        let context = CallContext::new()
+            .with_deadline(self.deadline.moment())
+            .with_attempt_timeout(self.call.attempt(self.deadline));
+        path.engine.with_context(context)
+    }
+
+    async fn gates(&self) -> Result<Vec<Box<dyn Passed>>> {
+        let mut passed = Vec::new();
+        let attempt = Attempt {
+            operation: self.call.operation,
+            engine: self.next,
+            number: self.attempts,
+        };
+        for gate in self.pipeline.gates.iter() {
+            let waited = self.deadline.bound(gate.pass(attempt)).await;
+            let waited = waited.and_then(|waited| waited);
+            let named = |error: Error| {
+                let error = error.with_effect(Effect::NotSent);
+                error.with_operation(self.call.operation)
+            };
+            passed.push(waited.map_err(named)?);
+        }
+        Ok(passed)
+    }
+
+    /// Finds out what has happened: done, or the failure after which it may be tried again, or the end.
+    async fn look<T, G>(
+        &mut self,
+        look: &impl Fn(Doubt) -> G,
+        error: Error,
+        earlier: bool,
+    ) -> Result<Result<T>>
+    where
+        G: Future<Output = Result<Seen<T>>> + Send,
+    {
+        let doubt = Doubt {
+            error: error.clone(),
+            since: Instant::now(),
+            deadline: self.deadline,
+            earlier,
+        };
+        let answered = doubt.is_answered();
+        let seen = self.deadline.bound(self.looked(look, &doubt)).await;
+        match seen.and_then(|seen| seen) {
+            Ok(Seen::Done(done)) => {
+                tracing::info!(operation = %self.call.operation, %error, "a look shows that it was done");
+                Ok(Ok(done))
+            }
+            Ok(Seen::NotDone) => {
+                self.in_doubt = false;
+                let busy = matches!(error.status(), Some(429 | 502..=504));
+                if answered && !busy {
+                    return Err(self.last(error));
+                }
+                Ok(Err(error.with_effect(if answered {
+                    Effect::Rejected
+                } else {
+                    Effect::NotSent
+                })))
+            }
+            Ok(Seen::Unclear(why)) => Err(self.last(unclear(error, why))),
+            Err(blind) => {
+                let error = unclear(error, "the look failed, too");
+                Err(self.last(error.with_source(blind)))
+            }
+        }
+    }
+
+    /// Looks as long as the path fails.
+    async fn looked<T, G>(&self, look: &impl Fn(Doubt) -> G, doubt: &Doubt) -> Result<Seen<T>>
+    where
+        G: Future<Output = Result<Seen<T>>> + Send,
+    {
+        let mut pauses = self.pipeline.retry.pauses();
+        loop {
+            let error = match look(doubt.clone()).await {
+                Err(error) if may_pass(&error) => error,
+                seen => return seen,
+            };
+            let pause = pauses.next().unwrap_or(self.pipeline.retry.longest_pause);
+            tokio::time::sleep(pause.max(error.retry_after().unwrap_or_default())).await;
+        }
+    }
+
+    /// The failure that the caller gets, after those before it.
+    fn last(&mut self, error: Error) -> Error {
+        let doubted = self.in_doubt && error.effect() != Effect::Unknown;
+        let error = match self.first.take() {
+            Some(first) => error.after(first),
+            None => error,
+        };
+        match doubted {
+            true => error.with_effect(Effect::Unknown),
+            false => error,
+        }
+    }
+
+    fn is_harmless(&self) -> bool {
+        self.call.operation.is_read_only()
+    }
+
+    /// Waits, unless there is no time for another attempt after that.
+    async fn pause(&self, pause: Duration) -> bool {
+        if self.deadline.left().is_some_and(|left| left <= pause) {
+            return false;
+        }
+        tokio::time::sleep(pause).await;
+        true
+    }
+
+    fn unavailable(&mut self, rest: Rest) -> Error {
+        let message = match &rest.last {
+            Some(last) => format!("the path has failed and is left alone; at last: {last}"),
+            None => "the path has failed and is left alone".to_owned(),
+        };
+        Error::new(ErrorKind::Unavailable, message)
+            .with_operation(self.call.operation)
+            .with_engine(self.next)
+            .with_retry_after(Some(rest.left))
+            .with_advice("see that the engine is well; calls come through by themselves once it is")
+    }
+
+    fn report<T>(&self, result: &Result<T>) {
+        if self.pipeline.observers.is_empty() {
+            return;
+        }
+        let report = CallReport {
+            operation: self.call.operation,
+            engine: self.next,
+            reason: self.reason.clone(),
+            attempts: self.attempts,
+            elapsed: self.began.elapsed(),
+            failure: result.as_ref().err().map(Error::kind),
+        };
+        for observer in &self.pipeline.observers {
+            observer.on_call(&report);
+        }
+    }
+}
+
+/// Whether the next look may see more.
+fn may_pass(error: &Error) -> bool {
+    error.is_path_failure()
+        || matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Saturated)
+        || matches!(error.status(), Some(429 | 500..=599))
+}
+
+fn unclear(error: Error, why: &'static str) -> Error {
+    let error = error.with_effect(Effect::Unknown);
+    if why.is_empty() {
+        error
+    } else {
+        error.and(why)
+    }
+}

@@ -1,0 +1,241 @@
+//! Start, stop, restart, kill, pause, unpause, rename and remove.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::OnceCell;
+
+use super::{before, found, until};
+use crate::backend::ContainerBackend;
+use crate::error::Result;
+use crate::model::{
+    ContainerDetails, ContainerName, ContainerRef, ContainerState, StartOutcome, StopOutcome,
+};
+use crate::operation::Operation;
+use crate::policy::{Doubt, Seen};
+
+/// A container that something is done to, and how it was before: seen once, in the first attempt.
+pub(crate) struct Container<'a> {
+    asked: &'a ContainerRef,
+    before: OnceCell<Option<Before>>,
+}
+
+#[derive(Debug)]
+struct Before {
+    id: ContainerRef,
+    name: String,
+    status: ContainerState,
+    runs: bool,
+    started: Option<SystemTime>,
+}
+
+/// Sixty-four hexadecimal digits are no other container's, ever.
+fn is_id(container: &ContainerRef) -> bool {
+    let text = container.as_str();
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+impl<'a> Container<'a> {
+    pub(crate) fn new(asked: &'a ContainerRef) -> Self {
+        Self {
+            asked,
+            before: OnceCell::new(),
+        }
+    }
+
+    /// Looks how it is, once, and gives back what to call it: its id, so that each attempt means the same one.
+    pub(crate) async fn seen(
+        &self,
+        engine: &dyn ContainerBackend,
+        operation: Operation,
+    ) -> Result<ContainerRef> {
+        let look = || async {
+            let details = before(engine.inspect(self.asked).await, operation)?;
+            Ok(details.map(|details| Before {
+                runs: details.state.is_running(),
+                started: details.state.started_at,
+                status: details.state.status,
+                name: details.name,
+                id: details.id,
+            }))
+        };
+        let before = self.before.get_or_try_init(look).await?;
+        Ok(before
+            .as_ref()
+            .map_or_else(|| self.asked.clone(), |before| before.id.clone()))
+    }
+
+    /// As [`seen`](Self::seen), with no look where it is called by its id anyway.
+    pub(crate) async fn pinned(
+        &self,
+        engine: &dyn ContainerBackend,
+        operation: Operation,
+    ) -> Result<ContainerRef> {
+        match is_id(self.asked) {
+            true => Ok(self.asked.clone()),
+            false => self.seen(engine, operation).await,
+        }
+    }
+
+    fn known(&self) -> Option<&Before> {
+        self.before.get().and_then(Option::as_ref)
+    }
+
+    fn id(&self) -> &ContainerRef {
+        self.known().map_or(self.asked, |before| &before.id)
+    }
+
+    async fn look(&self, by: &dyn ContainerBackend) -> Result<Option<ContainerDetails>> {
+        found(by.inspect(self.id()).await)
+    }
+
+    fn began_anew(&self, now: &ContainerDetails) -> bool {
+        let before = self.known().and_then(|before| before.started);
+        now.state.started_at.is_some() && now.state.started_at != before
+    }
+
+    pub(crate) async fn started(
+        &self,
+        by: &dyn ContainerBackend,
+        doubt: Doubt,
+    ) -> Result<Seen<StartOutcome>> {
+        until(|| async {
+            let Some(now) = self.look(by).await? else {
+                return Ok(Some(Seen::Unclear(GONE)));
+            };
+            let Some(before) = self.known() else {
+                // It came to be after the first look: nothing to compare with.
+                return Ok(Some(Seen::Unclear(UNKNOWN)));
+            };
+            Ok(match () {
+                () if self.began_anew(&now) => Some(Seen::Done(StartOutcome::Started)),
+                () if before.runs && now.state.is_running() => {
+                    Some(Seen::Done(StartOutcome::AlreadyRunning))
+                }
+                () => doubt.not_done(Duration::ZERO),
+            })
+        })
+        .await
+    }
+
+    pub(crate) async fn stopped(
+        &self,
+        by: &dyn ContainerBackend,
+        doubt: Doubt,
+        patience: Duration,
+    ) -> Result<Seen<StopOutcome>> {
+        until(|| async {
+            let Some(now) = self.look(by).await? else {
+                return Ok(Some(Seen::Unclear(GONE)));
+            };
+            let runs = now.state.is_running() || now.state.status == ContainerState::Restarting;
+            // A second stop after the first has had its time is none too many.
+            let over = doubt.is_answered() || doubt.since.elapsed() > patience + super::SETTLES;
+            Ok(match () {
+                () if !runs => Some(Seen::Done(StopOutcome::Stopped)),
+                () if over => Some(Seen::NotDone),
+                () => None,
+            })
+        })
+        .await
+    }
+
+    pub(crate) async fn restarted(
+        &self,
+        by: &dyn ContainerBackend,
+        doubt: Doubt,
+        patience: Duration,
+    ) -> Result<Seen<()>> {
+        until(|| async {
+            let Some(now) = self.look(by).await? else {
+                return Ok(Some(Seen::Unclear(GONE)));
+            };
+            Ok(match self.known() {
+                None => Some(Seen::Unclear(UNKNOWN)),
+                Some(_) if self.began_anew(&now) => Some(Seen::Done(())),
+                Some(_) => doubt.not_done(patience),
+            })
+        })
+        .await
+    }
+
+    pub(crate) async fn killed(&self, by: &dyn ContainerBackend, doubt: Doubt) -> Result<Seen<()>> {
+        until(|| async {
+            let Some(now) = self.look(by).await? else {
+                return Ok(Some(Seen::Unclear(GONE)));
+            };
+            let Some(before) = self.known() else {
+                return Ok(Some(Seen::Unclear(UNKNOWN)));
+            };
+            let ended = !now.state.is_running() || self.began_anew(&now);
+            Ok(match before.runs {
+                // The engine refuses that, now as before.
+                false => Some(Seen::NotDone),
+                true if ended => Some(Seen::Done(())),
+                true => doubt.not_done(Duration::ZERO),
+            })
+        })
+        .await
+    }
+
+    /// Whether it is paused, or not any more, as was asked.
+    pub(crate) async fn paused(
+        &self,
+        by: &dyn ContainerBackend,
+        _doubt: Doubt,
+        wanted: bool,
+    ) -> Result<Seen<()>> {
+        let Some(now) = self.look(by).await? else {
+            return Ok(Seen::Unclear(GONE));
+        };
+        let Some(before) = self.known() else {
+            return Ok(Seen::Unclear(UNKNOWN));
+        };
+        let is = |status: &ContainerState| (*status == ContainerState::Paused) == wanted;
+        Ok(match () {
+            () if !before.runs || is(&before.status) => Seen::NotDone,
+            () if !now.state.is_running() => Seen::Unclear("it runs no more"),
+            () if is(&now.state.status) => Seen::Done(()),
+            // A second one is refused where the first still comes.
+            () => Seen::NotDone,
+        })
+    }
+
+    pub(crate) async fn renamed(
+        &self,
+        by: &dyn ContainerBackend,
+        _doubt: Doubt,
+        name: &ContainerName,
+    ) -> Result<Seen<()>> {
+        let Some(now) = self.look(by).await? else {
+            return Ok(Seen::Unclear(GONE));
+        };
+        let Some(before) = self.known() else {
+            return Ok(Seen::Unclear(UNKNOWN));
+        };
+        Ok(match () {
+            () if before.name == name.as_str() => Seen::NotDone,
+            () if now.name == name.as_str() => Seen::Done(()),
+            () if now.name == before.name => Seen::NotDone,
+            () => Seen::Unclear("somebody else has renamed it"),
+        })
+    }
+
+    pub(crate) async fn removed(
+        &self,
+        by: &dyn ContainerBackend,
+        _doubt: Doubt,
+    ) -> Result<Seen<()>> {
+        until(|| async {
+            Ok(match self.look(by).await? {
+                None => Some(Seen::Done(())),
+                Some(now) if now.state.status == ContainerState::Removing => None,
+                // Removing it twice is removing it once: it is called by its id.
+                Some(_) => Some(Seen::NotDone),
+            })
+        })
+        .await
+    }
+}
+
+const GONE: &str = "the container is gone";
+const UNKNOWN: &str = "nobody has seen how the container was before";

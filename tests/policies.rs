@@ -1,0 +1,270 @@
+//! The parts of the pipeline together, on the fake engine: what an outage costs, what transient faults do, how a path
+//! comes back, and a host's own part.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use catamaran::model::{ContainerSpec, ImageRef, ListOptions};
+use catamaran::testing::{FakeEngine, Fault, Rule, When};
+use catamaran::{
+    Attempt, BreakerState, CallReport, ContainerBackend, Effect, EngineKind, Error, ErrorKind,
+    Gate, HybridBackend, LastCall, Mode, Operation, Passed, Reason, Result, RetryOptions,
+};
+use futures::StreamExt;
+use futures::future::ready;
+
+async fn fake() -> (FakeEngine, HybridBackend) {
+    let engine = FakeEngine::start().await.expect("a fake engine");
+    let config = engine.config().expect("a configuration");
+    let backend = HybridBackend::new(&config).expect("a backend");
+    backend.ping().await.expect("a pong");
+    (engine, backend)
+}
+
+fn spec() -> ContainerSpec {
+    ContainerSpec::untrusted(ImageRef::new("busybox").expect("an image"))
+}
+
+#[tokio::test]
+async fn an_outage_costs_little_more_than_what_is_asked() {
+    let (engine, backend) = fake().await;
+    let rule = engine.faults().add(Rule::any(Fault::DropAnswer));
+    let sent = || engine.faults().count(rule).matched;
+    // Until both breakers are open: so many failures in a row for each, and no more for the calls under way.
+    let calls = (0..10).map(|_| backend.info());
+    for answer in futures::future::join_all(calls).await {
+        answer.expect_err("an outage");
+    }
+    let opened = sent();
+    assert!(opened <= 10 * 2 * 5, "{opened} requests of ten calls");
+    for engine in [EngineKind::Async, EngineKind::Blocking] {
+        assert_ne!(backend.breaker(engine), BreakerState::Closed, "{engine}");
+    }
+    let asked = 1000;
+    for _ in 0..asked {
+        backend.info().await.expect_err("an outage");
+    }
+    let sent = sent() - opened;
+    assert!(sent * 5 <= asked * 6, "{sent} requests of {asked} calls");
+}
+
+#[tokio::test]
+async fn transient_faults_are_not_seen() {
+    let (engine, backend) = fake().await;
+    engine.faults().seed(7);
+    let faults = [
+        Fault::Refuse,
+        Fault::DropAnswer,
+        Fault::Truncate(1),
+        Fault::Status(503),
+    ];
+    for fault in faults {
+        let rule = Rule::any(fault).when(When::Chance(0.025));
+        engine.faults().add(rule);
+    }
+    let (calls, options) = (10_000, ListOptions::all());
+    let answers = futures::stream::iter(0..calls).map(|_| backend.list(&options));
+    let failed = answers
+        .buffer_unordered(32)
+        .filter(|answer| ready(answer.is_err()));
+    let failed = failed.count().await;
+    let met: u64 = (0..4).map(|rule| engine.faults().count(rule).faulted).sum();
+    assert!(met * 12 > calls, "{met} faults in {calls} calls");
+    assert!(failed <= 1, "{failed} of {calls} failed");
+}
+
+#[tokio::test]
+async fn a_path_that_is_well_again_serves_again() {
+    let (mut engine, backend) = fake().await;
+    let last = Arc::new(LastCall::default());
+    let seen = backend.with_observer(last.clone());
+    engine.disconnect();
+    while backend.breaker(EngineKind::Blocking) == BreakerState::Closed {
+        seen.info().await.expect_err("it is away");
+    }
+    let error = seen.info().await.expect_err("it is away still");
+    assert_eq!(
+        (error.kind(), error.effect()),
+        (ErrorKind::Unavailable, Effect::NotSent),
+        "{error}"
+    );
+    assert!(
+        error.retry_after().is_some() && error.to_string().contains("docker.sock"),
+        "{error}"
+    );
+    let report = last.get().expect("a report");
+    assert_eq!(
+        (report.attempts, report.failure),
+        (0, Some(ErrorKind::Unavailable))
+    );
+    engine.reconnect().await.expect("the same place");
+    let well = async {
+        while backend.breaker(EngineKind::Async) != BreakerState::Closed {
+            let asked = seen.info().await;
+            tokio::time::sleep(asked.map_or(Duration::from_millis(10), |_| Duration::ZERO)).await;
+        }
+    };
+    let well = tokio::time::timeout(Duration::from_secs(60), well).await;
+    well.expect("it comes back by itself");
+    seen.info().await.expect("an answer");
+    let report = last.get().expect("a report");
+    assert_eq!(
+        (report.engine, report.reason),
+        (EngineKind::Async, Reason::Mode)
+    );
+}
+
+/// Where only the async path fails, the blocking one serves, and at once when the breaker is open.
+#[tokio::test]
+async fn an_open_breaker_leads_straight_to_the_other_path() {
+    let (engine, well) = fake().await;
+    let nowhere = catamaran::Endpoint::unix("/nonexistent/docker.sock");
+    let broken = catamaran::AsyncEngine::connect(nowhere).expect("an engine");
+    let config = engine.config().expect("a configuration");
+    let blocking = catamaran::BlockingEngine::new(&config).expect("an engine");
+    let last = Arc::new(LastCall::default());
+    let backend = HybridBackend::over(Arc::new(broken), Arc::new(blocking));
+    let seen = backend.with_observer(last.clone());
+    for call in 0..20 {
+        seen.info().await.expect("by the other path");
+        let report = last.get().expect("a report");
+        assert_eq!(report.engine, EngineKind::Blocking);
+        let (reason, attempts) = (report.reason, report.attempts);
+        match call {
+            0..5 => assert!(
+                matches!(reason, Reason::Fallback { .. }) && attempts == 2,
+                "{reason}"
+            ),
+            // Now and then one finds out whether it is well again.
+            _ if attempts == 2 => assert!(matches!(reason, Reason::Fallback { .. }), "{reason}"),
+            _ => assert_eq!((reason, attempts), (Reason::Breaker, 1)),
+        }
+    }
+    assert_eq!(backend.breaker(EngineKind::Blocking), BreakerState::Closed);
+    well.info()
+        .await
+        .expect("another backend's breakers are its own");
+}
+
+/// Refuses what changes anything, and keeps what it was asked.
+#[derive(Default)]
+struct ReadOnly {
+    asked: Mutex<Vec<(Operation, EngineKind, u32)>>,
+    failed: Arc<AtomicUsize>,
+}
+
+struct Counted(Arc<AtomicUsize>);
+
+impl Passed for Counted {
+    fn ended(self: Box<Self>, failure: Option<&Error>) {
+        self.0
+            .fetch_add(usize::from(failure.is_some()), Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Gate for ReadOnly {
+    async fn pass(&self, attempt: Attempt) -> Result<Box<dyn Passed>> {
+        let mut asked = self.asked.lock().expect("what was asked");
+        asked.push((attempt.operation, attempt.engine, attempt.number));
+        match attempt.operation.is_read_only() {
+            true => Ok(Box::new(Counted(Arc::clone(&self.failed)))),
+            false => Err(Error::new(ErrorKind::Unsupported, "this host only looks")),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hosts_own_part_stands_before_every_attempt() {
+    let (engine, backend) = fake().await;
+    let gate = Arc::new(ReadOnly::default());
+    let looking = backend.with_gate(gate.clone());
+    let error = looking.create(&spec()).await.expect_err("it is refused");
+    assert_eq!(
+        (error.kind(), error.effect(), error.operation()),
+        (
+            ErrorKind::Unsupported,
+            Effect::NotSent,
+            Some(Operation::Create)
+        ),
+        "{error}"
+    );
+    assert!(engine.containers().is_empty());
+    let rule = Rule::new("GET", "/info", Fault::Refuse).when(When::First(1));
+    engine.faults().add(rule);
+    looking.info().await.expect("the second attempt");
+    backend
+        .create(&spec())
+        .await
+        .expect("another handle has no gate");
+    assert_eq!(
+        *gate.asked.lock().expect("what was asked"),
+        [
+            (Operation::Create, EngineKind::Async, 1),
+            (Operation::Info, EngineKind::Async, 1),
+            (Operation::Info, EngineKind::Blocking, 2),
+        ]
+    );
+    assert_eq!(gate.failed.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_call_may_be_tried_once_alone() {
+    let (engine, backend) = fake().await;
+    let rule = engine
+        .faults()
+        .add(Rule::new("GET", "/info", Fault::Refuse));
+    let (kept, attempts) = (Arc::new(AtomicUsize::new(0)), |report: &CallReport| {
+        report.attempts as usize
+    });
+    let observer = Arc::clone(&kept);
+    let once = backend
+        .with_mode(Mode::Async)
+        .with_retry(RetryOptions::never())
+        .with_observer(Arc::new(move |report: &CallReport| {
+            observer.store(attempts(report), Ordering::Relaxed);
+        }));
+    once.info().await.expect_err("one try");
+    assert_eq!(
+        (
+            kept.load(Ordering::Relaxed),
+            engine.faults().count(rule).matched
+        ),
+        (1, 1)
+    );
+}
+
+/// A creation whose caller goes away at any moment leaves nothing.
+#[tokio::test]
+async fn a_creation_that_is_dropped_leaves_nothing() {
+    let (engine, backend) = fake().await;
+    let (spec, mut made) = (spec(), 0);
+    for polls in 0..40 {
+        let created = {
+            let mut create = std::pin::pin!(backend.create(&spec));
+            let mut created = None;
+            for _ in 0..polls {
+                if let std::task::Poll::Ready(answer) = futures::poll!(&mut create) {
+                    created = Some(answer);
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            created
+        };
+        if let Some(created) = created {
+            let id = created.expect("a container").id;
+            let force = catamaran::model::RemoveOptions::force();
+            backend.remove(&id, &force).await.expect("a removal");
+            made += 1;
+        }
+    }
+    assert!(made < 40, "some were dropped on the way");
+    backend
+        .shutdown(Duration::from_secs(60))
+        .await
+        .expect("all is cleaned up");
+    assert_eq!(engine.containers(), []);
+}
