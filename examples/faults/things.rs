@@ -52,6 +52,8 @@ impl Thing {
         match (self.created, self.removed) {
             (Certainty::Done, None | Some(Certainty::NotDone)) => (1, 1),
             (Certainty::Done, Some(Certainty::Unsure)) => (0, 1),
+            // Others may have been given a volume of that name: it isn't taken back from who goes away.
+            (Certainty::Unsure, None) if !self.is_network && self.name.is_some() => (0, 1),
             _ => (0, 0),
         }
     }

@@ -131,7 +131,7 @@ impl Held {
         let mut under_way = lock(&UNDER_WAY);
         let sure = matches!(leftover, Leftover::Container(_));
         let most = match sure {
-            _ if under_way.stuck => Duration::ZERO,
+            _ if under_way.stuck || leftover.is_in_use() => Duration::ZERO,
             true => HELD,
             false => HELD_IN_DOUBT,
         };

@@ -80,6 +80,11 @@ impl Leftover {
         }
     }
 
+    /// Whether the creation has given its caller a container: what is left is one too many, which most likely isn't there.
+    pub(super) fn is_in_use(&self) -> bool {
+        matches!(self, Self::Creation(creation) if creation.keep.is_some())
+    }
+
     /// Removes it; false where it isn't there, or not yet.
     pub(super) async fn remove(&self, backend: &dyn ContainerBackend) -> Result<bool> {
         match self {

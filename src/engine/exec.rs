@@ -110,7 +110,7 @@ impl<C: Carrier> Engine<C> {
             };
             let error = match begun.await {
                 // An earlier start was the first after all (Docker says so where the output should be).
-                Ok(ran) if again > 0 && has_run_before(exec, &ran) => {
+                Ok(ran) if again > 0 && may_have_run_before(exec, &ran) => {
                     return Err(lost(Some(ran.exit_code)));
                 }
                 Ok(ran) => return Ok(ran),
@@ -124,7 +124,9 @@ impl<C: Carrier> Engine<C> {
             let refused = error.effect() == Effect::Rejected && !error.is_gateways();
             match self.fate(exec, &error, envelope).await {
                 // Its program couldn't be started, which the engine has just said.
-                Fate::Ended(126 | 127) | Fate::NotBegun if refused => return Err(error),
+                Fate::Ended(126 | 127) | Fate::NotBegun if refused && again == 0 => {
+                    return Err(error);
+                }
                 Fate::Ended(code) => return Err(lost(Some(code)).with_source(error)),
                 Fate::Runs => return Err(lost(None).with_source(error)),
                 Fate::NotBegun if again < STARTS && error.kind() != ErrorKind::Timeout => {
@@ -304,13 +306,15 @@ fn lost(code: Option<i64>) -> Error {
     Error::new(ErrorKind::OutputLost, message).with_exit_code(code)
 }
 
-/// Docker answers a second start of an attached exec with 101, and with these words for an output.
-fn has_run_before(exec: &ExecId, ran: &ExecOutput) -> bool {
-    let words = format!("Exec command {exec} has already run");
-    [&ran.stdout, &ran.stderr].iter().any(|output| {
+/// Docker answers a second start of an attached exec with 101, and with such words for an output: `Error: Exec command … has
+/// already run` or `… is already running`. Where the output was cut, they can't be told.
+fn may_have_run_before(exec: &ExecId, ran: &ExecOutput) -> bool {
+    let words = format!("Exec command {exec} ");
+    let told = [&ran.stdout, &ran.stderr].iter().any(|output| {
         let output = String::from_utf8_lossy(output);
-        output.trim_start().starts_with("Error: ") && output.contains(&words)
-    })
+        output.contains(&words) && output.contains("already r")
+    });
+    told || (ran.truncated && ran.stdout.len() + ran.stderr.len() < 256)
 }
 
 /// Writes all that a command is to read. One that takes no more has ended, or cares for no more: what

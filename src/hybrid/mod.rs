@@ -301,6 +301,8 @@ impl HybridBackend {
     /// A handle for looks at what has become of a call: within its time, and of no interest to those who observe calls.
     fn looking(&self, doubt: &Doubt) -> Self {
         let mut looking = self.under(CallContext::new().with_deadline(doubt.deadline.moment()));
+        // Whoever looks looks again.
+        looking.pipeline.retry = RetryOptions::never();
         looking.pipeline.observers.clear();
         looking.pipeline.gates.clear();
         looking

@@ -1,6 +1,7 @@
 //! Every operation, a line each: its name, its own time, and how an engine is asked.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
@@ -149,11 +150,17 @@ impl ContainerBackend for HybridBackend {
             let id = target.seen(&*engine, Op::Start).await?;
             engine.start(&id).await
         };
+        let doubted = &AtomicBool::new(false);
         let look = |doubt: Doubt| async move {
+            doubted.store(true, Ordering::Relaxed);
             let by = self.looking(&doubt);
             target.started(&by, doubt).await
         };
-        self.run_observed(Op::Start.into(), ask, look).await
+        let started = self.run_observed(Op::Start.into(), ask, look).await?;
+        Ok(match doubted.load(Ordering::Relaxed) {
+            true => target.start_in_doubt(started),
+            false => started,
+        })
     }
 
     async fn stop(&self, container: &ContainerRef, options: &StopOptions) -> Result<StopOutcome> {
@@ -473,6 +480,12 @@ impl ContainerBackend for HybridBackend {
     }
 
     async fn create_volume(&self, spec: &VolumeSpec) -> Result<VolumeDetails> {
+        if spec.name.is_some() {
+            // The second answer shows the volume that the first one made, or that was there before. Whose it is then,
+            // nobody can say: it isn't taken back.
+            let call = Call::from(Op::CreateVolume).of_nature(Nature::Repeatable);
+            return self.run(call, ask!(create_volume(spec))).await;
+        }
         let creation = &resolve::VolumeCreation::new(spec)?;
         let making = self.making(Kind::Volume, creation.operation())?;
         let ask = |engine: Arc<dyn ContainerBackend>| async move {
@@ -482,12 +495,7 @@ impl ContainerBackend for HybridBackend {
             making.doubt();
             async move { creation.made(&self.looking(&doubt), doubt).await }
         };
-        let call = Call::from(Op::CreateVolume);
-        let made = match spec.name {
-            // The second answer shows the volume that the first one made, or that was there before.
-            Some(_) => self.run(call.of_nature(Nature::Repeatable), ask).await,
-            None => self.run_observed(call, ask, look).await,
-        };
+        let made = self.run_observed(Op::CreateVolume.into(), ask, look).await;
         making.made(made, |_| None)
     }
 

@@ -73,6 +73,13 @@ impl BreakerOptions {
     }
 }
 
+impl BreakerOptions {
+    /// How long one probe has the path for itself.
+    fn probe(&self) -> Duration {
+        self.longest_rest.max(self.patience)
+    }
+}
+
 /// What a path's breaker lets through.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -110,7 +117,8 @@ enum Phase {
     #[default]
     Closed,
     Open(Instant),
-    Probing,
+    /// Since then.
+    Probing(Instant),
 }
 
 impl State {
@@ -133,7 +141,7 @@ impl Breaker {
         match lock(&self.state).phase {
             Phase::Closed => BreakerState::Closed,
             Phase::Open(until) if until > Instant::now() => BreakerState::Open,
-            Phase::Open(_) | Phase::Probing => BreakerState::Probing,
+            Phase::Open(_) | Phase::Probing(_) => BreakerState::Probing,
         }
     }
 
@@ -144,12 +152,16 @@ impl Breaker {
         let left = match state.phase {
             Phase::Closed => None,
             Phase::Open(until) if until <= now => {
-                state.change(Phase::Probing);
+                state.change(Phase::Probing(now));
                 None
             }
             Phase::Open(until) => Some(until - now),
-            // The probe tells within its own time; how long that is, nobody here knows.
-            Phase::Probing => Some(self.options.rest),
+            // A probe that takes as long as it takes (a wait, a gate of the host's) isn't waited for.
+            Phase::Probing(since) if now - since >= self.options.probe() => {
+                state.change(Phase::Probing(now));
+                None
+            }
+            Phase::Probing(_) => Some(self.options.rest),
         };
         match left {
             None => Ok(Pass {
@@ -171,7 +183,7 @@ impl Breaker {
             return;
         }
         state.failures = 0;
-        if matches!(state.phase, Phase::Probing) {
+        if matches!(state.phase, Phase::Probing(_)) {
             state.change(Phase::Closed);
             state.openings = 0;
             state.last = None;
@@ -186,7 +198,7 @@ impl Breaker {
             return;
         }
         state.failures += 1;
-        let probed = matches!(state.phase, Phase::Probing);
+        let probed = matches!(state.phase, Phase::Probing(_));
         if !probed && state.failures < self.options.failures {
             return;
         }
@@ -210,7 +222,7 @@ impl Breaker {
     /// Who probed went away without having found out: the next may.
     fn untold(&self, generation: u64) {
         let mut state = lock(&self.state);
-        if state.generation == generation && matches!(state.phase, Phase::Probing) {
+        if state.generation == generation && matches!(state.phase, Phase::Probing(_)) {
             state.change(Phase::Open(Instant::now()));
         }
     }
@@ -311,6 +323,19 @@ mod tests {
         drop(probe);
         breaker.admit().expect("the next").ended(&Ok(()));
         assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_without_end_is_not_waited_for() {
+        let options = BreakerOptions::default();
+        let breaker = opened(options);
+        tokio::time::advance(options.rest).await;
+        let endless = breaker.admit().expect("a probe");
+        tokio::time::advance(options.longest_rest).await;
+        breaker.admit().expect("another").ended(&Ok(()));
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        endless.ended(&broken::<()>());
+        assert_eq!(breaker.state(), BreakerState::Closed, "it comes late");
     }
 
     #[tokio::test(start_paused = true)]

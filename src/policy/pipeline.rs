@@ -86,8 +86,10 @@ impl Call {
 pub(crate) enum Seen<T> {
     /// It has happened.
     Done(T),
-    /// It hasn't, and won't: what was sent has come to nothing.
+    /// It hasn't as yet, and may be tried again: what was sent has come to nothing, or a second one does no harm.
     NotDone,
+    /// It hasn't and can't, as things were before or are now: the engine refuses it, now as ever.
+    Refused,
     /// Nobody can say.
     Unclear(&'static str),
 }
@@ -126,6 +128,8 @@ struct Run<'a> {
     first: Option<Error>,
     reason: Reason,
     in_doubt: bool,
+    /// Whether the last attempt wasn't made, since the breakers are open.
+    left_alone: bool,
 }
 
 impl Pipeline {
@@ -212,6 +216,7 @@ impl<'a> Run<'a> {
             first: None,
             reason: Reason::Mode,
             in_doubt: false,
+            left_alone: false,
         }
     }
 
@@ -233,7 +238,7 @@ impl<'a> Run<'a> {
             };
             // A call under way waits for its path, if not for ever; one that begins is told at once.
             let waits = self.attempts > 0 && self.deadline.moment().is_some();
-            let rests = waits && error.kind() == ErrorKind::Unavailable;
+            let rests = waits && self.left_alone;
             let verdict = match rests {
                 true => Verdict::Again,
                 false => verdict(&self.call, &error, self.in_doubt),
@@ -241,9 +246,6 @@ impl<'a> Run<'a> {
             let earlier = self.in_doubt;
             self.in_doubt |= error.effect() == Effect::Unknown && !self.is_harmless();
             let error = match verdict {
-                Verdict::Settled if error.is_gateways() && self.call.nature == Nature::Once => {
-                    return Err(self.last(unclear(error, "")));
-                }
                 Verdict::Settled => return Err(self.last(error)),
                 Verdict::Again => error,
                 Verdict::Look => match self.look(&look, error, earlier).await {
@@ -305,6 +307,7 @@ impl<'a> Run<'a> {
         if pipeline.cleans_up {
             return ask(self.engine(pipeline.path(self.next))).await;
         }
+        self.left_alone = false;
         let pass = match pipeline.path(self.next).breaker.admit() {
             Ok(pass) => pass,
             Err(rest) if self.mode == Mode::Auto && self.next == EngineKind::Async => {
@@ -324,7 +327,11 @@ impl<'a> Run<'a> {
             passed.ended(result.as_ref().err());
         }
         pass.ended(&result);
-        result
+        result.map_err(|error| match self.call.nature {
+            // Something between us and the engine has answered, which doesn't know what the engine does.
+            Nature::Observable | Nature::Once if error.is_gateways() => unclear(error, ""),
+            _ => error,
+        })
     }
 
     fn engine(&self, path: &Path) -> Arc<dyn ContainerBackend> {
@@ -376,17 +383,15 @@ impl<'a> Run<'a> {
                 tracing::info!(operation = %self.call.operation, %error, "a look shows that it was done");
                 Ok(Ok(done))
             }
-            Ok(Seen::NotDone) => {
-                self.in_doubt = false;
-                let busy = matches!(error.status(), Some(429 | 502..=504));
-                if answered && !busy {
-                    return Err(self.last(error));
+            Ok(Seen::NotDone | Seen::Refused) if !answered => Ok(Err(error)),
+            Ok(seen @ (Seen::NotDone | Seen::Refused)) => {
+                self.in_doubt = earlier && matches!(seen, Seen::NotDone);
+                match error.status() {
+                    Some(429) => Ok(Err(error)),
+                    // It says nothing of the attempt before.
+                    Some(500..=599) if self.in_doubt => Ok(Err(error)),
+                    _ => Err(self.last(error)),
                 }
-                Ok(Err(error.with_effect(if answered {
-                    Effect::Rejected
-                } else {
-                    Effect::NotSent
-                })))
             }
             Ok(Seen::Unclear(why)) => Err(self.last(unclear(error, why))),
             Err(blind) => {
@@ -431,7 +436,9 @@ impl<'a> Run<'a> {
 
     /// Waits, unless there is no time for another attempt after that.
     async fn pause(&self, pause: Duration) -> bool {
-        if self.deadline.left().is_some_and(|left| left <= pause) {
+        // Who set no time of their own don't wait for a day since an engine says so.
+        let left = self.deadline.left();
+        if left.unwrap_or(self.pipeline.operation_timeout) <= pause {
             return false;
         }
         tokio::time::sleep(pause).await;
@@ -439,6 +446,7 @@ impl<'a> Run<'a> {
     }
 
     fn unavailable(&mut self, rest: Rest) -> Error {
+        self.left_alone = true;
         let message = match &rest.last {
             Some(last) => format!("the path has failed and is left alone; at last: {last}"),
             None => "the path has failed and is left alone".to_owned(),

@@ -22,8 +22,8 @@ pub struct RetryOptions {
     /// How often a call is tried, the first included; 5 unless set. A try that falls back to the other engine is still
     /// one.
     pub tries: u32,
-    /// The pause after the first try; 50 ms unless set. Each further one is twice as long, give or take a random part, up
-    /// to [`longest_pause`](Self::longest_pause).
+    /// The pause after the first try; 50 ms unless set. Each further one is twice as long, up to
+    /// [`longest_pause`](Self::longest_pause), and a random part of as much at most comes on top.
     pub pause: Duration,
     /// The longest pause; 2 s unless set.
     pub longest_pause: Duration,

@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::OnceCell;
 
-use super::{before, found, until};
+use super::{SETTLES, START_SETTLES, before, found, until};
 use crate::backend::ContainerBackend;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::model::{
     ContainerDetails, ContainerName, ContainerRef, ContainerState, StartOutcome, StopOutcome,
 };
@@ -111,10 +111,18 @@ impl<'a> Container<'a> {
                 () if before.runs && now.state.is_running() => {
                     Some(Seen::Done(StartOutcome::AlreadyRunning))
                 }
-                () => doubt.not_done(Duration::ZERO),
+                () => doubt.not_done(START_SETTLES),
             })
         })
         .await
+    }
+
+    /// What a start in doubt has found: it ran already since an attempt before had started it.
+    pub(crate) fn start_in_doubt(&self, found: StartOutcome) -> StartOutcome {
+        match self.known() {
+            Some(before) if !before.runs => StartOutcome::Started,
+            _ => found,
+        }
     }
 
     pub(crate) async fn stopped(
@@ -129,7 +137,8 @@ impl<'a> Container<'a> {
             };
             let runs = now.state.is_running() || now.state.status == ContainerState::Restarting;
             // A second stop after the first has had its time is none too many.
-            let over = doubt.is_answered() || doubt.since.elapsed() > patience + super::SETTLES;
+            let over =
+                doubt.is_answered() || doubt.since.elapsed() > patience.saturating_add(SETTLES);
             Ok(match () {
                 () if !runs => Some(Seen::Done(StopOutcome::Stopped)),
                 () if over => Some(Seen::NotDone),
@@ -152,7 +161,7 @@ impl<'a> Container<'a> {
             Ok(match self.known() {
                 None => Some(Seen::Unclear(UNKNOWN)),
                 Some(_) if self.began_anew(&now) => Some(Seen::Done(())),
-                Some(_) => doubt.not_done(patience),
+                Some(_) => doubt.not_done(patience.saturating_add(START_SETTLES)),
             })
         })
         .await
@@ -169,9 +178,9 @@ impl<'a> Container<'a> {
             let ended = !now.state.is_running() || self.began_anew(&now);
             Ok(match before.runs {
                 // The engine refuses that, now as before.
-                false => Some(Seen::NotDone),
+                false => Some(Seen::Refused),
                 true if ended => Some(Seen::Done(())),
-                true => doubt.not_done(Duration::ZERO),
+                true => doubt.not_done(SETTLES),
             })
         })
         .await
@@ -192,7 +201,7 @@ impl<'a> Container<'a> {
         };
         let is = |status: &ContainerState| (*status == ContainerState::Paused) == wanted;
         Ok(match () {
-            () if !before.runs || is(&before.status) => Seen::NotDone,
+            () if !before.runs || is(&before.status) => Seen::Refused,
             () if !now.state.is_running() => Seen::Unclear("it runs no more"),
             () if is(&now.state.status) => Seen::Done(()),
             // A second one is refused where the first still comes.
@@ -203,7 +212,7 @@ impl<'a> Container<'a> {
     pub(crate) async fn renamed(
         &self,
         by: &dyn ContainerBackend,
-        _doubt: Doubt,
+        doubt: Doubt,
         name: &ContainerName,
     ) -> Result<Seen<()>> {
         let Some(now) = self.look(by).await? else {
@@ -212,8 +221,13 @@ impl<'a> Container<'a> {
         let Some(before) = self.known() else {
             return Ok(Seen::Unclear(UNKNOWN));
         };
+        // While another has the name, none of the attempts can have come to anything.
+        let taken = doubt.error.kind() == ErrorKind::Conflict && now.name == before.name;
+        let taken = taken
+            && found(by.inspect(&name.into()).await)?.is_some_and(|holder| holder.id != now.id);
         Ok(match () {
-            () if before.name == name.as_str() => Seen::NotDone,
+            () if taken => Seen::Refused,
+            () if before.name == name.as_str() => Seen::Refused,
             () if now.name == name.as_str() => Seen::Done(()),
             () if now.name == before.name => Seen::NotDone,
             () => Seen::Unclear("somebody else has renamed it"),

@@ -20,7 +20,7 @@ pub(crate) struct Creation {
 }
 
 impl Creation {
-    /// The creation of this spec; of one that is already labelled so, it keeps the id.
+    /// The creation of this spec. A label of an earlier one, copied with others, gives way.
     ///
     /// # Errors
     /// As [`ContainerSpec::validate`].
@@ -28,8 +28,7 @@ impl Creation {
         spec.validate()?;
         let hash = hash(spec)?;
         let mut spec = spec.clone();
-        let operation = spec.labels.get(OPERATION_LABEL).cloned();
-        let operation = operation.unwrap_or_else(|| Uuid::new_v4().to_string());
+        let operation = Uuid::new_v4().to_string();
         spec.labels
             .insert(LabelKey::new(OPERATION_LABEL)?, operation.clone());
         spec.labels.insert(LabelKey::new(SPEC_LABEL)?, hash.clone());
@@ -65,7 +64,7 @@ impl Creation {
             let is =
                 |key: &str, value: &str| holder.labels.get(key).is_some_and(|label| label == value);
             if !is(OPERATION_LABEL, &self.operation) || !is(SPEC_LABEL, &self.hash) {
-                return Ok(Some(Seen::NotDone));
+                return Ok(Some(Seen::Refused));
             }
             if !self.spec.strict {
                 let warnings = vec![super::LOST.to_owned()];
@@ -121,8 +120,10 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_is_there_stays() {
-        let labelled = spec().with_label(OPERATION_LABEL, "mine").expect("a label");
-        assert_eq!(Creation::new(&labelled).expect("a spec").operation, "mine");
+    fn another_creations_id_is_not_taken_over() {
+        let labelled = spec().with_label(OPERATION_LABEL, "another");
+        let creation = Creation::new(&labelled.expect("a label")).expect("a spec");
+        assert_ne!(creation.operation, "another");
+        assert_eq!(creation.spec.labels[OPERATION_LABEL], creation.operation);
     }
 }

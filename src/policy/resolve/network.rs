@@ -1,11 +1,9 @@
 //! Networks: made, removed, joined and left.
 
-use std::time::Duration;
-
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::{before, found, until};
+use super::{SETTLES, before, found, until};
 use crate::backend::ContainerBackend;
 use crate::backend::leftover::OPERATION_LABEL;
 use crate::error::Result;
@@ -52,7 +50,7 @@ impl NetworkCreation {
                     warnings,
                 })
             });
-            Ok(made.or_else(|| doubt.not_done(Duration::ZERO)))
+            Ok(made.or_else(|| doubt.not_done(SETTLES)))
         })
         .await
     }
@@ -149,7 +147,7 @@ impl<'a> Joined<'a> {
         Ok(match self.before.get().copied().flatten() {
             None => Seen::Unclear("nobody has seen whether it was on the network before"),
             // The engine refuses that, now as before.
-            Some(before) if before == wanted => Seen::NotDone,
+            Some(before) if before == wanted => Seen::Refused,
             Some(_) if now == wanted => Seen::Done(()),
             // A second one is refused where the first still comes.
             Some(_) => Seen::NotDone,

@@ -1,11 +1,11 @@
 //! Volumes: made and removed.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::{before, found, until};
+use super::{SETTLES, before, found, until};
 use crate::backend::ContainerBackend;
 use crate::backend::leftover::OPERATION_LABEL;
 use crate::error::Result;
@@ -45,7 +45,7 @@ impl VolumeCreation {
             let listed = by.list_volumes(&self.bearing).await?.volumes;
             Ok(match listed.into_iter().next() {
                 Some(made) => Some(Seen::Done(made)),
-                None => doubt.not_done(Duration::ZERO),
+                None => doubt.not_done(SETTLES),
             })
         })
         .await
