@@ -33,6 +33,16 @@ macro_rules! ask {
     };
 }
 
+/// How a look asks what has become of an attempt.
+macro_rules! look {
+    ($hybrid:ident, $target:ident.$method:ident($($argument:expr),*)) => {
+        |doubt: Doubt| async move {
+            let by = $hybrid.looking(&doubt);
+            $target.$method(&by, doubt $(, $argument)*).await
+        }
+    };
+}
+
 #[async_trait]
 impl ContainerBackend for HybridBackend {
     fn with_context(&self, context: CallContext) -> Arc<dyn ContainerBackend> {
@@ -169,10 +179,7 @@ impl ContainerBackend for HybridBackend {
             let id = target.pinned(&*engine, Op::Stop).await?;
             engine.stop(&id, options).await
         };
-        let look = |doubt: Doubt| async move {
-            let by = self.looking(&doubt);
-            target.stopped(&by, doubt, options.patience()).await
-        };
+        let look = look!(self, target.stopped(options.patience()));
         self.run_observed(Call::from(Op::Stop).taking(options.patience()), ask, look)
             .await
     }
@@ -183,10 +190,7 @@ impl ContainerBackend for HybridBackend {
             let id = target.seen(&*engine, Op::Restart).await?;
             engine.restart(&id, options).await
         };
-        let look = |doubt: Doubt| async move {
-            let by = self.looking(&doubt);
-            target.restarted(&by, doubt, options.patience()).await
-        };
+        let look = look!(self, target.restarted(options.patience()));
         self.run_observed(
             Call::from(Op::Restart).taking(options.patience()),
             ask,
@@ -206,10 +210,7 @@ impl ContainerBackend for HybridBackend {
             let id = target.seen(&*engine, Op::Kill).await?;
             engine.kill(&id, options).await
         };
-        let look = |doubt: Doubt| async move {
-            let by = self.looking(&doubt);
-            target.killed(&by, doubt).await
-        };
+        let look = look!(self, target.killed());
         self.run_observed(Op::Kill.into(), ask, look).await
     }
 
@@ -219,10 +220,7 @@ impl ContainerBackend for HybridBackend {
             let id = target.seen(&*engine, Op::Pause).await?;
             engine.pause(&id).await
         };
-        let look = |doubt: Doubt| async move {
-            let by = self.looking(&doubt);
-            target.paused(&by, doubt, true).await
-        };
+        let look = look!(self, target.paused(true));
         self.run_observed(Op::Pause.into(), ask, look).await
     }
 
@@ -232,10 +230,7 @@ impl ContainerBackend for HybridBackend {
             let id = target.seen(&*engine, Op::Unpause).await?;
             engine.unpause(&id).await
         };
-        let look = |doubt: Doubt| async move {
-            let by = self.looking(&doubt);
-            target.paused(&by, doubt, false).await
-        };
+        let look = look!(self, target.paused(false));
         self.run_observed(Op::Unpause.into(), ask, look).await
     }
 
@@ -245,10 +240,7 @@ impl ContainerBackend for HybridBackend {
             let id = target.seen(&*engine, Op::Rename).await?;
             engine.rename(&id, name).await
         };
-        let look = |doubt: Doubt| async move {
-            let by = self.looking(&doubt);
-            target.renamed(&by, doubt, name).await
-        };
+        let look = look!(self, target.renamed(name));
         self.run_observed(Op::Rename.into(), ask, look).await
     }
 
@@ -382,10 +374,7 @@ impl ContainerBackend for HybridBackend {
             let id = target.pinned(&*engine, Op::Remove).await?;
             engine.remove(&id, options).await
         };
-        let look = |doubt: Doubt| async move {
-            let by = self.looking(&doubt);
-            target.removed(&by, doubt).await
-        };
+        let look = look!(self, target.removed());
         self.run_observed(Op::Remove.into(), ask, look).await
     }
 
@@ -434,10 +423,7 @@ impl ContainerBackend for HybridBackend {
             target.seen(&*engine, Op::ConnectNetwork).await?;
             engine.connect_network(network, container, options).await
         };
-        let look = |doubt: Doubt| async move {
-            let by = self.looking(&doubt);
-            target.is(&by, doubt, true).await
-        };
+        let look = look!(self, target.is(true));
         self.run_observed(Op::ConnectNetwork.into(), ask, look)
             .await
     }
@@ -453,10 +439,7 @@ impl ContainerBackend for HybridBackend {
             target.seen(&*engine, Op::DisconnectNetwork).await?;
             engine.disconnect_network(network, container, options).await
         };
-        let look = |doubt: Doubt| async move {
-            let by = self.looking(&doubt);
-            target.is(&by, doubt, false).await
-        };
+        let look = look!(self, target.is(false));
         self.run_observed(Op::DisconnectNetwork.into(), ask, look)
             .await
     }
@@ -467,10 +450,7 @@ impl ContainerBackend for HybridBackend {
             let id = target.pinned(&*engine, Op::RemoveNetwork).await?;
             engine.remove_network(&id).await
         };
-        let look = |doubt: Doubt| async move {
-            let by = self.looking(&doubt);
-            target.removed(&by, doubt).await
-        };
+        let look = look!(self, target.removed());
         self.run_observed(Op::RemoveNetwork.into(), ask, look).await
     }
 
@@ -519,10 +499,7 @@ impl ContainerBackend for HybridBackend {
             target.seen(&*engine, Op::RemoveVolume).await?;
             engine.remove_volume(volume, options).await
         };
-        let look = |doubt: Doubt| async move {
-            let by = self.looking(&doubt);
-            target.removed(&by, doubt).await
-        };
+        let look = look!(self, target.removed());
         self.run_observed(Op::RemoveVolume.into(), ask, look).await
     }
 

@@ -140,7 +140,10 @@ impl<'a> Container<'a> {
             let over =
                 doubt.is_answered() || doubt.since.elapsed() > patience.saturating_add(SETTLES);
             Ok(match () {
-                () if !runs => Some(Seen::Done(StopOutcome::Stopped)),
+                () if !runs => Some(Seen::Done(match self.known() {
+                    Some(before) if !before.runs => StopOutcome::AlreadyStopped,
+                    _ => StopOutcome::Stopped,
+                })),
                 () if over => Some(Seen::NotDone),
                 () => None,
             })
