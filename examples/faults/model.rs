@@ -245,8 +245,14 @@ impl Container {
 
     /// Whether it is as it is to be at the engine.
     pub fn is_as_told(&self, seen: Option<&Seen>) -> bool {
-        let maybe = self.maybe.as_ref();
-        self.now.fits(seen) || maybe.is_some_and(|(maybe, _)| maybe.fits(seen))
+        let maybe = self.maybe.as_ref().map(|(maybe, _)| maybe);
+        // A removal by force kills first; an engine may leave it at that where its client goes away.
+        let halfway = maybe.filter(|maybe| !maybe.present).map(|_| Condition {
+            state: State::Exited,
+            ..self.now.clone()
+        });
+        let ways = [Some(&self.now), maybe, halfway.as_ref()];
+        ways.into_iter().flatten().any(|way| way.fits(seen))
     }
 
     /// Counts what isn't as it was told, and goes on from what is there.

@@ -48,7 +48,7 @@ cargo run --release --features testing --example faults -- [OPTIONS]
                        what is under test; naive-retry is plain retry on bollard, which must fail (hybrid)
   --workers N          callers at once (16 on the fake engine, 4 on a real one)
   --outages N          short total outages (one for 2000 calls, and one at least)
-  --deadline-ms N      how long a call may take (15000 on the fake engine, 20000 on a real one)
+  --deadline-ms N      how long a call may take (30000)
   --settle-s N         how long the background may take afterwards (45)
   --json               one JSON object as the last line on stdout, instead of a table
 ";
@@ -115,7 +115,7 @@ impl Options {
             options.outages = (options.ops / 2000).max(1);
         }
         if options.deadline.is_zero() {
-            options.deadline = Duration::from_secs(if fake { 15 } else { 20 });
+            options.deadline = Duration::from_secs(30);
         }
         Ok(Some(options))
     }

@@ -108,6 +108,8 @@ impl<'a> Container<'a> {
             };
             Ok(match () {
                 () if self.began_anew(&now) => Some(Seen::Done(StartOutcome::Started)),
+                // Of one that is paused it is refused, by Podman with 500.
+                () if before.runs && doubt.is_answered() => Some(Seen::Refused),
                 () if before.runs && now.state.is_running() => {
                     Some(Seen::Done(StartOutcome::AlreadyRunning))
                 }
