@@ -298,11 +298,8 @@ async fn a_stream_that_breaks_is_the_callers_own_error() {
             let put = engine.upload(&web(), &path(at), stream, &options).await;
             let error = put.expect_err("it leads upwards");
             assert_eq!(error.kind(), ErrorKind::InvalidInput, "{way}: {error:#}");
-            assert_eq!(
-                error.effect(),
-                Effect::Unknown,
-                "what came before may be there"
-            );
+            // What came before may be there, where any of it was sent.
+            assert_ne!(error.effect(), Effect::Rejected, "{way}: {error:#}");
         }
     }
 }
