@@ -27,6 +27,9 @@ const CONSOLE_SIZE: ApiVersion = ApiVersion::new(1, 42);
 /// How long a start whose connection broke may take to be seen.
 const SETTLES: Duration = Duration::from_secs(2);
 
+/// How often a look that is refused is taken again.
+const LOOKS: u32 = 8;
+
 /// How often one is started again that hasn't begun.
 const STARTS: u32 = 4;
 
@@ -146,7 +149,7 @@ impl<C: Carrier> Engine<C> {
         let since = Instant::now();
         let runs = AtomicBool::new(false);
         let looks = async {
-            let mut pause = Duration::from_millis(10);
+            let (mut pause, mut refused) = (Duration::from_millis(10), 0);
             loop {
                 let looked = self.ask(wire::exec_inspect(exec), envelope).await;
                 match looked.and_then(|answer| wire::exec_details(&answer.body)) {
@@ -160,7 +163,9 @@ impl<C: Carrier> Engine<C> {
                             return Fate::NotBegun;
                         }
                     }
-                    Err(error) if error.is_path_failure() || error.status() >= Some(429) => {}
+                    Err(error) if error.is_path_failure() && error.status().is_none() => {}
+                    // Whoever refuses everything has said what there is to say.
+                    Err(_) if refused < LOOKS => refused += 1,
                     Err(_) => return Fate::Unseen,
                 }
                 tokio::time::sleep(pause).await;
