@@ -1,5 +1,6 @@
 //! What nobody holds any more, and how it is found and removed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use uuid::Uuid;
@@ -20,6 +21,13 @@ pub(crate) const SPEC_LABEL: &str = "catamaran.spec";
 /// Whether the crate itself puts a label of this key on what it makes.
 pub(crate) fn is_own(key: &str) -> bool {
     key == OPERATION_LABEL || key == SPEC_LABEL
+}
+
+/// Gives what is to be made an id of its own, as a label.
+pub(crate) fn mark(labels: &mut BTreeMap<LabelKey, String>) -> Result<(LabelKey, String)> {
+    let (key, operation) = (LabelKey::new(OPERATION_LABEL)?, Uuid::new_v4().to_string());
+    labels.insert(key.clone(), operation.clone());
+    Ok((key, operation))
 }
 
 /// What would stay behind.
@@ -62,10 +70,8 @@ impl Leftover {
 
     /// The spec with a label of its own, and what is left of it where nobody knows whether the creation happened.
     pub(super) fn by_label(spec: &ContainerSpec) -> Result<(Self, ContainerSpec)> {
-        let operation = Uuid::new_v4().to_string();
         let mut labelled = spec.clone();
-        let key = LabelKey::new(OPERATION_LABEL)?;
-        labelled.labels.insert(key, operation.clone());
+        let (_, operation) = mark(&mut labelled.labels)?;
         Ok((Self::creation(Kind::Container, &operation)?, labelled))
     }
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{found, until};
 use crate::backend::ContainerBackend;
-use crate::backend::leftover::{OPERATION_LABEL, SPEC_LABEL};
+use crate::backend::leftover::{OPERATION_LABEL, SPEC_LABEL, mark};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ContainerName, ContainerRef, ContainerSpec, Created, LabelKey, RemoveOptions};
 use crate::policy::{Doubt, Seen};
@@ -28,9 +28,7 @@ impl Creation {
         spec.validate()?;
         let hash = hash(spec)?;
         let mut spec = spec.clone();
-        let operation = Uuid::new_v4().to_string();
-        spec.labels
-            .insert(LabelKey::new(OPERATION_LABEL)?, operation.clone());
+        let (_, operation) = mark(&mut spec.labels)?;
         spec.labels.insert(LabelKey::new(SPEC_LABEL)?, hash.clone());
         let name = match &spec.name {
             Some(name) => name.clone(),

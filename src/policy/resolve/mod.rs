@@ -1,7 +1,7 @@
 //! What has become of an attempt whose answer was lost: looks at the engine, never guesses.
 //!
-//! A look asks until it can tell, within the call's deadline. It says [`NotDone`](Seen::NotDone) only where nothing of
-//! the attempt can still be under way, or where a second effect isn't one.
+//! A look asks until it can tell, within the call's deadline. It says [`NotDone`](Seen::NotDone) where nothing of the
+//! attempt is taken to be under way any more, or where a second effect isn't one; the call stays in doubt.
 
 mod container;
 mod create;

@@ -1,15 +1,12 @@
 //! Networks: made, removed, joined and left.
 
 use tokio::sync::OnceCell;
-use uuid::Uuid;
 
 use super::{SETTLES, before, found, until};
 use crate::backend::ContainerBackend;
-use crate::backend::leftover::OPERATION_LABEL;
+use crate::backend::leftover::mark;
 use crate::error::Result;
-use crate::model::{
-    ContainerRef, CreatedNetwork, LabelKey, ListNetworksOptions, NetworkRef, NetworkSpec,
-};
+use crate::model::{ContainerRef, CreatedNetwork, ListNetworksOptions, NetworkRef, NetworkSpec};
 use crate::operation::Operation;
 use crate::policy::{Doubt, Seen};
 
@@ -22,13 +19,12 @@ pub(crate) struct NetworkCreation {
 
 impl NetworkCreation {
     pub(crate) fn new(spec: &NetworkSpec) -> Result<Self> {
-        let (key, id) = (LabelKey::new(OPERATION_LABEL)?, Uuid::new_v4().to_string());
         let mut spec = spec.clone();
-        spec.labels.insert(key.clone(), id.clone());
+        let (key, operation) = mark(&mut spec.labels)?;
         Ok(Self {
             spec,
-            bearing: ListNetworksOptions::default().with_label(key, id.clone()),
-            operation: id,
+            bearing: ListNetworksOptions::default().with_label(key, operation.clone()),
+            operation,
         })
     }
 

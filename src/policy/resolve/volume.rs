@@ -3,13 +3,12 @@
 use std::time::SystemTime;
 
 use tokio::sync::OnceCell;
-use uuid::Uuid;
 
 use super::{SETTLES, before, found, until};
 use crate::backend::ContainerBackend;
-use crate::backend::leftover::OPERATION_LABEL;
+use crate::backend::leftover::mark;
 use crate::error::Result;
-use crate::model::{LabelKey, ListVolumesOptions, VolumeDetails, VolumeName, VolumeSpec};
+use crate::model::{ListVolumesOptions, VolumeDetails, VolumeName, VolumeSpec};
 use crate::operation::Operation;
 use crate::policy::{Doubt, Seen};
 
@@ -22,13 +21,12 @@ pub(crate) struct VolumeCreation {
 
 impl VolumeCreation {
     pub(crate) fn new(spec: &VolumeSpec) -> Result<Self> {
-        let (key, id) = (LabelKey::new(OPERATION_LABEL)?, Uuid::new_v4().to_string());
         let mut spec = spec.clone();
-        spec.labels.insert(key.clone(), id.clone());
+        let (key, operation) = mark(&mut spec.labels)?;
         Ok(Self {
             spec,
-            bearing: ListVolumesOptions::default().with_label(key, id.clone()),
-            operation: id,
+            bearing: ListVolumesOptions::default().with_label(key, operation.clone()),
+            operation,
         })
     }
 
