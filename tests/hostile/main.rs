@@ -309,7 +309,10 @@ async fn a_long_answer_stalls_nobody() {
             tokio::task::yield_now().await;
         }
     });
-    let line = format!("{}\n", "x".repeat(500)).into_bytes();
+    let event = format!(
+        "{{\"Type\":\"container\",\"Action\":\"start\",\"Actor\":{{\"ID\":\"{}\"}}}}\n",
+        "c0ffee".repeat(72)
+    );
     for (answer, family) in [
         (Answer::endless(JSON, &[b' '; 4096], 16_384), "inspect"),
         (
@@ -320,13 +323,21 @@ async fn a_long_answer_stalls_nobody() {
             ),
             "logs",
         ),
-        (Answer::endless(JSON, &line.repeat(8), 4096), "events"),
+        (
+            Answer::endless(JSON, event.repeat(8).as_bytes(), 4096),
+            "events",
+        ),
     ] {
         let peer = Hostile::start(answer);
         for (name, backend) in engines(&peer) {
-            let before = ticks.load(Ordering::Relaxed);
+            let (before, taken) = (ticks.load(Ordering::Relaxed), peer.taken());
             // How it ends is told elsewhere.
             let _ = call(&*backend, family).await;
+            let taken = peer.taken() - taken;
+            assert!(
+                taken > 8 * MIB,
+                "{name} {family}: it ended after {taken} bytes"
+            );
             let between = ticks.load(Ordering::Relaxed) - before;
             assert!(between >= 10, "{name} {family}: {between} turns");
         }
