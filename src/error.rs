@@ -428,7 +428,8 @@ impl Error {
         self.0.exit_code
     }
 
-    /// How long the engine asked to wait before the next try (`Retry-After`).
+    /// How long to wait before the next try: as the engine asked (`Retry-After`), until a path that is left alone is tried
+    /// again ([`Unavailable`](ErrorKind::Unavailable)), or until there may be room ([`Saturated`](ErrorKind::Saturated)).
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after

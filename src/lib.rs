@@ -73,7 +73,7 @@ pub use engine_kind::EngineKind;
 pub use error::{Effect, Error, ErrorKind, Result};
 pub use hybrid::{CallReport, HybridBackend, LastCall, Observer, Reason};
 pub use operation::Operation;
-pub use policy::{Attempt, BreakerOptions, BreakerState, Gate, Passed, RetryOptions};
+pub use policy::{Attempt, BreakerOptions, BreakerState, Gate, LimitOptions, Passed, RetryOptions};
 
 /// The README's code, compiled.
 #[cfg(doctest)]

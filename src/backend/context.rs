@@ -1,5 +1,6 @@
 //! What goes along with calls.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -34,6 +35,9 @@ pub struct CallContext {
     /// turn, so that waiting among other calls isn't taken for a slow engine. For those who try again
     /// elsewhere, as the [`HybridBackend`](crate::HybridBackend) does.
     pub attempt_timeout: Option<Duration>,
+    /// Whose calls they are: a user, a session, a tenant. Calls of one key leave room for those of others, see
+    /// [`LimitOptions`](crate::LimitOptions); it isn't sent anywhere.
+    pub key: Option<Arc<str>>,
 }
 
 impl CallContext {
@@ -64,6 +68,23 @@ impl CallContext {
         self
     }
 
+    /// Says whose calls they are.
+    ///
+    /// ```
+    /// use catamaran::{CallContext, ContainerBackend};
+    ///
+    /// async fn for_user(backend: &dyn ContainerBackend, user: &str) -> catamaran::Result<()> {
+    ///     let theirs = backend.with_context(CallContext::new().with_key(user));
+    ///     theirs.ping().await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<Arc<str>>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
     /// The caller's own time, from now; none where the caller set none.
     pub(crate) fn own_deadline(&self) -> Deadline {
         Deadline::new(self.timeout, self.deadline)
@@ -79,6 +100,7 @@ impl CallContext {
                 (new, old) => new.or(old),
             },
             attempt_timeout: self.attempt_timeout.or(older.attempt_timeout),
+            key: self.key.or_else(|| older.key.clone()),
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::vars::{self, POOL_SIZES, TIMEOUTS};
+use super::vars::{self, POOL_SIZES, QUEUE_SIZES, STREAMS, TIMEOUTS};
 use super::{Config, Mode};
 use crate::endpoint::{ApiVersion, Endpoint, Environment, resolve};
 use crate::error::{Error, ErrorKind, Result};
+use crate::policy::LimitOptions;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,7 +30,7 @@ pub struct ConfigBuilder {
     endpoint: Option<Endpoint>,
     mode: Option<Mode>,
     operation_timeout: Option<Duration>,
-    pool_size: Option<usize>,
+    limits: LimitOptions,
     api_version: Option<ApiVersion>,
     connect_timeout: Option<Duration>,
     idle_timeout: Option<Duration>,
@@ -56,7 +57,7 @@ impl ConfigBuilder {
             environment: Some(environment.clone()),
             mode: vars::mode(environment)?,
             operation_timeout: vars::operation_timeout(environment)?,
-            pool_size: vars::pool_size(environment)?,
+            limits: vars::limits(environment)?,
             api_version: vars::api_version(environment)?,
             insecure_tcp: vars::insecure_tcp(environment)?,
             ..Self::default()
@@ -96,13 +97,25 @@ impl ConfigBuilder {
         self
     }
 
-    /// How many operations may be under way at once, from 1 to 1024. Default: 20.
+    /// How many calls may be under way at once, from 1 to 1024. Default: 20. Short for the same of
+    /// [`limits`](Self::limits).
     ///
     /// ```
     /// let builder = catamaran::Config::builder().pool_size(64);
     /// ```
     pub fn pool_size(mut self, size: usize) -> Self {
-        self.pool_size = Some(size);
+        self.limits.calls = size;
+        self
+    }
+
+    /// How much may be under way at once, and how long the rest waits.
+    ///
+    /// ```
+    /// use catamaran::{Config, LimitOptions};
+    /// let builder = Config::builder().limits(LimitOptions::default().with_pulls(2usize));
+    /// ```
+    pub fn limits(mut self, limits: LimitOptions) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -195,10 +208,21 @@ impl ConfigBuilder {
                 Err(wrong(name, format_args!("{value:?}"), "1ms to 24h"))
             }
         };
-        let pool_size = self.pool_size.unwrap_or(20);
-        if !POOL_SIZES.contains(&pool_size) {
-            return Err(wrong("pool_size", format_args!("{pool_size}"), "1 to 1024"));
+        let limits = self.limits;
+        for (name, size, sizes) in [
+            ("pool_size", limits.calls, POOL_SIZES),
+            ("limits.streams", limits.streams, STREAMS),
+            ("limits.pulls", limits.pulls, POOL_SIZES),
+            ("limits.queue", limits.queue, QUEUE_SIZES),
+        ] {
+            if !sizes.contains(&size) {
+                let accepted = format!("{} to {}", sizes.start(), sizes.end());
+                return Err(wrong(name, format_args!("{size}"), &accepted));
+            }
         }
+        timeout("limits.queue_time", Some(limits.queue_time), Duration::ZERO)?;
+        let longest = Some(limits.pull_queue_time);
+        timeout("limits.pull_queue_time", longest, Duration::ZERO)?;
         if let Some(version) = self.api_version.filter(|version| !version.is_spoken()) {
             let accepted = format!("{} to {}", ApiVersion::OLDEST, ApiVersion::NEWEST);
             return Err(wrong("api_version", format_args!("{version}"), &accepted));
@@ -211,7 +235,7 @@ impl ConfigBuilder {
                 self.operation_timeout,
                 Config::OPERATION_TIMEOUT,
             )?,
-            pool_size,
+            limits,
             api_version: self.api_version,
             connect_timeout: timeout("connect_timeout", self.connect_timeout, CONNECT_TIMEOUT)?,
             idle_timeout: timeout("idle_timeout", self.idle_timeout, IDLE_TIMEOUT)?,

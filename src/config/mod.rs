@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::endpoint::{ApiVersion, Endpoint, Environment};
 use crate::error::Result;
+use crate::policy::LimitOptions;
 
 pub use builder::ConfigBuilder;
 pub use mode::Mode;
@@ -42,7 +43,10 @@ pub use mode::Mode;
 /// | `DOCKER_API_VERSION` | pins the API version | negotiated | `1.40` to `1.53` |
 /// | `USE_ASYNC_DOCKER` | the [`Mode`]: true is `auto`, false is `blocking` | `true` | `true`/`false`, `1`/`0`, `yes`/`no`, `on`/`off`; `async`, `blocking`, `auto` |
 /// | `DOCKER_OPERATION_TIMEOUT` | one call's deadline | `30s` | seconds (`30`, `2.5`) or `30s`, `500ms`, `1m 30s`; 1 ms to 24 h |
-/// | `ASYNC_POOL_SIZE` | concurrent operations | `20` | 1 to 1024 |
+/// | `ASYNC_POOL_SIZE` | calls under way at once, see [`LimitOptions`] | `20` | 1 to 1024 |
+/// | `ASYNC_STREAM_POOL_SIZE` | streams open at once | `1024` | 1 to 65536 |
+/// | `ASYNC_PULL_POOL_SIZE` | pulls under way at once | `8` | 1 to 1024 |
+/// | `ASYNC_QUEUE_SIZE` | of each of them, how many more wait | `1024` | 0 to 65536 |
 /// | `CATAMARAN_INSECURE_TCP` | allows plaintext TCP beyond loopback | `false` | `true`/`false`, `1`/`0`, `yes`/`no`, `on`/`off` |
 ///
 /// An empty variable counts as unset. A wrong value is an error that names the variable, even where
@@ -73,7 +77,7 @@ pub struct Config {
     endpoint: Endpoint,
     mode: Mode,
     operation_timeout: Duration,
-    pool_size: usize,
+    limits: LimitOptions,
     api_version: Option<ApiVersion>,
     connect_timeout: Duration,
     idle_timeout: Duration,
@@ -189,7 +193,7 @@ impl Config {
         self.operation_timeout
     }
 
-    /// How many operations may be under way at once; 20 unless set. Streams don't count.
+    /// How many calls may be under way at once; 20 unless set. Streams and pulls have [`limits`](Self::limits) of their own.
     ///
     /// ```
     /// # use catamaran::{Config, Endpoint};
@@ -199,7 +203,20 @@ impl Config {
     /// ```
     #[must_use]
     pub fn pool_size(&self) -> usize {
-        self.pool_size
+        self.limits.calls
+    }
+
+    /// How much may be under way at once, and how long the rest waits.
+    ///
+    /// ```
+    /// # use catamaran::{Config, Endpoint};
+    /// # let builder = Config::builder().endpoint(Endpoint::unix("/run/docker.sock"));
+    /// assert_eq!(builder.build()?.limits().streams, 1024);
+    /// # Ok::<(), catamaran::Error>(())
+    /// ```
+    #[must_use]
+    pub fn limits(&self) -> &LimitOptions {
+        &self.limits
     }
 
     /// The pinned API version; `None`, the default, negotiates it.

@@ -87,6 +87,10 @@ fn good_values() {
     for (text, size) in [("1", 1), ("020", 20), ("1024", 1024)] {
         assert_eq!(with("ASYNC_POOL_SIZE", text).unwrap().pool_size(), size);
     }
+    let limits = |name, text| with(name, text).unwrap().limits().clone();
+    assert_eq!(limits("ASYNC_STREAM_POOL_SIZE", "65536").streams, 65_536);
+    assert_eq!(limits("ASYNC_PULL_POOL_SIZE", "1").pulls, 1);
+    assert_eq!(limits("ASYNC_QUEUE_SIZE", "0").queue, 0);
     for text in ["1.40", "v1.40", "1.53"] {
         let version = with("DOCKER_API_VERSION", text).unwrap().api_version();
         assert_eq!(version, Some(text.parse().unwrap()));
@@ -133,6 +137,9 @@ fn bad_values_name_variable_value_and_what_is_accepted() {
             "1 to 1024",
             &["0", "-1", "+5", "1025", "1.5", "many", &nines],
         ),
+        ("ASYNC_STREAM_POOL_SIZE", "1 to 65536", &["0", "65537"]),
+        ("ASYNC_PULL_POOL_SIZE", "1 to 1024", &["0", "1025"]),
+        ("ASYNC_QUEUE_SIZE", "0 to 65536", &["-1", "65537", "all"]),
         (
             "DOCKER_API_VERSION",
             "1.40 to 1.53",
@@ -226,6 +233,7 @@ fn a_wrong_value_is_told_even_where_code_overrides_it() {
 #[test]
 fn code_has_the_same_bounds() {
     let builder = || Config::builder().endpoint(Endpoint::unix("/x.sock"));
+    let limits = LimitOptions::default;
     for (builder, named) in [
         (
             builder().operation_timeout(Duration::ZERO),
@@ -235,6 +243,17 @@ fn code_has_the_same_bounds() {
         (builder().idle_timeout(Duration::ZERO), "idle_timeout"),
         (builder().pool_size(0), "pool_size"),
         (builder().pool_size(1025), "pool_size"),
+        (builder().limits(limits().with_streams(0usize)), "streams"),
+        (builder().limits(limits().with_pulls(1025usize)), "pulls"),
+        (builder().limits(limits().with_queue(65_537usize)), "queue"),
+        (
+            builder().limits(limits().with_queue_time(Duration::ZERO)),
+            "queue_time",
+        ),
+        (
+            builder().limits(limits().with_pull_queue_time(Duration::MAX)),
+            "pull_queue_time",
+        ),
         (builder().api_version(ApiVersion::new(1, 39)), "api_version"),
         (builder().endpoint(Endpoint::unix("relative")), "relative"),
         (Config::builder(), "endpoint"),

@@ -7,12 +7,15 @@ use super::Mode;
 use crate::endpoint::environment::{flag, vars};
 use crate::endpoint::{ApiVersion, Environment};
 use crate::error::Result;
+use crate::policy::LimitOptions;
 
 const YES_OR_NO: &str = "true, false, 1, 0, yes, no, on, off";
 const DAY: u64 = 24 * 60 * 60;
 pub(super) const TIMEOUTS: RangeInclusive<Duration> =
     Duration::from_millis(1)..=Duration::from_secs(DAY);
 pub(super) const POOL_SIZES: RangeInclusive<usize> = 1..=1024;
+pub(super) const STREAMS: RangeInclusive<usize> = 1..=65_536;
+pub(super) const QUEUE_SIZES: RangeInclusive<usize> = 0..=65_536;
 
 pub(super) fn mode(environment: &Environment) -> Result<Option<Mode>> {
     let accepted = format!("{YES_OR_NO}, async, blocking, auto");
@@ -42,13 +45,31 @@ pub(super) fn api_version(environment: &Environment) -> Result<Option<ApiVersion
     })
 }
 
-pub(super) fn pool_size(environment: &Environment) -> Result<Option<usize>> {
-    environment.read(vars::POOL_SIZE, "1 to 1024", |text| {
+pub(super) fn limits(environment: &Environment) -> Result<LimitOptions> {
+    let mut limits = LimitOptions::default();
+    for (name, limit, sizes) in [
+        (vars::POOL_SIZE, &mut limits.calls, POOL_SIZES),
+        (vars::STREAM_POOL_SIZE, &mut limits.streams, STREAMS),
+        (vars::PULL_POOL_SIZE, &mut limits.pulls, POOL_SIZES),
+        (vars::QUEUE_SIZE, &mut limits.queue, QUEUE_SIZES),
+    ] {
+        *limit = size(environment, name, &sizes)?.unwrap_or(*limit);
+    }
+    Ok(limits)
+}
+
+fn size(
+    environment: &Environment,
+    name: &'static str,
+    sizes: &RangeInclusive<usize>,
+) -> Result<Option<usize>> {
+    let accepted = format!("{} to {}", sizes.start(), sizes.end());
+    environment.read(name, &accepted, |text| {
         // `usize::from_str` alone would take `+1`.
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         let size = digits.then(|| text.parse().ok()).flatten();
         match size {
-            Some(size) if POOL_SIZES.contains(&size) => Ok(size),
+            Some(size) if sizes.contains(&size) => Ok(size),
             Some(_) => Err("out of range"),
             None => Err("not a number of operations"),
         }

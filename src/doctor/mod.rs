@@ -121,10 +121,12 @@ async fn examine(
     findings.push(Finding::ok(
         "configuration",
         format!(
-            "mode {}, {:?} a call, {} calls at once",
+            "mode {}, {:?} a call; at once {} calls, {} streams, {} pulls",
             config.mode(),
             config.operation_timeout(),
-            config.pool_size()
+            config.limits().calls,
+            config.limits().streams,
+            config.limits().pulls
         ),
     ));
     findings.push(engine::endpoint(config));

@@ -21,6 +21,9 @@ pub(crate) mod vars {
     pub(crate) const USE_ASYNC: &str = "USE_ASYNC_DOCKER";
     pub(crate) const OPERATION_TIMEOUT: &str = "DOCKER_OPERATION_TIMEOUT";
     pub(crate) const POOL_SIZE: &str = "ASYNC_POOL_SIZE";
+    pub(crate) const STREAM_POOL_SIZE: &str = "ASYNC_STREAM_POOL_SIZE";
+    pub(crate) const PULL_POOL_SIZE: &str = "ASYNC_PULL_POOL_SIZE";
+    pub(crate) const QUEUE_SIZE: &str = "ASYNC_QUEUE_SIZE";
     pub(crate) const INSECURE_TCP: &str = "CATAMARAN_INSECURE_TCP";
 
     pub(crate) const ALL: &[&str] = &[
@@ -35,6 +38,9 @@ pub(crate) mod vars {
         USE_ASYNC,
         OPERATION_TIMEOUT,
         POOL_SIZE,
+        STREAM_POOL_SIZE,
+        PULL_POOL_SIZE,
+        QUEUE_SIZE,
         INSECURE_TCP,
     ];
 }

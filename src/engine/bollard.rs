@@ -17,13 +17,14 @@ use hyper::body::Incoming;
 
 pub(crate) use bollard::models;
 
-use super::carrier::{Answer, Carrier, Envelope, Handover, OpenAnswer, Permit, Status, broken};
+use super::carrier::{Answer, Carrier, Envelope, Handover, OpenAnswer, Status, broken};
 use super::transport::{Link, Transport};
 use super::wire::{self, Body, Call, Command, Head};
 use crate::config::Config;
 use crate::engine_kind::EngineKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ContainerRef, TarArchive};
+use crate::policy::Permit;
 
 /// bollard's request body, which it doesn't name.
 type BollardBody = <BollardRequest as IntoBody>::Body;

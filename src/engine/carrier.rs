@@ -12,9 +12,7 @@ use crate::endpoint::ApiVersion;
 use crate::engine_kind::EngineKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ContainerRef;
-
-/// Leave to be one of the calls under way.
-pub type Permit = tokio::sync::OwnedSemaphorePermit;
+use crate::policy::Permit;
 
 /// What goes along with a call.
 #[derive(Debug, Clone, Copy)]

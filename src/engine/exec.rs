@@ -20,6 +20,7 @@ use crate::model::{
     ContainerRef, ExecId, ExecOptions, ExecOutput, ExecSession, ExecTag, Input, LogStream,
 };
 use crate::operation::Operation;
+use crate::policy::Traffic;
 
 /// From this version on a terminal has its size from the beginning.
 const CONSOLE_SIZE: ApiVersion = ApiVersion::new(1, 42);
@@ -196,7 +197,8 @@ impl<C: Carrier> Engine<C> {
             let shutdown = Shutdown::of(&streams);
             self.take_over(call, shutdown, envelope).await?
         } else {
-            (Input::closed(), self.open(call, envelope).await?.body)
+            let opened = self.open(Traffic::Stream, call, envelope).await?;
+            (Input::closed(), opened.body)
         };
         // The command has begun: whatever a failure from here on says of its own call, asking anew would run it twice.
         let sized = self.size(exec, options, envelope).await;
@@ -260,7 +262,8 @@ impl<C: Carrier> Engine<C> {
         envelope: Envelope,
     ) -> Result<ExecOutput> {
         let deadline = envelope.deadline.moment();
-        let hurried = self.with_context(CallContext::new().with_deadline(deadline));
+        let context = CallContext::new().with_deadline(deadline);
+        let hurried = self.unlimited().with_context(context);
         let mut cause = None;
         // Where nothing is found it has just ended, or its program hasn't quite begun.
         for patience in [50, 200, 1000] {

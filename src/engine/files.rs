@@ -10,6 +10,7 @@ use crate::model::{
     ArchiveStream, ContainerPath, ContainerRef, PathStat, PutArchiveOptions, TarArchive,
 };
 use crate::operation::Operation;
+use crate::policy::Traffic;
 
 impl<C: Carrier> Engine<C> {
     pub(super) async fn write_archive(
@@ -21,7 +22,8 @@ impl<C: Carrier> Engine<C> {
     ) -> Result<()> {
         let call = wire::put_archive(container, directory, options, archive);
         let envelope = self.open_ended().await?;
-        self.ask(call, envelope).await.map(drop)
+        let sent = self.ask_as(Traffic::Stream, call, envelope).await;
+        sent.map(drop)
     }
 
     pub(super) async fn read_archive(

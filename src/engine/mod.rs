@@ -21,13 +21,16 @@ pub(crate) mod wire;
 
 use std::fmt;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{OnceCell, Semaphore};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream, Stream};
+use tokio::sync::OnceCell;
 
 use bollard::BollardCarrier;
-use carrier::{Answer, Carrier, Envelope, OpenAnswer, Permit, Status};
+use carrier::{Answer, Carrier, Envelope, OpenAnswer, Status};
 use shiplift::ShipliftCarrier;
 use wire::{Call, Command};
 
@@ -37,6 +40,7 @@ use crate::deadline::Deadline;
 use crate::endpoint::{ApiVersion, Endpoint};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::ContainerRef;
+use crate::policy::{Limits, Permit, Traffic};
 #[cfg(fuzzing)]
 pub(crate) use strict::fuzz_differences as differences;
 
@@ -45,6 +49,8 @@ pub(crate) use strict::fuzz_differences as differences;
 pub struct Engine<C: Carrier> {
     shared: Arc<Shared<C>>,
     context: CallContext,
+    /// What holds its calls up; nothing where it cleans up.
+    limits: Option<Arc<Limits>>,
 }
 
 /// The async engine, on bollard over kept connections.
@@ -81,7 +87,6 @@ struct Shared<C> {
     endpoint: Arc<str>,
     /// Learnt once; a new cell where what was learnt may no longer be true.
     version: ArcSwap<OnceCell<ApiVersion>>,
-    permits: Arc<Semaphore>,
 }
 
 impl<C: Carrier> Clone for Engine<C> {
@@ -89,6 +94,7 @@ impl<C: Carrier> Clone for Engine<C> {
         Self {
             shared: Arc::clone(&self.shared),
             context: self.context.clone(),
+            limits: self.limits.clone(),
         }
     }
 }
@@ -111,7 +117,7 @@ impl<C: Carrier> Engine<C> {
     /// [`Config`](ErrorKind::Config) where a TLS endpoint's files can't be used, or others may read its key;
     /// [`Unsupported`](ErrorKind::Unsupported) for a TLS endpoint without the feature `tls`.
     pub fn new(config: &Config) -> Result<Self> {
-        Self::over(config, Arc::new(Semaphore::new(config.pool_size())))
+        Self::over(config, Some(Arc::new(Limits::new(config.limits()))))
     }
 
     /// An engine at that place, with the defaults of [`Config`].
@@ -126,10 +132,23 @@ impl<C: Carrier> Engine<C> {
     /// As [`new`](Self::new), with the permits of an engine that leads to the same daemon: what bounds
     /// the calls under way bounds both together.
     pub(crate) fn sharing<D: Carrier>(config: &Config, other: &Engine<D>) -> Result<Self> {
-        Self::over(config, Arc::clone(&other.shared.permits))
+        Self::over(config, other.limits.clone())
     }
 
-    fn over(config: &Config, permits: Arc<Semaphore>) -> Result<Self> {
+    /// Connections of its own, for what cleans up: it neither waits among calls nor holds them up.
+    fn apart(&self) -> Result<Self> {
+        Self::over(&self.shared.config, None)
+    }
+
+    /// The same without limits, for what a call under way does to end what it began.
+    fn unlimited(&self) -> Self {
+        Self {
+            limits: None,
+            ..self.clone()
+        }
+    }
+
+    fn over(config: &Config, limits: Option<Arc<Limits>>) -> Result<Self> {
         speakable(config.endpoint())?;
         Ok(Self {
             shared: Arc::new(Shared {
@@ -138,9 +157,9 @@ impl<C: Carrier> Engine<C> {
                 config: config.clone(),
                 endpoint: config.endpoint().to_string().into(),
                 version: ArcSwap::from_pointee(OnceCell::new_with(config.api_version())),
-                permits,
             }),
             context: CallContext::new(),
+            limits,
         })
     }
 }
@@ -222,16 +241,18 @@ impl<C: Carrier> Engine<C> {
     }
 
     /// Waits for the call's turn, with which the time of its attempt begins.
-    async fn turn(&self, envelope: Envelope) -> Result<(Permit, Envelope)> {
+    async fn turn(&self, traffic: Traffic, envelope: Envelope) -> Result<(Permit, Envelope)> {
         let deadline = envelope.deadline;
         if deadline.has_passed() {
             return Err(not_sent(deadline.error()));
         }
-        let turn = deadline.bound(Arc::clone(&self.shared.permits).acquire_owned());
-        let permit = turn
-            .await
-            .map_err(|_| self.saturated())?
-            .map_err(|closed| self.saturated().with_source(closed))?;
+        let permit = match &self.limits {
+            Some(limits) => {
+                let key = self.context.key.as_ref();
+                limits.turn(traffic, key, deadline).await?
+            }
+            None => Permit::unbounded(),
+        };
         let deadline = deadline.within(self.context.attempt_timeout);
         Ok((
             permit,
@@ -242,17 +263,12 @@ impl<C: Carrier> Engine<C> {
         ))
     }
 
-    fn saturated(&self) -> Error {
-        let size = self.shared.config.pool_size();
-        Error::new(
-            ErrorKind::Saturated,
-            format!("{size} calls were under way for as long as this one may take"),
-        )
-        .with_advice("raise ASYNC_POOL_SIZE, or ask for less at once")
+    async fn ask(&self, call: Call, envelope: Envelope) -> Result<Answer> {
+        self.ask_as(Traffic::Call, call, envelope).await
     }
 
-    async fn ask(&self, call: Call, envelope: Envelope) -> Result<Answer> {
-        let (permit, envelope) = self.turn(envelope).await?;
+    async fn ask_as(&self, traffic: Traffic, call: Call, envelope: Envelope) -> Result<Answer> {
+        let (permit, envelope) = self.turn(traffic, envelope).await?;
         success(self.shared.carrier.ask(call, envelope, permit).await?)
     }
 
@@ -262,7 +278,7 @@ impl<C: Carrier> Engine<C> {
         command: Command,
         envelope: Envelope,
     ) -> Result<Status> {
-        let (permit, envelope) = self.turn(envelope).await?;
+        let (permit, envelope) = self.turn(Traffic::Call, envelope).await?;
         self.shared
             .carrier
             .command(container, command, envelope, permit)
@@ -273,21 +289,34 @@ impl<C: Carrier> Engine<C> {
     /// but for the envelope's deadline where the caller holds it to that.
     async fn open_stream(&self, call: Call) -> Result<(OpenAnswer, Envelope)> {
         let envelope = self.envelope(self.deadline(Duration::ZERO)).await?;
-        let attempt = Envelope {
-            deadline: envelope.deadline.within(self.context.attempt_timeout),
-            ..envelope
-        };
-        Ok((self.open(call, attempt).await?, envelope))
+        Ok((self.open(Traffic::Stream, call, envelope).await?, envelope))
     }
 
     /// Opens a stream, its head within the deadline; a refusal is read and becomes an error.
-    async fn open(&self, call: Call, envelope: Envelope) -> Result<OpenAnswer> {
+    async fn open(&self, traffic: Traffic, call: Call, envelope: Envelope) -> Result<OpenAnswer> {
+        let (permit, envelope) = self.turn(traffic, envelope).await?;
         let opened = self.shared.carrier.open(call, envelope).await?;
         if opened.head.is_success() {
-            return Ok(opened);
+            return Ok(OpenAnswer {
+                body: holding(permit, opened.body),
+                ..opened
+            });
         }
         Err(refused(opened, envelope).await)
     }
+}
+
+/// The stream holds the permit until it has ended, or is dropped.
+fn holding<T: Send + 'static>(
+    permit: Permit,
+    body: impl Stream<Item = T> + Send + 'static,
+) -> BoxStream<'static, T> {
+    let mut permit = Some(permit);
+    let end = stream::poll_fn(move |_| {
+        drop(permit.take());
+        Poll::Ready(None)
+    });
+    body.chain(end).boxed()
 }
 
 /// Reads a refusal.

@@ -28,6 +28,7 @@ use crate::model::{
     VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitOptions, WaitOutcome,
 };
 use crate::operation::Operation;
+use crate::policy::Traffic;
 
 impl<C: Carrier> Engine<C> {
     /// Puts into an error what the call was about.
@@ -71,10 +72,22 @@ impl<C: Carrier> Engine<C> {
         call: impl FnOnce(ApiVersion) -> Result<wire::Call>,
         decode: impl FnOnce(&[u8]) -> Result<T>,
     ) -> Result<T> {
+        self.question_as(Traffic::Call, operation, subject, call, decode)
+            .await
+    }
+
+    async fn question_as<T>(
+        &self,
+        traffic: Traffic,
+        operation: Operation,
+        subject: impl Display,
+        call: impl FnOnce(ApiVersion) -> Result<wire::Call>,
+        decode: impl FnOnce(&[u8]) -> Result<T>,
+    ) -> Result<T> {
         let asked = async {
             let envelope = self.envelope(self.deadline(Duration::ZERO)).await?;
             let call = call(envelope.version.unwrap_or(ApiVersion::OLDEST))?;
-            decode(&self.ask(call, envelope).await?.body)
+            decode(&self.ask_as(traffic, call, envelope).await?.body)
         };
         self.name(asked.await, operation, subject)
     }
@@ -124,11 +137,12 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
         Arc::new(Self {
             shared: Arc::clone(&self.shared),
             context: context.over(&self.context),
+            limits: self.limits.clone(),
         })
     }
 
     fn detached(&self) -> Arc<dyn ContainerBackend> {
-        match Self::new(&self.shared.config) {
+        match self.apart() {
             Ok(engine) => Arc::new(engine),
             // It could be made before; the old connections are better than none.
             Err(_) => self.with_context(CallContext::new()),
@@ -210,7 +224,8 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
             &options.reference,
         )?;
         let call = |_| wire::import_image(options, archive);
-        self.question(
+        self.question_as(
+            Traffic::Stream,
             Operation::ImportImage,
             &options.reference,
             call,
@@ -357,7 +372,8 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
     async fn wait(&self, container: &ContainerRef, options: &WaitOptions) -> Result<WaitOutcome> {
         let waited = async {
             let envelope = self.open_ended().await?;
-            let opened = self.open(wire::wait(container, options), envelope).await?;
+            let call = wire::wait(container, options);
+            let opened = self.open(Traffic::Stream, call, envelope).await?;
             let body = wire::whole(opened.body, wire::MAX_SMALL_BODY);
             wire::wait_outcome(&envelope.deadline.bound(body).await??)
         };

@@ -9,6 +9,7 @@ use super::wire;
 use crate::error::{ErrorKind, Result};
 use crate::model::{ImageRef, PullEvent, PullOptions, PullStream};
 use crate::operation::Operation;
+use crate::policy::Traffic;
 
 /// A pull under way.
 struct Pull<C: Carrier> {
@@ -22,7 +23,7 @@ impl<C: Carrier> Engine<C> {
     pub(super) async fn pull(&self, image: &ImageRef, options: &PullOptions) -> Result<PullStream> {
         let call = wire::pull_image(image, options)?;
         let envelope = self.open_ended().await?;
-        let opened = self.open(call, envelope).await;
+        let opened = self.open(Traffic::Pull, call, envelope).await;
         let pull = Pull {
             engine: self.clone(),
             image: image.with_default_tag(),

@@ -17,8 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::carrier::{
-    Answer, Carrier, Envelope, Handover, OpenAnswer, Permit, Status, broken, no_answer,
-    no_connection,
+    Answer, Carrier, Envelope, Handover, OpenAnswer, Status, broken, no_answer, no_connection,
 };
 use super::takeover::Kept;
 #[cfg(feature = "tls")]
@@ -31,6 +30,7 @@ use crate::engine_kind::EngineKind;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::lock::lock;
 use crate::model::{ContainerRef, TarArchive};
+use crate::policy::Permit;
 
 /// shiplift's transport behind `spawn_blocking`.
 pub struct ShipliftCarrier {

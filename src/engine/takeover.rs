@@ -15,6 +15,7 @@ use super::carrier::{Carrier, Duplex, Envelope, Handover, broken};
 use super::wire::{Call, Streams};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::Input;
+use crate::policy::Traffic;
 
 /// How much is read at once; Docker copies output in pieces of 32 KiB.
 const PIECE: usize = 32 << 10;
@@ -50,8 +51,12 @@ impl<C: Carrier> Engine<C> {
         shutdown: Shutdown,
         envelope: Envelope,
     ) -> Result<Ends> {
+        let (permit, envelope) = self.turn(Traffic::Stream, envelope).await?;
         match self.shared.carrier.take_over(call, envelope).await? {
-            Handover::Taken(duplex) => Ok(ends(duplex, shutdown)),
+            Handover::Taken(duplex) => {
+                let (input, output) = ends(duplex, shutdown);
+                Ok((input, super::holding(permit, output)))
+            }
             Handover::Answered(answer) if answer.head.is_success() => Err(Error::new(
                 ErrorKind::Decode,
                 format!(

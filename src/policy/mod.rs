@@ -1,11 +1,12 @@
 //! What stands between a call and an engine, outside in: observers and the host's own parts → deadline → fallback →
-//! retry → breaker → limit → attempt. The limit is the engines' own, since an attempt begins with its turn.
+//! retry → breaker → limit → attempt. The engines ask the limit themselves, since an attempt begins with its turn.
 //!
 //! [`pipeline`] stacks the parts and is the only place that does; [`table`] says what becomes of a failure; [`resolve`]
 //! finds out what an attempt has done whose answer was lost.
 
 mod breaker;
 mod gate;
+mod limit;
 mod pipeline;
 pub(crate) mod resolve;
 mod retry;
@@ -13,9 +14,11 @@ mod table;
 
 pub use breaker::{BreakerOptions, BreakerState};
 pub use gate::{Attempt, Gate, Passed};
+pub use limit::{LimitOptions, Permit};
 pub use retry::RetryOptions;
 
 pub(crate) use breaker::Breaker;
+pub(crate) use limit::{Limits, Traffic};
 pub(crate) use pipeline::{Call, Doubt, Path, Pipeline, Seen};
 pub(crate) use retry::Budget;
 pub(crate) use table::Nature;

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use catamaran::model::{ContainerRef, ContainerSpec, ImageRef, LogStream, LogsOptions};
 use catamaran::testing::FakeEngine;
-use catamaran::{AsyncEngine, Config, ContainerBackend, Endpoint};
+use catamaran::{AsyncEngine, Config, ContainerBackend, Endpoint, LimitOptions};
 use futures::{StreamExt, TryStreamExt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -78,7 +78,11 @@ async fn client(engine: &str) {
     let count: u64 = count.parse().expect("a number");
     assert!(room() >= count, "as many files as the engine's process");
     let endpoint = Endpoint::unix(engine);
-    let config = Config::builder().endpoint(endpoint).pool_size(64).build();
+    let room = usize::try_from(count).expect("a size");
+    let limits = LimitOptions::default()
+        .with_calls(64usize)
+        .with_streams(room);
+    let config = Config::builder().endpoint(endpoint).limits(limits).build();
     let backend = AsyncEngine::new(&config.expect("a configuration")).expect("an engine");
     let image = ImageRef::new("busybox").expect("a reference");
     let all: Vec<_> = futures::stream::iter(0..count)

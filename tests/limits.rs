@@ -1,0 +1,230 @@
+//! What is bounded, by both engines and together, on the fake engine: calls, streams, pulls, and each key's share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use catamaran::model::{
+    ContainerRef, ContainerSpec, ExecOptions, ImageRef, LogStream, LogsOptions, PullOptions,
+    RemoveOptions,
+};
+use catamaran::testing::{FakeEngine, Fault, Hold, Rule};
+use catamaran::{
+    AsyncEngine, BlockingEngine, CallContext, Config, ContainerBackend, Effect, Error, ErrorKind,
+    HybridBackend, LimitOptions, Mode,
+};
+use futures::StreamExt;
+
+/// Nobody waits.
+fn one_stream() -> LimitOptions {
+    LimitOptions::default()
+        .with_streams(1usize)
+        .with_queue(0usize)
+}
+
+async fn fake(limits: LimitOptions) -> (FakeEngine, Config) {
+    let engine = FakeEngine::start().await.expect("a fake engine");
+    let config = Config::builder()
+        .endpoint(engine.endpoint().clone())
+        .limits(limits)
+        .build()
+        .expect("a configuration");
+    (engine, config)
+}
+
+fn engines(config: &Config) -> [Arc<dyn ContainerBackend>; 2] {
+    [
+        Arc::new(AsyncEngine::new(config).expect("an engine")),
+        Arc::new(BlockingEngine::new(config).expect("an engine")),
+    ]
+}
+
+async fn running(backend: &dyn ContainerBackend, command: &[&str]) -> ContainerRef {
+    let image = ImageRef::new("busybox").expect("an image");
+    let spec = ContainerSpec::untrusted(image).with_command(command.iter().copied());
+    let id = backend.create(&spec).await.expect("a container").id;
+    backend.start(&id).await.expect("a start");
+    id
+}
+
+async fn followed(
+    backend: &dyn ContainerBackend,
+    id: &ContainerRef,
+) -> catamaran::Result<LogStream> {
+    backend
+        .logs(id, &LogsOptions::default().with_follow(true))
+        .await
+}
+
+fn is_saturated(error: &Error, setting: &str) {
+    assert_eq!(
+        (error.kind(), error.effect()),
+        (ErrorKind::Saturated, Effect::NotSent),
+        "{error}"
+    );
+    assert!(error.retry_after().is_some(), "{error}");
+    assert!(error.to_string().contains(setting), "{error}");
+}
+
+#[tokio::test]
+async fn a_stream_holds_its_permit_as_long_as_it_is_open() {
+    let (_engine, config) = fake(one_stream()).await;
+    for backend in engines(&config) {
+        let id = running(&*backend, &["sleep", "600"]).await;
+        let first = followed(&*backend, &id).await.expect("a log");
+        let second = followed(&*backend, &id).await.map(drop);
+        is_saturated(
+            &second.expect_err("one at a time"),
+            "ASYNC_STREAM_POOL_SIZE",
+        );
+        let ran = backend.exec(&id, &ExecOptions::new(["true"])).await;
+        is_saturated(&ran.expect_err("a stream, too"), "ASYNC_STREAM_POOL_SIZE");
+        // Calls have permits of their own.
+        backend.inspect(&id).await.expect("a container");
+        drop(first);
+        followed(&*backend, &id).await.map(drop).expect("a log");
+        backend
+            .remove(&id, &RemoveOptions::force())
+            .await
+            .expect("a removal");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_has_ended_gives_its_permit_back() {
+    let (_engine, config) = fake(one_stream()).await;
+    for backend in engines(&config) {
+        let id = running(&*backend, &["echo", "done"]).await;
+        let mut log = followed(&*backend, &id).await.expect("a log");
+        while log.next().await.is_some() {}
+        followed(&*backend, &id).await.map(drop).expect("a log");
+        drop(log);
+    }
+}
+
+#[tokio::test]
+async fn a_session_holds_its_permit_until_its_output_ends() {
+    let (_engine, config) = fake(one_stream()).await;
+    for backend in engines(&config) {
+        let id = running(&*backend, &["sleep", "600"]).await;
+        let cat = ExecOptions::new(["cat"]);
+        let mut session = backend.start_exec(&id, &cat).await.expect("a session");
+        let second = backend.start_exec(&id, &cat).await.map(drop);
+        is_saturated(
+            &second.expect_err("one at a time"),
+            "ASYNC_STREAM_POOL_SIZE",
+        );
+        tokio::io::AsyncWriteExt::shutdown(&mut session.input)
+            .await
+            .expect("an end");
+        while session.output.next().await.is_some() {}
+        let ran = backend.exec(&id, &ExecOptions::new(["true"])).await;
+        assert_eq!(ran.expect("a permit").exit_code, 0);
+    }
+}
+
+#[tokio::test]
+async fn what_ends_an_exec_needs_no_permit() {
+    let (_engine, config) = fake(one_stream()).await;
+    for backend in engines(&config) {
+        let id = running(&*backend, &["sleep", "600"]).await;
+        let slow = ExecOptions::new(["sleep", "600"]).with_timeout(Duration::from_millis(200));
+        let ran = backend.exec(&id, &slow).await.expect("it was ended");
+        assert!(ran.timed_out);
+    }
+}
+
+#[tokio::test]
+async fn pulls_have_permits_of_their_own() {
+    let limits = LimitOptions::default()
+        .with_pulls(1usize)
+        .with_queue(0usize);
+    let (engine, config) = fake(limits).await;
+    for backend in engines(&config) {
+        let gate = Hold::new();
+        let held = Rule::new(
+            "POST",
+            "/images/create",
+            Fault::HoldAnswerUntil(gate.clone()),
+        );
+        let rule = engine.faults().add(held);
+        let image = ImageRef::new("busybox").expect("an image");
+        let pull = || async { backend.pull_image(&image, &PullOptions::default()).await };
+        let second = async {
+            engine.faults().until(rule, |count| count.matched > 0).await;
+            let second = pull().await.map(drop);
+            is_saturated(&second.expect_err("one at a time"), "ASYNC_PULL_POOL_SIZE");
+            backend.ping().await.expect("a pong");
+            gate.release();
+        };
+        let (first, ()) = futures::future::join(pull(), second).await;
+        // The registry has no such image, which is no matter of permits.
+        assert_ne!(
+            first.map(drop).err().map(|error| error.kind()),
+            Some(ErrorKind::Saturated)
+        );
+        engine.faults().clear();
+    }
+}
+
+/// A tenant that floods the backend is in nobody's way but its own.
+#[tokio::test]
+async fn a_greedy_key_starves_nobody() {
+    let (engine, config) = fake(LimitOptions::default().with_calls(4usize)).await;
+    let backend = HybridBackend::new(&config)
+        .expect("a backend")
+        .with_mode(Mode::Async);
+    backend.ping().await.expect("a pong");
+    engine
+        .faults()
+        .add(Rule::any(Fault::Latency(Duration::from_millis(20))));
+    let of = |key: &str| backend.with_context(CallContext::new().with_key(key));
+    let (greedy, modest) = (of("greedy"), of("modest"));
+    let done = AtomicUsize::new(0);
+    let flood = futures::future::join_all((0..200).map(|_| async {
+        let answer = greedy.info().await;
+        done.fetch_add(1, Ordering::Relaxed);
+        answer
+    }));
+    let few = async {
+        for _ in 0..5 {
+            modest.info().await.expect("an answer");
+        }
+        done.load(Ordering::Relaxed)
+    };
+    let (flood, before) = futures::future::join(flood, few).await;
+    for answer in flood {
+        answer.expect("late, but served");
+    }
+    // Five rounds, two of four permits, and one more round for the start.
+    assert!(before <= 5 * 3, "{before} of the greedy one's came first");
+}
+
+#[tokio::test]
+async fn a_full_queue_sheds_at_once() {
+    let limits = LimitOptions::default()
+        .with_calls(1usize)
+        .with_queue(2usize);
+    let (engine, config) = fake(limits).await;
+    let backend = HybridBackend::new(&config).expect("a backend");
+    // With it the version is known, which all would wait for.
+    backend.info().await.expect("an answer");
+    let gate = Hold::new();
+    engine
+        .faults()
+        .add(Rule::any(Fault::HoldAnswerUntil(gate.clone())));
+    let mut calls = futures::stream::FuturesUnordered::new();
+    for _ in 0..8 {
+        calls.push(backend.info());
+    }
+    for _ in 0..5 {
+        let shed = calls.next().await.expect("a call").expect_err("no room");
+        is_saturated(&shed, "ASYNC_POOL_SIZE");
+    }
+    gate.release();
+    let served: Vec<_> = calls.collect().await;
+    assert_eq!(served.len(), 3);
+    for answer in served {
+        answer.expect("its turn");
+    }
+}
