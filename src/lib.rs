@@ -52,6 +52,7 @@ mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod host;
 mod hybrid;
 mod lock;
 pub mod model;
@@ -71,6 +72,7 @@ pub use endpoint::{ApiVersion, Endpoint, Environment, TlsConfig};
 pub use engine::{AsyncEngine, BlockingEngine, Engine};
 pub use engine_kind::EngineKind;
 pub use error::{Effect, Error, ErrorKind, Result};
+pub use host::{Fate, Host, HostOptions, Orphan};
 pub use hybrid::{CallReport, HybridBackend, LastCall, Observer, Reason};
 pub use operation::Operation;
 pub use policy::{Attempt, BreakerOptions, BreakerState, Gate, LimitOptions, Passed, RetryOptions};

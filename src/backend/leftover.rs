@@ -20,7 +20,7 @@ pub(crate) const SPEC_LABEL: &str = "catamaran.spec";
 
 /// Whether the crate itself puts a label of this key on what it makes.
 pub(crate) fn is_own(key: &str) -> bool {
-    key == OPERATION_LABEL || key == SPEC_LABEL
+    key == OPERATION_LABEL || key == SPEC_LABEL || crate::host::OWN_LABELS.contains(&key)
 }
 
 /// Gives what is to be made an id of its own, as a label.

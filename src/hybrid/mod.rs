@@ -16,6 +16,7 @@ use crate::config::{Config, Mode};
 use crate::engine::{AsyncEngine, BlockingEngine};
 use crate::engine_kind::EngineKind;
 use crate::error::{Error, ErrorKind, Result};
+use crate::host::{Fate, Host};
 use crate::policy::{
     Breaker, BreakerOptions, BreakerState, Budget, Call, Doubt, Gate, Path, Pipeline, RetryOptions,
     Seen,
@@ -84,6 +85,8 @@ pub struct HybridBackend {
     id: BackendId,
     switch: Arc<Switch>,
     pipeline: Pipeline,
+    /// Whose containers it creates, and what shall become of them.
+    host: Option<(Host, Fate)>,
 }
 
 impl fmt::Debug for HybridBackend {
@@ -156,6 +159,17 @@ impl HybridBackend {
                 gates: Default::default(),
                 cleans_up: false,
             },
+            host: None,
+        }
+    }
+
+    /// A handle to the same backend whose containers are this host's: what it creates bears the host's labels, and after the
+    /// death of the process that becomes of it.
+    #[must_use]
+    pub fn hosted(&self, host: &Host, fate: Fate) -> Self {
+        Self {
+            host: Some((host.clone(), fate)),
+            ..self.clone()
         }
     }
 

@@ -139,9 +139,12 @@ impl ContainerBackend for HybridBackend {
 
     async fn create(&self, spec: &ContainerSpec) -> Result<Created> {
         // What can't be right, the engine refuses by name before anything is sent.
-        let Ok(creation) = resolve::Creation::new(spec) else {
+        let Ok(mut creation) = resolve::Creation::new(spec) else {
             return self.run(Op::Create.into(), ask!(create(spec))).await;
         };
+        if let Some((host, fate)) = &self.host {
+            creation.spec = host.label(&creation.spec, *fate)?;
+        }
         let creation = &creation;
         let making = self.making(Kind::Container, creation.operation())?;
         let ask =
