@@ -1,0 +1,148 @@
+//! What the pipeline costs a call: `cargo bench --all-features --bench policies`. On a backend that answers at once, and on
+//! a real ping where the environment names an engine; criterion first, then ratios and differences of samples taken in turn.
+
+#[path = "../../tests/common/prompt.rs"]
+mod prompt;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use catamaran::{AsyncEngine, Config, ContainerBackend, HybridBackend, Mode};
+use criterion::Criterion;
+use tokio::runtime::Runtime;
+
+use prompt::{Ask, Asked, Prompt};
+
+/// In turn, at least so many; odd, so that the median is one of them.
+const ROUNDS: usize = 21;
+/// What the pipeline may add to a call, and to a real ping.
+const ADDED: Duration = Duration::from_micros(5);
+const RATIO: f64 = 1.06;
+
+/// The time of one call, of so many one after the other in a task, where web handlers run.
+fn sample<F>(runtime: &Runtime, calls: u32, one: impl Fn() -> F + Send + 'static) -> Duration
+where
+    F: Future<Output = ()> + Send,
+{
+    let task = runtime.spawn(async move {
+        let began = Instant::now();
+        for _ in 0..calls {
+            one().await;
+        }
+        began.elapsed()
+    });
+    runtime.block_on(task).expect("every call is answered") / calls
+}
+
+fn asks(
+    runtime: &Runtime,
+    backend: &Arc<dyn ContainerBackend>,
+    asked: &Arc<Asked>,
+    ask: Ask,
+    calls: u32,
+) -> Duration {
+    let (backend, asked) = (Arc::clone(backend), Arc::clone(asked));
+    sample(runtime, calls, move || {
+        let (backend, asked) = (Arc::clone(&backend), Arc::clone(&asked));
+        async move { asked.of(&*backend, ask).await }
+    })
+}
+
+fn pings(runtime: &Runtime, backend: &Arc<dyn ContainerBackend>, calls: u32) -> Duration {
+    let backend = Arc::clone(backend);
+    sample(runtime, calls, move || {
+        let backend = Arc::clone(&backend);
+        async move { drop(backend.ping().await.expect("a pong")) }
+    })
+}
+
+/// The median of a difference or ratio of samples in turn, with the 3rd and the 19th of 21 around it: it lies between them
+/// in 99.98 % of cases, whatever the distribution.
+fn judge(title: &str, unit: &str, bound: f64, mut values: Vec<f64>) {
+    values.sort_by(f64::total_cmp);
+    let (low, median, high) = (values[2], values[ROUNDS / 2], values[ROUNDS - 3]);
+    let verdict = match () {
+        () if high <= bound => "met",
+        () if low > bound => "not met",
+        () => "undecided",
+    };
+    println!(
+        "{title:<34} {median:>8.3}{unit}  {low:.3} .. {high:.3}  (<= {bound}{unit}: {verdict})"
+    );
+}
+
+fn in_turn(
+    mut bare: impl FnMut() -> Duration,
+    mut through: impl FnMut() -> Duration,
+    value: impl Fn(f64, f64) -> f64,
+) -> Vec<f64> {
+    let round = |round: usize| {
+        // Each first in every other round.
+        let (bare, through) = if round % 2 == 0 {
+            let bare = bare();
+            (bare, through())
+        } else {
+            let through = through();
+            (bare(), through)
+        };
+        value(bare.as_secs_f64(), through.as_secs_f64())
+    };
+    (0..ROUNDS).map(round).collect()
+}
+
+fn main() {
+    let runtime = Runtime::new().expect("a runtime");
+    let asked = Arc::new(Asked::default());
+    let bare: Arc<dyn ContainerBackend> = Arc::new(Prompt);
+    let hybrid = HybridBackend::over(Arc::new(Prompt), Arc::new(Prompt)).with_mode(Mode::Auto);
+    let through: Arc<dyn ContainerBackend> = Arc::new(hybrid);
+
+    let mut criterion = Criterion::default().configure_from_args();
+    for ask in Ask::ALL {
+        let mut group = criterion.benchmark_group(format!("policies/{}", ask.name()));
+        for (name, backend) in [("bare", &bare), ("pipeline", &through)] {
+            group.bench_function(name, |bencher| {
+                bencher.iter_custom(|calls| {
+                    let calls = u32::try_from(calls).expect("fewer");
+                    asks(&runtime, backend, &asked, ask, calls) * calls
+                });
+            });
+        }
+        group.finish();
+    }
+    criterion.final_summary();
+    // `cargo test` only tries, and so does a list.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    println!("what the pipeline adds, median of {ROUNDS} rounds in turn, with its interval");
+    for ask in Ask::ALL {
+        let values = in_turn(
+            || asks(&runtime, &bare, &asked, ask, 10_000),
+            || asks(&runtime, &through, &asked, ask, 10_000),
+            |bare, through| (through - bare) * 1e6,
+        );
+        judge(
+            &format!("{}: added to a call", ask.name()),
+            " µs",
+            ADDED.as_secs_f64() * 1e6,
+            values,
+        );
+    }
+    let Ok(config) = Config::from_env() else {
+        println!("no engine is named: a real ping isn't measured");
+        return;
+    };
+    let engine: Arc<dyn ContainerBackend> = Arc::new(AsyncEngine::new(&config).expect("an engine"));
+    let hybrid: Arc<dyn ContainerBackend> =
+        Arc::new(HybridBackend::new(&config).expect("a backend"));
+    // The first of each makes the connection.
+    pings(&runtime, &engine, 200);
+    pings(&runtime, &hybrid, 200);
+    let values = in_turn(
+        || pings(&runtime, &engine, 1000),
+        || pings(&runtime, &hybrid, 1000),
+        |bare, through| through / bare,
+    );
+    judge("ping: pipeline over async engine", "", RATIO, values);
+}
