@@ -296,6 +296,22 @@ async fn the_callers_deadline_covers_the_stream() {
     }
 }
 
+#[tokio::test]
+async fn a_pull_of_which_nothing_is_heard_is_given_up() {
+    let peer = Peer::start();
+    for backend in all(&peer) {
+        let _held = half_answering(&peer);
+        let options = PullOptions::default().with_stall_timeout(Duration::from_millis(300));
+        let progress = backend.pull_image(&image("x"), &options).await;
+        let mut progress = progress.expect("it begins");
+        assert!(progress.next().await.is_some_and(|event| event.is_ok()));
+        let error = progress.next().await.expect("an end").expect_err("silence");
+        assert_failed(&error, ErrorKind::Timeout, Effect::Unknown);
+        assert!(error.to_string().contains("300ms"), "{error}");
+        assert!(progress.next().await.is_none());
+    }
+}
+
 /// Everything that this thread's subscriber is told, at every level.
 #[derive(Clone, Default)]
 struct Everything(Arc<Mutex<String>>);

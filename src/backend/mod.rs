@@ -204,7 +204,8 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// Pulls an image from its registry: gives its progress as a stream, whose end without an error says
     /// that the image is there. Without a tag it is `latest`.
     ///
-    /// The pull has no deadline but the caller's own, which covers it to its end.
+    /// The pull has no deadline but the caller's own, which covers it to its end, and fails where nothing is heard of it for
+    /// long ([`PullOptions::stall_timeout`]).
     ///
     /// # Errors
     /// `InvalidInput` where the reference is an id; `Denied` where the registry refuses; `NotFound` where it

@@ -252,8 +252,12 @@ impl ContainerBackend for HybridBackend {
         container: &ContainerRef,
         options: &UpdateOptions,
     ) -> Result<Vec<String>> {
-        self.run(Op::Update.into(), ask!(update(container, options)))
-            .await
+        let target = &resolve::Container::new(container);
+        let ask = |engine: Arc<dyn ContainerBackend>| async move {
+            let id = target.pinned(&*engine, Op::Update).await?;
+            engine.update(&id, options).await
+        };
+        self.run(Op::Update.into(), ask).await
     }
 
     async fn inspect(&self, container: &ContainerRef) -> Result<ContainerDetails> {
@@ -270,7 +274,13 @@ impl ContainerBackend for HybridBackend {
             // Asked again, it would wait for another exit, or find the container gone.
             _ => Nature::Once,
         });
-        self.run(call, ask!(wait(container, options))).await
+        let target = &resolve::Container::new(container);
+        let ask = |engine: Arc<dyn ContainerBackend>| async move {
+            // Asked again, it would wait for another run's end, or for another container of that name.
+            let id = target.same_run(&*engine, Op::Wait).await?;
+            engine.wait(&id, options).await
+        };
+        self.run(call, ask).await
     }
 
     async fn logs(&self, container: &ContainerRef, options: &LogsOptions) -> Result<LogStream> {
@@ -305,12 +315,12 @@ impl ContainerBackend for HybridBackend {
     ) -> Result<()> {
         match archive {
             TarArchive::Bytes(bytes) => {
+                let target = &resolve::Container::new(container);
                 let ask = |engine: Arc<dyn ContainerBackend>| {
                     let archive = TarArchive::Bytes(bytes.clone());
                     async move {
-                        engine
-                            .put_archive(container, directory, options, archive)
-                            .await
+                        let id = target.pinned(&*engine, Op::PutArchive).await?;
+                        engine.put_archive(&id, directory, options, archive).await
                     }
                 };
                 self.run(Op::PutArchive.into(), ask).await

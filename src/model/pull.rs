@@ -1,5 +1,7 @@
 //! How an image comes from its registry.
 
+use std::time::Duration;
+
 use futures::stream::{BoxStream, StreamExt};
 use serde::Serialize;
 
@@ -18,18 +20,34 @@ use crate::error::{Error, Result};
 /// assert!(!format!("{options:?}").contains("s3cret"));
 /// ```
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PullOptions {
     /// The credentials for the registry; [`RegistryAuth::for_image`] finds those of `docker login`.
     pub auth: Option<RegistryAuth>,
     /// The platform, as in `linux/arm64`; `None` is the engine's.
     pub platform: Option<String>,
+    /// A pull of which nothing has been heard for so long fails; 5 min unless set, `None` is never. Engines tell of each
+    /// layer's progress several times a second, and are silent while they check a layer. How long all of it may take is
+    /// the caller's own: [`CallContext::timeout`](crate::CallContext::timeout).
+    pub stall_timeout: Option<Duration>,
+}
+
+impl Default for PullOptions {
+    fn default() -> Self {
+        Self {
+            auth: None,
+            platform: None,
+            stall_timeout: Some(Duration::from_secs(300)),
+        }
+    }
 }
 
 impl PullOptions {
     setters! {
         /// Sets the credentials for the registry.
         with_auth(auth: Option<RegistryAuth>);
+        /// Sets for how long nothing may be heard of it.
+        with_stall_timeout(stall_timeout: Option<Duration>);
     }
 
     /// Sets the platform.
@@ -103,6 +121,7 @@ impl EnsureOptions {
         PullOptions {
             auth: self.auth.clone(),
             platform: self.platform.clone(),
+            ..PullOptions::default()
         }
     }
 }

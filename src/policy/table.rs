@@ -142,9 +142,24 @@ mod tests {
         failures
     }
 
+    /// How long it may take where the caller says nothing.
+    fn time(operation: Operation) -> &'static str {
+        match operation {
+            Operation::PullImage => "while something is heard of it",
+            _ if operation.is_open_ended() => "as long as it takes",
+            _ if operation.has_all_the_time() => "the usual, to its beginning",
+            Operation::StatsStream | Operation::StartExec | Operation::Attach => {
+                "the usual, to its beginning"
+            }
+            Operation::Stop | Operation::Restart => "the usual and its own timeout",
+            Operation::Exec => "the usual, and its own timeout where one is set",
+            _ => "the usual",
+        }
+    }
+
     fn printed() -> String {
         let mut text = String::from(BEGIN);
-        text.push_str("\n| operation | is | because |\n|---|---|---|\n");
+        text.push_str("\n| operation | is | because | its time |\n|---|---|---|---|\n");
         for operation in Operation::ALL {
             let (name, why) = match Nature::of(*operation) {
                 Nature::Repeatable if operation.is_read_only() => {
@@ -155,9 +170,9 @@ mod tests {
                 Nature::Once => ("once", "it acts again, and no look tells what was asked"),
             };
             text.push_str(&format!(
-                "| `{}` | {} | {why} |\n",
+                "| `{}` | {name} | {why} | {} |\n",
                 operation.as_str(),
-                name
+                time(*operation)
             ));
         }
         let natures = [Nature::Repeatable, Nature::Observable, Nature::Once];

@@ -6,7 +6,7 @@ use tokio::sync::OnceCell;
 
 use super::{SETTLES, START_SETTLES, before, found, until};
 use crate::backend::ContainerBackend;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     ContainerDetails, ContainerName, ContainerRef, ContainerState, StartOutcome, StopOutcome,
 };
@@ -74,6 +74,25 @@ impl<'a> Container<'a> {
             true => Ok(self.asked.clone()),
             false => self.seen(engine, operation).await,
         }
+    }
+
+    /// As [`seen`](Self::seen); each time but the first, it must be the same run still.
+    pub(crate) async fn same_run(
+        &self,
+        engine: &dyn ContainerBackend,
+        operation: Operation,
+    ) -> Result<ContainerRef> {
+        let Some(known) = self.known() else {
+            return self.seen(engine, operation).await;
+        };
+        let now = before(engine.inspect(&known.id).await, operation)?;
+        // One that hadn't run has begun the run that is waited for.
+        let anew = now.is_some_and(|now| known.started.is_some() && self.began_anew(&now));
+        if anew {
+            let message = "it was started anew meanwhile: how the run before it ended isn't known";
+            return Err(Error::new(ErrorKind::Container, message));
+        }
+        Ok(known.id.clone())
     }
 
     fn known(&self) -> Option<&Before> {
@@ -246,6 +265,8 @@ impl<'a> Container<'a> {
     ) -> Result<Seen<()>> {
         until(|| async {
             Ok(match self.look(by).await? {
+                // Nobody was there before: the engine says so, too.
+                None if matches!(self.before.get(), Some(None)) => Some(Seen::Refused),
                 None => Some(Seen::Done(())),
                 Some(now) if now.state.status == ContainerState::Removing => None,
                 // Removing it twice is removing it once: it is called by its id.
