@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use catamaran::model::{ContainerSpec, ImageRef, ListOptions};
-use catamaran::testing::{FakeEngine, Fault, Rule, When};
+use catamaran::testing::{FakeEngine, Fault, Hold, Rule, When};
 use catamaran::{
-    Attempt, BreakerState, CallReport, ContainerBackend, Effect, EngineKind, Error, ErrorKind,
-    Gate, HybridBackend, LastCall, Mode, Operation, Passed, Reason, Result, RetryOptions,
+    Attempt, BreakerState, CallContext, CallReport, ContainerBackend, Effect, EngineKind, Error,
+    ErrorKind, Gate, HybridBackend, LastCall, Mode, Operation, Passed, Reason, Result,
+    RetryOptions,
 };
 use futures::StreamExt;
 use futures::future::ready;
@@ -267,4 +268,41 @@ async fn a_creation_that_is_dropped_leaves_nothing() {
         .await
         .expect("all is cleaned up");
     assert_eq!(engine.containers(), []);
+}
+
+/// An engine that acts when nobody waits any longer, half a minute after its caller was told that nobody knows.
+#[tokio::test]
+async fn a_creation_that_comes_late_is_removed_all_the_same() {
+    let (engine, backend) = fake().await;
+    let hold = Hold::new();
+    let create = Rule::new(
+        "POST",
+        "/containers/create",
+        Fault::DelayRequestUntil(hold.clone()),
+    );
+    let rule = engine.faults().add(create);
+    let hurried = backend.with_context(CallContext::new().with_timeout(Duration::from_secs(1)));
+    let error = hurried.create(&spec()).await.expect_err("no answer");
+    assert_eq!(error.effect(), Effect::Unknown);
+    let looks = engine.faults().add(Rule::new(
+        "GET",
+        "/containers/json",
+        Fault::Latency(Duration::ZERO),
+    ));
+    let waited = backend.shutdown(Duration::from_secs(60)).await;
+    waited.expect("it is waited for for half a minute");
+    let before = engine.faults().count(looks).matched;
+    hold.release();
+    engine.faults().until(rule, |count| count.acted > 0).await;
+    engine
+        .faults()
+        .until(looks, |count| count.matched > before)
+        .await;
+    let gone = async {
+        while !engine.containers().is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let gone = tokio::time::timeout(Duration::from_secs(60), gone).await;
+    gone.expect("it is removed");
 }

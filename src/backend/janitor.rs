@@ -14,8 +14,11 @@ use super::ContainerBackend;
 use super::leftover::Leftover;
 use crate::lock::lock;
 
-/// How long a removal is tried. A creation under way becomes visible only at its end.
+/// How long a removal is tried and waited for. A creation under way becomes visible only at its end.
 const TRIED: Duration = Duration::from_secs(30);
+/// How long it is remembered after that: an engine may be away for longer, and act late. The memory is this process's; what a
+/// dead one has left, [`Host`](crate::Host) finds by its labels.
+const REMEMBERED: Duration = Duration::from_secs(600);
 /// How long the end of a runtime is held up for a container that is there.
 const HELD: Duration = Duration::from_secs(10);
 /// How long for one that may never come to be: most creations that were dropped were never sent.
@@ -226,8 +229,9 @@ async fn work_on(job: Job, permits: Arc<Semaphore>) {
     let Job {
         backend,
         leftover,
-        held: _held,
+        held,
     } = job;
+    let mut held = Some(held);
     let began = Instant::now();
     let mut pause = Duration::from_millis(25);
     loop {
@@ -235,23 +239,32 @@ async fn work_on(job: Job, permits: Arc<Semaphore>) {
             let _permit = permits.acquire().await;
             leftover.remove(&*backend).await
         };
-        let tried = began.elapsed() > TRIED;
+        let (tried, given_up) = (began.elapsed() > TRIED, began.elapsed() > REMEMBERED);
         match (removed, &leftover) {
             (Ok(true), _) | (Ok(false), Leftover::Container(_)) => {
                 lock(&UNDER_WAY).stuck = false;
                 return;
             }
-            (Ok(false), Leftover::Creation(_)) if tried => return,
-            (Err(error), _) if tried => {
+            (Ok(false), Leftover::Creation(_)) if given_up => return,
+            (Err(error), _) if given_up => {
                 tracing::error!(
                     container = %leftover, %error,
                     "a container may be left behind: remove it by hand"
                 );
                 return;
             }
+            (Err(error), _) if tried && held.is_some() => tracing::warn!(
+                container = %leftover, %error,
+                "a container may be left behind: its removal is tried again now and then"
+            ),
             _ => {}
         }
+        // Nobody waits any longer for what is only remembered.
+        if tried {
+            held = None;
+        }
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(5));
+        let longest = if tried { REMEMBERED / 20 } else { TRIED / 6 };
+        pause = (pause * 2).min(longest);
     }
 }

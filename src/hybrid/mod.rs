@@ -51,7 +51,7 @@ pub use report::{CallReport, LastCall, Observer, Reason};
 /// A container that is created bears two labels more: `catamaran.operation`, by which it is known again, and
 /// `catamaran.spec`, a hash of what was asked for. Without a name it gets one that begins with `catamaran-`: an engine
 /// gives a name to one container alone, so that a creation can be repeated. A creation whose caller goes away, or that ends
-/// in doubt, is looked for and removed in the background, for half a minute.
+/// in doubt, is looked for and removed in the background: eagerly for half a minute, now and then for ten.
 ///
 /// # Breakers
 /// A path that fails several times in a row is left alone for a while ([`BreakerOptions`]): calls go to the other one at
@@ -214,7 +214,7 @@ impl HybridBackend {
     /// Waits until what calls have left behind is removed: creations whose callers went away or that ended in doubt, guards
     /// that were dropped, of every backend in this process. For the end of a host; calls are served as ever.
     ///
-    /// Creations in doubt are looked for for half a minute.
+    /// Creations in doubt are waited for for half a minute; what is only looked for now and then after that isn't.
     ///
     /// # Errors
     /// `Timeout` where that takes longer; it goes on in the background.
