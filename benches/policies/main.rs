@@ -78,7 +78,7 @@ fn in_turn(
 ) -> Vec<f64> {
     let round = |round: usize| {
         // Each first in every other round.
-        let (bare, through) = if round % 2 == 0 {
+        let (bare, through) = if round.is_multiple_of(2) {
             let bare = bare();
             (bare, through())
         } else {

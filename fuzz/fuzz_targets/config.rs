@@ -242,7 +242,9 @@ fn configured(config: &Config, set: &[&str]) {
             .iter()
             .all(|time| (Duration::from_millis(1)..=most).contains(time))
     );
-    assert!((1..=1024).contains(&config.pool_size()));
+    let limits = config.limits();
+    assert!((1..=1024).contains(&config.pool_size()) && (1..=1024).contains(&limits.pulls));
+    assert!((1..=65_536).contains(&limits.streams) && limits.queue <= 65_536);
     let spoken = ApiVersion::OLDEST..=ApiVersion::NEWEST;
     assert!(
         config
