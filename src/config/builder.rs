@@ -28,6 +28,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct ConfigBuilder {
     environment: Option<Environment>,
     endpoint: Option<Endpoint>,
+    fallback_endpoint: Option<Endpoint>,
     mode: Option<Mode>,
     operation_timeout: Option<Duration>,
     limits: LimitOptions,
@@ -72,6 +73,24 @@ impl ConfigBuilder {
     /// ```
     pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
         self.endpoint = Some(endpoint);
+        self
+    }
+
+    /// Another road to the same daemon, for the blocking engine: see
+    /// [`Config::fallback_endpoint`]. Default: none.
+    ///
+    /// ```
+    /// use catamaran::{Config, Endpoint, TlsConfig};
+    ///
+    /// let config = Config::builder()
+    ///     .endpoint(Endpoint::tls("engine.example", 2376, TlsConfig::new()))
+    ///     .fallback_endpoint(Endpoint::unix("/run/docker.sock"))
+    ///     .build()?;
+    /// assert_eq!(config.fallback_endpoint(), Some(&Endpoint::unix("/run/docker.sock")));
+    /// # Ok::<(), catamaran::Error>(())
+    /// ```
+    pub fn fallback_endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.fallback_endpoint = Some(endpoint);
         self
     }
 
@@ -183,10 +202,21 @@ impl ConfigBuilder {
     /// assert!(error.message().contains("no endpoint"));
     /// ```
     pub fn build(self) -> Result<Config> {
-        let given = |endpoint| (endpoint, resolve::GIVEN.to_owned());
+        let given = |endpoint, origin: &str| {
+            let endpoint = match &self.environment {
+                Some(environment) => resolve::given(endpoint, origin, environment)?,
+                None => endpoint,
+            };
+            Ok::<_, Error>((endpoint, origin.to_owned()))
+        };
+        let fallback = match (self.fallback_endpoint, &self.environment) {
+            (Some(endpoint), _) => Some(given(endpoint, resolve::GIVEN_FALLBACK)?),
+            // As for the engine itself: whose place the code gives, the environment knows no other road to.
+            (None, Some(environment)) if self.endpoint.is_none() => resolve::fallback(environment)?,
+            (None, _) => None,
+        };
         let (endpoint, origin) = match (self.endpoint, &self.environment) {
-            (Some(endpoint), Some(environment)) => given(resolve::given(endpoint, environment)?),
-            (Some(endpoint), None) => given(endpoint),
+            (Some(endpoint), _) => given(endpoint, resolve::GIVEN)?,
             (None, Some(environment)) => resolve::found(environment)?,
             (None, None) => {
                 return Err(
@@ -196,9 +226,19 @@ impl ConfigBuilder {
                 );
             }
         };
-        endpoint.check()?;
         let insecure_tcp = self.insecure_tcp.unwrap_or(false);
-        resolve::refuse_plaintext(&endpoint, &origin, insecure_tcp)?;
+        for (endpoint, origin) in [
+            Some((&endpoint, &origin)),
+            fallback.as_ref().map(|(a, b)| (a, b)),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            endpoint.check()?;
+            resolve::refuse_plaintext(endpoint, origin, insecure_tcp)?;
+        }
+        // The same address is no other road.
+        let fallback = fallback.filter(|(fallback, _)| *fallback != endpoint);
 
         let timeout = |name, value: Option<Duration>, default| {
             let value = value.unwrap_or(default);
@@ -241,6 +281,7 @@ impl ConfigBuilder {
             idle_timeout: timeout("idle_timeout", self.idle_timeout, IDLE_TIMEOUT)?,
             insecure_tcp,
             endpoint_origin: origin,
+            fallback,
         })
     }
 }

@@ -35,6 +35,7 @@ pub use mode::Mode;
 /// | variable | meaning | default | accepted |
 /// |---|---|---|---|
 /// | `DOCKER_HOST` | the engine's address | a context or a socket | `unix:///path`, `/path`, `tcp://host:port`, `host:port`, `http://…`, `https://…`; ports default to 2375, and 2376 under TLS |
+/// | `DOCKER_FALLBACK_HOST` | [another road](Config::fallback_endpoint) to the same daemon, for the blocking engine | none | as `DOCKER_HOST` |
 /// | `DOCKER_CONTEXT` | the Docker context | `currentContext` | a context's name; `default` for none |
 /// | `DOCKER_CONFIG` | where contexts are kept | `~/.docker` | a directory |
 /// | `DOCKER_TLS_VERIFY` | TLS with verification for `tcp://` | off | `1`, `true`, `yes`, `on` |
@@ -83,6 +84,8 @@ pub struct Config {
     idle_timeout: Duration,
     insecure_tcp: bool,
     endpoint_origin: String,
+    /// The other road, and what named it.
+    fallback: Option<(Endpoint, String)>,
 }
 
 impl Config {
@@ -165,6 +168,28 @@ impl Config {
     #[must_use]
     pub fn endpoint_origin(&self) -> &str {
         &self.endpoint_origin
+    }
+
+    /// Another road to the same daemon, say the local socket beside a TLS endpoint. `None`, the default: both
+    /// engines of a [`HybridBackend`](crate::HybridBackend) connect to the [`endpoint`](Self::endpoint).
+    ///
+    /// Where it is set, the blocking engine takes this road in every mode, in [`Mode::Blocking`] for every call, and
+    /// only while the daemon there gives the same engine ID as the one at the endpoint does or, while that can't be
+    /// reached, did: see *Another road* at [`HybridBackend`](crate::HybridBackend). It can't be used with Podman, which gives
+    /// another ID each time it is asked. The two engines alone know nothing of it.
+    ///
+    /// ```
+    /// # use catamaran::{Config, Endpoint, Environment};
+    /// let environment = Environment::empty()
+    ///     .with_var("DOCKER_HOST", "tcp://127.0.0.1:2375")
+    ///     .with_var("DOCKER_FALLBACK_HOST", "unix:///run/docker.sock");
+    /// let config = Config::from_environment(&environment)?;
+    /// assert_eq!(config.fallback_endpoint(), Some(&Endpoint::unix("/run/docker.sock")));
+    /// # Ok::<(), catamaran::Error>(())
+    /// ```
+    #[must_use]
+    pub fn fallback_endpoint(&self) -> Option<&Endpoint> {
+        self.fallback.as_ref().map(|(endpoint, _)| endpoint)
     }
 
     /// Which engine serves the calls; [`Mode::Auto`] unless set.
@@ -270,6 +295,17 @@ impl Config {
     #[must_use]
     pub fn insecure_tcp(&self) -> bool {
         self.insecure_tcp
+    }
+
+    /// The same by the other road, where there is one.
+    pub(crate) fn by_fallback(&self) -> Option<Self> {
+        let (endpoint, endpoint_origin) = self.fallback.clone()?;
+        Some(Self {
+            endpoint,
+            endpoint_origin,
+            fallback: None,
+            ..self.clone()
+        })
     }
 
     /// The same with the API version negotiated, to see an engine that doesn't take the pinned one.

@@ -11,6 +11,7 @@ use crate::quote::{quote, quote_url};
 /// The variables by name.
 pub(crate) mod vars {
     pub(crate) const HOST: &str = "DOCKER_HOST";
+    pub(crate) const FALLBACK_HOST: &str = "DOCKER_FALLBACK_HOST";
     pub(crate) const CONTEXT: &str = "DOCKER_CONTEXT";
     pub(crate) const CONFIG: &str = "DOCKER_CONFIG";
     pub(crate) const TLS_VERIFY: &str = "DOCKER_TLS_VERIFY";
@@ -28,6 +29,7 @@ pub(crate) mod vars {
 
     pub(crate) const ALL: &[&str] = &[
         HOST,
+        FALLBACK_HOST,
         CONTEXT,
         CONFIG,
         TLS_VERIFY,

@@ -73,16 +73,32 @@ fn tls_switch(environment: &Environment, name: &str) -> Result<bool> {
 
 /// What named an endpoint that the code gave.
 pub(crate) const GIVEN: &str = "the builder's endpoint";
+pub(crate) const GIVEN_FALLBACK: &str = "the builder's fallback endpoint";
 
 /// The endpoint that the code gave, where it doesn't undo TLS that the environment asks for.
-pub(crate) fn given(endpoint: Endpoint, environment: &Environment) -> Result<Endpoint> {
+pub(crate) fn given(
+    endpoint: Endpoint,
+    origin: &str,
+    environment: &Environment,
+) -> Result<Endpoint> {
     if matches!(endpoint, Endpoint::Tcp { .. }) {
         let wish = TlsWish::read(environment)?;
         if wish.is_asked() {
-            return Err(wish.contradicts(&endpoint, GIVEN));
+            return Err(wish.contradicts(&endpoint, origin));
         }
     }
     Ok(endpoint)
+}
+
+/// The other road that the environment names, and what names it, for messages.
+pub(crate) fn fallback(environment: &Environment) -> Result<Option<(Endpoint, String)>> {
+    let Some(host) = environment.text(vars::FALLBACK_HOST)? else {
+        return Ok(None);
+    };
+    let origin = format!("{}={}", vars::FALLBACK_HOST, quote_url(host));
+    let wish = TlsWish::read(environment)?;
+    let endpoint = from_host(host, &origin, &wish, environment)?;
+    Ok(Some((endpoint, origin)))
 }
 
 /// The endpoint that the environment names, or the first socket found; and what named it, for messages.

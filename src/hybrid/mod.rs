@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::host::{Fate, Host};
 use crate::policy::{
     Breaker, BreakerOptions, BreakerState, Budget, Call, Doubt, Gate, Path, Pipeline, RetryOptions,
-    Seen,
+    Road, Seen, Side,
 };
 use switch::Switch;
 
@@ -58,6 +58,22 @@ pub use report::{CallReport, LastCall, Observer, Reason};
 /// once, or fail as [`Unavailable`](crate::ErrorKind::Unavailable) where there is none, and come back by themselves.
 ///
 /// Both engines talk to the same daemon: the fallback cures a client's path, not a daemon that is down.
+///
+/// # Another road
+/// Unless it is given one ([`Config::fallback_endpoint`], `DOCKER_FALLBACK_HOST`), the blocking engine takes the same road to
+/// the daemon as the async one, and shares what is wrong with it. Its own it takes in every mode, in [`Mode::Blocking`] for
+/// all calls, and looks and removals in the background go by it too. What is done by one road must be there by the other,
+/// so that it is asked only while `info` by both roads gives the same engine ID and host name:
+///
+/// - Those of the endpoint are learnt in the background when a call is served there: after the first one, after each
+///   failure of its path, and every half a minute. When it fails, what was learnt last is what counts.
+/// - Those of the other road are asked for before it is used, within the call's time and once for all calls, and believed
+///   for ten seconds, unless its path fails before.
+/// - Where they differ, or one isn't known (the endpoint has never answered, `info` is refused there), the fallback isn't
+///   taken: the caller gets the async path's failure, which says why. In [`Mode::Blocking`] the call fails before it is sent,
+///   as [`Unavailable`](crate::ErrorKind::Unavailable), or as its own path failed.
+///
+/// Podman gives another ID each time it is asked, so that its service can't be told by it: there, no other road is taken.
 ///
 /// # The switch
 /// [`set_mode`](Self::set_mode) holds for all handles and clones, and for the calls that begin after it;
@@ -100,19 +116,23 @@ impl fmt::Debug for HybridBackend {
 }
 
 impl HybridBackend {
-    /// Both engines as configured. They share the permits of `pool_size`. Nothing is sent before the
-    /// first call.
+    /// Both engines as configured, the blocking one by the other road where there is one. They share the permits of
+    /// `pool_size`. Nothing is sent before the first call.
     ///
     /// # Errors
     /// As [`AsyncEngine::new`].
     pub fn new(config: &Config) -> Result<Self> {
         let async_engine = AsyncEngine::new(config)?;
-        let blocking_engine = BlockingEngine::sharing(config, &async_engine)?;
-        Ok(
-            Self::over(Arc::new(async_engine), Arc::new(blocking_engine))
-                .with_mode(config.mode())
-                .with_operation_timeout(config.operation_timeout()),
-        )
+        let own = config.by_fallback();
+        let blocking_config = own.as_ref().unwrap_or(config);
+        let blocking_engine = BlockingEngine::sharing(blocking_config, &async_engine)?;
+        let hybrid = Self::over(Arc::new(async_engine), Arc::new(blocking_engine))
+            .with_mode(config.mode())
+            .with_operation_timeout(config.operation_timeout());
+        Ok(match own {
+            Some(own) => hybrid.checking(config.endpoint().to_string(), own.endpoint().to_string()),
+            None => hybrid,
+        })
     }
 
     /// Both engines as the process's environment says.
@@ -151,6 +171,7 @@ impl HybridBackend {
             pipeline: Pipeline {
                 async_path: path(async_engine),
                 blocking_path: path(blocking_engine),
+                road: None,
                 operation_timeout: Config::OPERATION_TIMEOUT,
                 budget: Arc::new(Budget::new(&retry)),
                 retry,
@@ -171,6 +192,33 @@ impl HybridBackend {
             host: Some((host.clone(), fate)),
             ..self.clone()
         }
+    }
+
+    /// Has the second backend asked only while `info` gives the same engine ID there as at the first, as for
+    /// `DOCKER_FALLBACK_HOST` (*Another road* above), for this handle and those made of it.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use catamaran::{AsyncEngine, BlockingEngine, Endpoint, HybridBackend};
+    ///
+    /// let tunnel = AsyncEngine::connect(Endpoint::tcp("127.0.0.1", 2375))?;
+    /// let socket = BlockingEngine::connect(Endpoint::unix("/var/run/docker.sock"))?;
+    /// let backend = HybridBackend::over(Arc::new(tunnel), Arc::new(socket)).with_same_engine_check();
+    /// # Ok::<(), catamaran::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_same_engine_check(self) -> Self {
+        let place = |kind: EngineKind| format!("the {kind} engine's endpoint");
+        self.checking(place(EngineKind::Async), place(EngineKind::Blocking))
+    }
+
+    fn checking(mut self, async_place: String, blocking_place: String) -> Self {
+        let pipeline = &mut self.pipeline;
+        pipeline.road = Some(Road::new(
+            Side::new(Arc::clone(&pipeline.async_path.engine), async_place),
+            Side::new(Arc::clone(&pipeline.blocking_path.engine), blocking_place),
+        ));
+        self
     }
 
     /// Sets the mode to begin with, for this handle alone and those made of it.

@@ -2,7 +2,8 @@
 //! retry → breaker → limit → attempt. The engines ask the limit themselves, since an attempt begins with its turn.
 //!
 //! [`pipeline`] stacks the parts and is the only place that does; [`table`] says what becomes of a failure; [`resolve`]
-//! finds out what an attempt has done whose answer was lost.
+//! finds out what an attempt has done whose answer was lost; [`road`] whether both paths lead to one daemon, where they
+//! might not.
 
 mod breaker;
 mod gate;
@@ -10,6 +11,7 @@ mod limit;
 mod pipeline;
 pub(crate) mod resolve;
 mod retry;
+mod road;
 mod table;
 
 pub use breaker::{BreakerOptions, BreakerState};
@@ -21,4 +23,5 @@ pub(crate) use breaker::Breaker;
 pub(crate) use limit::{Limits, Traffic};
 pub(crate) use pipeline::{Call, Doubt, Path, Pipeline, Seen};
 pub(crate) use retry::Budget;
+pub(crate) use road::{Road, Side};
 pub(crate) use table::Nature;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::breaker::{Breaker, Rest};
 use super::gate::{Attempt, Gates, Passed};
 use super::retry::{Budget, RetryOptions};
+use super::road::Road;
 use super::table::{Nature, Verdict, verdict};
 use crate::backend::{CallContext, ContainerBackend};
 use crate::config::Mode;
@@ -30,6 +31,8 @@ pub(crate) struct Path {
 pub(crate) struct Pipeline {
     pub(crate) async_path: Path,
     pub(crate) blocking_path: Path,
+    /// Where the blocking path might lead to another daemon: it is asked first whether it does.
+    pub(crate) road: Option<Arc<Road>>,
     pub(crate) operation_timeout: Duration,
     pub(crate) retry: RetryOptions,
     pub(crate) budget: Arc<Budget>,
@@ -254,7 +257,10 @@ impl<'a> Run<'a> {
                     Err(error) => return Err(error),
                 },
             };
-            let fell_back = self.falls_back(&error);
+            let (fell_back, error) = match self.falls_back(&error).await {
+                Ok(fell_back) => (fell_back, error),
+                Err(refusal) => (false, error.and(&not_taken(&refusal))),
+            };
             // Waiting for a path that is left alone sends nothing.
             let may = || tries < self.pipeline.retry.tries && self.pipeline.budget.spend();
             let goes_on = fell_back || rests || may();
@@ -281,10 +287,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Whether the next attempt is the blocking engine's, at once: the async path has failed, and this isn't it.
-    fn falls_back(&mut self, error: &Error) -> bool {
+    /// Whether the next attempt is the blocking engine's, at once: the async path has failed, and this isn't it; or why
+    /// it mustn't be.
+    async fn falls_back(&mut self, error: &Error) -> Result<bool> {
         let may =
             self.mode == Mode::Auto && self.next == EngineKind::Async && error.is_path_failure();
+        if may {
+            self.one_daemon().await?;
+        }
         if may && !matches!(self.reason, Reason::Fallback { .. }) {
             tracing::warn!(
                 operation = %self.call.operation,
@@ -295,7 +305,15 @@ impl<'a> Run<'a> {
         if may {
             self.reason = Reason::fallback(error);
         }
-        may
+        Ok(may)
+    }
+
+    /// Sees that the blocking path leads to the daemon of the async one.
+    async fn one_daemon(&self) -> Result<()> {
+        match &self.pipeline.road {
+            Some(road) => road.check(self.deadline, self.pipeline.cleans_up).await,
+            None => Ok(()),
+        }
     }
 
     /// One attempt, by the next path, or by the other where that one's breaker is open.
@@ -304,13 +322,24 @@ impl<'a> Run<'a> {
         F: Future<Output = Result<T>> + Send,
     {
         let pipeline = self.pipeline;
+        let operation = self.call.operation;
+        let named = |error: Error| {
+            let error = error.with_operation(operation);
+            error.with_engine(EngineKind::Blocking)
+        };
         if pipeline.cleans_up {
+            if self.next == EngineKind::Blocking {
+                self.one_daemon().await.map_err(named)?;
+            }
             return ask(self.engine(pipeline.path(self.next))).await;
         }
         self.left_alone = false;
         let pass = match pipeline.path(self.next).breaker.admit() {
             Ok(pass) => pass,
             Err(rest) if self.mode == Mode::Auto && self.next == EngineKind::Async => {
+                if let Err(refusal) = self.one_daemon().await {
+                    return Err(self.unavailable(rest).and(&not_taken(&refusal)));
+                }
                 self.next = EngineKind::Blocking;
                 self.reason = Reason::Breaker;
                 let pass = pipeline.blocking_path.breaker.admit();
@@ -320,13 +349,24 @@ impl<'a> Run<'a> {
             }
             Err(rest) => return Err(self.unavailable(rest)),
         };
+        if self.next == EngineKind::Blocking
+            && let Err(refusal) = self.one_daemon().await.map_err(named)
+        {
+            let refused = Err(refusal);
+            pass.ended(&refused);
+            return refused;
+        }
         self.attempts += 1;
         let passed = self.gates().await?;
+        let began = Instant::now();
         let result = ask(self.engine(pipeline.path(self.next))).await;
         for passed in passed {
             passed.ended(result.as_ref().err());
         }
         pass.ended(&result);
+        if let Some(road) = &pipeline.road {
+            road.ended(self.next, began, &result);
+        }
         result.map_err(|error| match self.call.nature {
             // Something between us and the engine has answered, which doesn't know what the engine does.
             Nature::Observable | Nature::Once if error.is_gateways() => unclear(error, ""),
@@ -395,8 +435,16 @@ impl<'a> Run<'a> {
             }
             Ok(Seen::Unclear(why)) => Err(self.last(unclear(error, why))),
             Err(blind) => {
-                let error = unclear(error, "the look failed, too");
-                Err(self.last(error.with_source(blind)))
+                let error = unclear(error, "the look failed, too").with_source(blind);
+                let refusal = match (&self.pipeline.road, self.mode) {
+                    (Some(road), Mode::Auto) => road.verdict().and_then(Result::err),
+                    _ => None,
+                };
+                let error = match refusal {
+                    Some(refusal) => error.and(&not_taken(&refusal)),
+                    None => error,
+                };
+                Err(self.last(error))
             }
         }
     }
@@ -481,6 +529,10 @@ fn may_pass(error: &Error) -> bool {
     error.is_path_failure()
         || matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Saturated)
         || matches!(error.status(), Some(429 | 500..=599))
+}
+
+fn not_taken(refusal: &Error) -> String {
+    format!("the fallback wasn't taken: {refusal}")
 }
 
 fn unclear(error: Error, why: &'static str) -> Error {
