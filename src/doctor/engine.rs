@@ -14,19 +14,19 @@ use crate::model::{EngineInfo, EngineProduct, EngineVersion, Ping};
 
 const PINGS: usize = 5;
 
-pub(super) fn endpoint(config: &Config) -> Finding {
+pub(super) fn endpoint(name: &'static str, config: &Config) -> Finding {
     let endpoint = config.endpoint();
     let seen = format!("{endpoint}, from {}", config.endpoint_origin());
     match endpoint {
         Endpoint::Tcp { .. } if endpoint.is_loopback() => {
-            Finding::warning("endpoint", seen).advise(
+            Finding::warning(name, seen).advise(
                 "every user and program of this machine reaches plaintext TCP, and is root through it: prefer the unix socket",
             )
         }
-        Endpoint::Tcp { .. } => Finding::warning("endpoint", seen).advise(
+        Endpoint::Tcp { .. } => Finding::warning(name, seen).advise(
             "plaintext TCP: whoever is on the way is root on the engine's machine; use TLS (DOCKER_TLS_VERIFY=1)",
         ),
-        _ => Finding::ok("endpoint", seen),
+        _ => Finding::ok(name, seen),
     }
 }
 
@@ -62,15 +62,31 @@ pub(super) fn why_unreached(error: &Error) -> Option<&'static str> {
     None
 }
 
-pub(super) fn agreement(first: Option<&EngineInfo>, second: Option<&EngineInfo>) -> Finding {
+/// Whether both engines come to one; `again` asks where the first does once more.
+pub(super) async fn agreement(
+    first: Option<&EngineInfo>,
+    second: Option<&EngineInfo>,
+    again: Option<&dyn ContainerBackend>,
+) -> Finding {
     const NAME: &str = "engines_agree";
     let id = |info: Option<&EngineInfo>| info.and_then(|info| info.id.clone());
-    match (id(first), id(second)) {
+    let (first, second) = (id(first), id(second));
+    if first != second
+        && first.is_some()
+        && let Some(again) = again
+        && let Ok(info) = again.info().await
+        && info.id != first
+    {
+        let seen = "the engine gives another id each time it is asked, as Podman does";
+        return Finding::unknown(NAME, seen)
+            .advise("nothing, but it can't be used with DOCKER_FALLBACK_HOST");
+    }
+    match (first, second) {
         (Some(first), Some(second)) if first == second => {
             Finding::ok(NAME, format!("both reach the engine {first}"))
         }
         (Some(first), Some(second)) => Finding::problem(NAME, format!("one reaches {first}, the other {second}"))
-            .advise("the address leads to several engines: no container made by one call is there for the next; name one of them"),
+            .advise("the address leads to several engines, or DOCKER_FALLBACK_HOST to another: no container made by one call is there for the next; name one of them"),
         _ => Finding::unknown(NAME, "not both of them gave the engine's id"),
     }
 }

@@ -129,7 +129,13 @@ async fn examine(
             config.limits().pulls
         ),
     ));
-    findings.push(engine::endpoint(config));
+    findings.push(engine::endpoint("endpoint", config));
+    // The blocking engine's, where it takes a road of its own.
+    let own = config.by_fallback();
+    findings.extend(
+        own.as_ref()
+            .map(|own| engine::endpoint("fallback_endpoint", own)),
+    );
     if let Endpoint::Unix { path } = config.endpoint() {
         findings.push(socket::judge(path, &socket::look(path)));
     }
@@ -137,16 +143,18 @@ async fn examine(
     let left = deadline.saturating_duration_since(Instant::now());
     let context = CallContext::new().with_deadline(deadline - left / 2);
     let unpinned = config.negotiated();
+    let other = own.as_ref().unwrap_or(config).negotiated();
     let (first, second) = tokio::join!(
         reach(AsyncEngine::new(&unpinned), EngineKind::Async, &context),
-        reach(
-            BlockingEngine::new(&unpinned),
-            EngineKind::Blocking,
-            &context
-        ),
+        reach(BlockingEngine::new(&other), EngineKind::Blocking, &context),
     );
     findings.extend([first.finding, second.finding]);
-    findings.push(engine::agreement(first.info.as_ref(), second.info.as_ref()));
+    let agree = engine::agreement(
+        first.info.as_ref(),
+        second.info.as_ref(),
+        first.backend.as_deref(),
+    );
+    findings.push(agree.await);
     let reached = first.backend.zip(Some(first.info));
     let Some((backend, info)) = reached.or_else(|| second.backend.zip(Some(second.info))) else {
         return;
