@@ -352,9 +352,11 @@ async fn on_the_real_engine() {
     let name = common::unique("fallback-host");
     let spec = common::shell(&name, "echo once").await;
     if version.product == EngineProduct::Podman {
-        proxy.disconnect();
-        let error = hybrid.create(&spec).await.expect_err("nobody can tell");
-        refused(&error, "the engine at");
+        let closed = Rule::new("GET", "/networks", Fault::Refuse);
+        proxy.faults().add(closed);
+        let networks = hybrid.list_networks(&Default::default()).await;
+        let error = networks.expect_err("nobody can tell").to_string();
+        assert!(error.contains("another ID each time"), "{error}");
         return;
     }
     acquainted(&proxy, &hybrid, &last).await;
@@ -380,4 +382,41 @@ async fn on_the_real_engine() {
     assert_eq!(ran.expect("by the other road"), 0);
     assert_eq!(found.expect("a list").len(), 1);
     assert_eq!(served(&last), EngineKind::Blocking);
+}
+
+/// What it is for: TLS that fails, beside the engine's own socket.
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_gone_around() {
+    use common::tls::{Authority, TlsPeer};
+
+    let engine = FakeEngine::start().await.expect("a fake engine");
+    let mut proxy = FaultProxy::start(engine.endpoint()).await.expect("a proxy");
+    let (ours, foreign) = (Authority::new("ours"), Authority::new("foreign"));
+    let server = ours.issue("server", &["127.0.0.1"]);
+    let peer = TlsPeer::start(&server, &ours, proxy.endpoint()).await;
+    let (hybrid, last) = hybrid(&peer.endpoint(ours.client()), engine.endpoint());
+    acquainted(&proxy, &hybrid, &last).await;
+    peer.renew(&foreign.issue("server", &["127.0.0.1"]), &ours);
+    // Kept connections end.
+    proxy.disconnect();
+    proxy.reconnect().await.expect("the same place");
+    // Kept connections that have ended break first.
+    let message = loop {
+        hybrid.version().await.expect("by the socket");
+        let report = last.get().expect("a report");
+        if let Reason::Fallback {
+            kind: ErrorKind::Connect,
+            message,
+            ..
+        } = report.reason
+        {
+            break message;
+        }
+    };
+    assert!(message.contains("certificate"), "{message}");
+    let created = hybrid.create(&spec("gone-around")).await;
+    created.expect("by the socket");
+    assert_eq!(served(&last), EngineKind::Blocking);
+    assert_eq!(engine.containers().len(), 1);
 }

@@ -251,19 +251,23 @@ fn configured(config: &Config, set: &[&str]) {
             .api_version()
             .is_none_or(|version| spoken.contains(&version))
     );
-    let endpoint = config.endpoint();
-    if matches!(endpoint, Endpoint::Tcp { .. }) {
-        assert!(
-            endpoint.is_loopback() || config.insecure_tcp(),
-            "{config:?}"
-        );
-        let tls = ["DOCKER_TLS_VERIFY", "DOCKER_TLS", "DOCKER_CERT_PATH"];
-        assert!(
-            !set.iter().any(|name| tls.contains(name)),
-            "{config:?} though {set:?}"
-        );
+    for endpoint in [Some(config.endpoint()), config.fallback_endpoint()]
+        .into_iter()
+        .flatten()
+    {
+        if matches!(endpoint, Endpoint::Tcp { .. }) {
+            assert!(
+                endpoint.is_loopback() || config.insecure_tcp(),
+                "{config:?}"
+            );
+            let tls = ["DOCKER_TLS_VERIFY", "DOCKER_TLS", "DOCKER_CERT_PATH"];
+            assert!(
+                !set.iter().any(|name| tls.contains(name)),
+                "{config:?} though {set:?}"
+            );
+        }
+        is_told(&endpoint.to_string());
     }
-    is_told(&endpoint.to_string());
     is_told(config.endpoint_origin());
 }
 

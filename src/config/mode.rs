@@ -33,7 +33,8 @@ use crate::error::{Error, Result};
 pub enum Mode {
     /// The async engine alone.
     Async,
-    /// The blocking engine alone.
+    /// The blocking engine alone, by its own road where it has one
+    /// ([`Config::fallback_endpoint`](crate::Config::fallback_endpoint)).
     Blocking,
     /// The async engine, and the blocking one where the path to the engine fails and repeating is safe.
     #[default]

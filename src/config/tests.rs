@@ -1,5 +1,6 @@
 //! Every variable, good and bad; what the code says over what the environment says.
 
+mod fallback;
 mod property;
 mod tls;
 

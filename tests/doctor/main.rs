@@ -270,3 +270,39 @@ async fn a_rootless_podman_on_cgroup_v1_has_these_findings() {
     ];
     assert_eq!(found, expected);
 }
+
+/// The other road is looked at as the first one is: where it is, whether it is reached, and by which engine.
+#[tokio::test]
+async fn another_road_is_judged_by_the_engine_at_its_end() {
+    let engine = |id: &str| {
+        let info = json!({"ID": id, "Name": "host"});
+        scripted(info, version("Engine", "28.5.1", "1.51", "1.24"))
+    };
+    let (first, same, other) = (engine("a"), engine("a"), engine("b"));
+    for (peer, expected) in [(&same, Severity::Ok), (&other, Severity::Problem)] {
+        let config = Config::builder()
+            .endpoint(first.endpoint())
+            .fallback_endpoint(peer.endpoint());
+        let report = doctor(config.build(), &DoctorOptions::default()).await;
+        assert_eq!(severity(&report, "fallback_endpoint"), Severity::Ok);
+        assert_eq!(severity(&report, "blocking_engine"), Severity::Ok);
+        assert_eq!(severity(&report, "engines_agree"), expected, "{report}");
+    }
+    let report = doctor(at(first.endpoint()), &DoctorOptions::default()).await;
+    assert!(report.get("fallback_endpoint").is_none(), "{report}");
+}
+
+/// Podman makes its ID up each time.
+#[tokio::test]
+async fn an_id_that_does_not_stay_tells_nothing() {
+    use catamaran::testing::{FakeEngine, Personality};
+
+    let podman = FakeEngine::builder().personality(Personality::Podman);
+    let podman = podman.start().await.expect("a fake engine");
+    let report = doctor(podman.config(), &DoctorOptions::default()).await;
+    assert_eq!(
+        severity(&report, "engines_agree"),
+        Severity::Unknown,
+        "{report}"
+    );
+}

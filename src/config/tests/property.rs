@@ -39,7 +39,10 @@ proptest! {
             env = env.with_var(vars::ALL[which], text);
         }
         match Config::from_environment(&env) {
-            Ok(config) => prop_assert!(config.endpoint().check().is_ok()),
+            Ok(config) => {
+                let endpoints = [Some(config.endpoint()), config.fallback_endpoint()];
+                prop_assert!(endpoints.into_iter().flatten().all(|one| one.check().is_ok()));
+            }
             Err(error) => {
                 let shown = error.to_string();
                 prop_assert!(names.iter().any(|name| shown.contains(name)), "{names:?}: {shown}");
