@@ -11,9 +11,9 @@ use catamaran::model::{
 };
 use catamaran::testing::{FakeEngine, Fault, FaultProxy, Personality, Rule, When};
 use catamaran::{
-    AsyncEngine, BlockingEngine, BreakerState, Config, ContainerBackend, ContainerBackendExt,
-    Effect, Endpoint, EngineKind, Error, ErrorKind, HybridBackend, LastCall, Mode, Reason,
-    RetryOptions,
+    AsyncEngine, BlockingEngine, BreakerState, CallContext, Config, ContainerBackend,
+    ContainerBackendExt, Effect, Endpoint, EngineKind, Error, ErrorKind, HybridBackend, LastCall,
+    Mode, Reason, RetryOptions,
 };
 
 /// A hybrid whose async engine goes there, and whose blocking one takes that road; and who served its last call.
@@ -382,6 +382,34 @@ async fn on_the_real_engine() {
     assert_eq!(ran.expect("by the other road"), 0);
     assert_eq!(found.expect("a list").len(), 1);
     assert_eq!(served(&last), EngineKind::Blocking);
+}
+
+/// Neither road says anything of a turn that didn't come.
+#[tokio::test]
+async fn a_turn_that_does_not_come_is_told_as_that() {
+    let (engine, proxy, ..) = one_engine().await;
+    let config = Config::builder()
+        .endpoint(proxy.endpoint().clone())
+        .fallback_endpoint(engine.endpoint().clone())
+        .pool_size(1)
+        .build()
+        .expect("a configuration");
+    let hybrid = HybridBackend::new(&config).expect("a backend");
+    proxy
+        .faults()
+        .add(Rule::any(Fault::HoldAnswer(Duration::from_secs(3600))));
+    // Holds the only permit: both roads share it.
+    let mut holder = std::pin::pin!(hybrid.ping());
+    assert!(futures::poll!(&mut holder).is_pending());
+    hybrid.set_mode(Mode::Blocking);
+    let hurried = CallContext::new().with_timeout(Duration::from_millis(50));
+    let error = hybrid.with_context(hurried).ping().await;
+    let error = error.expect_err("no permit");
+    assert_eq!(
+        (error.kind(), error.effect()),
+        (ErrorKind::Saturated, Effect::NotSent),
+        "{error}"
+    );
 }
 
 /// What it is for: TLS that fails, beside the engine's own socket.

@@ -258,9 +258,10 @@ impl Road {
         let there = self
             .steady(here.as_ref().ok(), there, within, cleans_up)
             .await;
-        // A caller in a hurry is told, and says nothing to others.
-        let hurried = |error: &&Error| {
-            time < PATIENCE && matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Saturated)
+        // A caller in a hurry, or without a turn, is told, and says nothing to others.
+        let hurried = |error: &&Error| match error.kind() {
+            ErrorKind::Saturated => true,
+            kind => time < PATIENCE && kind == ErrorKind::Timeout,
         };
         if let Some(error) = there.as_ref().err().filter(hurried) {
             return Err(self.fallback.unknown(error));
@@ -313,7 +314,10 @@ impl Road {
     /// What this side lacks is no failure of the blocking engine's path.
     fn unlearnt(&self, error: &Error) -> Error {
         let unknown = self.primary.unknown(error);
-        unknown.with_kind(ErrorKind::Unavailable)
+        match unknown.kind() {
+            ErrorKind::Saturated => unknown,
+            _ => unknown.with_kind(ErrorKind::Unavailable),
+        }
     }
 
     fn differ(&self, here: &Identity, there: &Identity) -> Error {

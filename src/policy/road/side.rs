@@ -65,9 +65,11 @@ impl Side {
 
     /// Nothing was sent to an engine of which nobody knows which it is. A failure of the path stays one.
     pub(super) fn unknown(&self, error: &Error) -> Error {
-        let kind = match error.is_path_failure() {
-            true => error.kind(),
-            false => ErrorKind::Unavailable,
+        let kind = match error.kind() {
+            // It is this process's, not the road's.
+            ErrorKind::Saturated => ErrorKind::Saturated,
+            kind if kind.is_path_failure() => kind,
+            _ => ErrorKind::Unavailable,
         };
         let (why, stays) = match is_unfit(error) {
             true => (error.message().to_owned(), true),
