@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catamaran::model::{ContainerName, ContainerRef, ContainerSpec, ContainerState, ImageRef};
-use catamaran::testing::{FakeEngine, FaultProxy};
+use catamaran::testing::{FakeEngine, Fault, FaultProxy, Rule};
 use catamaran::{
     ContainerBackend, ErrorKind, Fate, Host, HostOptions, HybridBackend, Mode, Result,
 };
@@ -146,6 +146,24 @@ async fn of_several_heirs_one_is_offered_what_is_left() {
         (offered, names(&engine)),
         (left.map(String::from).into(), left.map(String::from).into())
     );
+}
+
+/// It is over once nothing is there that shall go, whoever sees to that.
+#[tokio::test]
+async fn who_wasnt_quick_enough_to_take_over_waits_for_whoever_was() {
+    let engine = FakeEngine::start().await.expect("a fake engine");
+    let way = FaultProxy::start(engine.endpoint()).await.expect("a proxy");
+    let late = Fault::DelayRequest(LEASE * 3);
+    way.faults().add(Rule::new("DELETE", "/containers/*", late));
+    let slow = HybridBackend::new(&way.config().expect("a configuration"));
+    let slow = host(&slow.expect("a backend"), "notebooks").await;
+    let backend = backend(&engine);
+    dead(&backend, "notebooks", "dead").await;
+    tokio::time::sleep(LEASE / 2).await;
+    let other = host(&backend, "notebooks").await;
+    other.recovered().await.expect("its time");
+    assert_eq!(names(&engine), ["dead-adopt"]);
+    assert_eq!((slow.orphans().len(), other.orphans().len()), (1, 0));
 }
 
 #[tokio::test]

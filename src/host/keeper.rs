@@ -1,6 +1,6 @@
 //! The thread that renews the lease, looks for those who are dead, and deals with what they have left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -78,6 +78,7 @@ impl Keeper {
             current: Arc::clone(&current),
             estates: BTreeMap::new(),
             looked_at_all: None,
+            removable: BTreeSet::new(),
             seen,
         };
         let orderly = tokio::select! {
@@ -148,6 +149,8 @@ struct Heir {
     watch: Watch,
     estates: BTreeMap<Instance, Estate>,
     looked_at_all: Option<Instant>,
+    /// Whose containers, as seen then, are to go with them.
+    removable: BTreeSet<Instance>,
     seen: state::Sender<Seen>,
 }
 
@@ -177,11 +180,14 @@ impl Heir {
     async fn look(&mut self) -> Result<()> {
         self.watch.become_another(lock(&self.current).clone());
         let due = |at: Instant| at.elapsed() > RARELY;
-        if self.looked_at_all.is_none_or(due) {
+        let recovers = !self.seen.borrow().recovered;
+        if recovers || self.looked_at_all.is_none_or(due) {
             let all = self.quick.list(&labels::of(&self.host, None)?).await?;
-            let named = all.iter().filter_map(labels::read);
-            self.watch
-                .saw_bearers(named.map(|(instance, _)| instance).collect());
+            let named: Vec<_> = all.iter().filter_map(labels::read).collect();
+            let removable = named.iter().filter(|(_, fate)| *fate == Fate::Remove);
+            self.removable = removable.map(|(instance, _)| instance.clone()).collect();
+            let bearers = named.into_iter().map(|(instance, _)| instance);
+            self.watch.saw_bearers(bearers.collect());
             self.looked_at_all = Some(Instant::now());
         }
         self.watch.saw(&lease::all(&*self.quick, &self.host).await?);
@@ -205,8 +211,10 @@ impl Heir {
         let orphans: Vec<_> = (self.estates.values())
             .flat_map(|estate| estate.orphans.iter().cloned())
             .collect();
+        // Another one that has taken over may still be about to remove what there is.
+        let all_clean = clean && self.removable.iter().all(|one| self.watch.lives(one));
         self.seen.send_if_modified(|seen| {
-            let recovered = seen.recovered || (over && clean);
+            let recovered = seen.recovered || (over && all_clean);
             let ids = |orphans: &[Orphan]| -> Vec<_> {
                 orphans.iter().map(|one| one.container.id.clone()).collect()
             };

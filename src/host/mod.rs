@@ -139,7 +139,8 @@ impl Host {
     }
 
     /// Waits until all that was left behind when this instance began has been found: `remove` ones are gone, `adopt` ones
-    /// are [offered](Self::orphans). It takes a lease's time at least, which those who live have to show it.
+    /// are [offered](Self::orphans), or another instance that lives was quicker: then they are offered to that one. It takes
+    /// a lease's time at least, which those who live have to show it.
     ///
     /// # Errors
     /// `Cancelled` where the host has ended.

@@ -120,7 +120,7 @@ impl Watch {
         }
     }
 
-    fn lives(&self, instance: &Instance) -> bool {
+    pub(super) fn lives(&self, instance: &Instance) -> bool {
         *instance == self.own
             || self.latest.get(instance).is_some_and(|latest| {
                 let holds = |lease: &Lease| lease.holder == *instance;
