@@ -54,6 +54,13 @@ pub struct Setting {
     pub tally: String,
 }
 
+impl Setting {
+    /// The names of two hosts.
+    pub fn hosts(&self) -> [String; 2] {
+        [self.run.clone(), format!("{}-another", self.run)]
+    }
+}
+
 /// A call. Containers are named by id.
 #[derive(Debug, Clone)]
 pub enum Call {

@@ -34,7 +34,7 @@ impl Crate {
         let backend: Arc<dyn ContainerBackend> = match choice {
             ClientChoice::Async => Arc::new(AsyncEngine::new(config)?),
             ClientChoice::Blocking => Arc::new(BlockingEngine::new(config)?),
-            ClientChoice::Hybrid | ClientChoice::NaiveRetry => {
+            ClientChoice::Hybrid | ClientChoice::NaiveRetry | ClientChoice::Naive => {
                 Arc::new(HybridBackend::new(config)?)
             }
         };

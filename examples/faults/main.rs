@@ -9,6 +9,7 @@ mod audit;
 mod calls;
 mod clients;
 mod dice;
+mod kill;
 mod model;
 mod naive;
 mod options;
@@ -30,6 +31,7 @@ use std::time::{Duration, Instant};
 use catamaran::model::{ImageRef, ImportOptions};
 use catamaran::testing::{FakeEngine, FaultProxy};
 use catamaran::{BlockingEngine, Config, ContainerBackend};
+use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -76,57 +78,87 @@ and 2 where the harness itself failed.
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args().skip(1), HELP) {
+    let mut words = std::env::args().skip(1);
+    if let (Some(kill::CHILD), Some(life)) = (words.next().as_deref(), words.next()) {
+        return told(kill::child::live(&life).await.map(|()| ExitCode::SUCCESS));
+    }
+    let options = match Options::parse(std::env::args().skip(1), &[HELP, kill::HELP]) {
         Ok(Some(options)) => options,
         Ok(None) => return ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return ExitCode::from(2);
-        }
+        Err(error) => return told(Err(error)),
     };
-    match run(&options).await {
-        Ok(line) => {
-            let shown = match options.json {
-                true => serde_json::to_string(&line),
-                false => serde_json::to_string_pretty(&line),
-            };
-            println!("{}", shown.unwrap_or_default());
-            ExitCode::from(u8::from(!line.is_good()))
-        }
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(2)
-        }
+    told(if options.kill_host > 0 {
+        let line = kill::kill_host(&options).await;
+        line.and_then(|line| show(&line, line.is_good(), options.json))
+    } else {
+        let line = run(&options).await;
+        line.and_then(|line| show(&line, line.is_good(), options.json))
+    })
+}
+
+fn told(ended: Outcome<ExitCode>) -> ExitCode {
+    ended.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::from(2)
+    })
+}
+
+fn show(line: &impl Serialize, is_good: bool, json: bool) -> Outcome<ExitCode> {
+    let shown = match json {
+        true => serde_json::to_string(line),
+        false => serde_json::to_string_pretty(line),
+    };
+    println!("{}", shown?);
+    Ok(ExitCode::from(u8::from(!is_good)))
+}
+
+/// What a run needs before it begins.
+struct Ground {
+    /// It lives as long as this.
+    fake: Option<FakeEngine>,
+    config: Config,
+    setting: Setting,
+}
+
+impl Ground {
+    async fn prepare(engine: EngineChoice) -> Outcome<Self> {
+        let fake = match engine {
+            EngineChoice::Fake => Some(FakeEngine::builder().image(IMAGE).start().await?),
+            EngineChoice::Real => None,
+        };
+        let config = match &fake {
+            Some(engine) => engine.config()?,
+            None => Config::from_env()?,
+        };
+        ensure_image(&config).await?;
+        let id = dice::Dice::new(now(), std::process::id().into()).roll() >> 32;
+        let run = format!("catamaran-faults-{id:08x}");
+        let setting = Setting {
+            tally: format!("{run}-tally"),
+            run,
+            image: IMAGE.to_owned(),
+        };
+        Ok(Self {
+            fake,
+            config,
+            setting,
+        })
+    }
+
+    fn wire(&self) -> Wire {
+        Wire(self.config.endpoint().clone())
     }
 }
 
 async fn run(options: &Options) -> Outcome<Line> {
     let began = Instant::now();
-    // It lives to the end of this function.
-    let fake = match options.engine {
-        EngineChoice::Fake => Some(FakeEngine::builder().image(IMAGE).start().await?),
-        EngineChoice::Real => None,
-    };
-    let config = match &fake {
-        Some(engine) => engine.config()?,
-        None => Config::from_env()?,
-    };
-    ensure_image(&config).await?;
-    let id = format!(
-        "{:08x}",
-        dice::Dice::new(now(), std::process::id().into()).roll() >> 32
-    );
-    let setting = Setting {
-        run: format!("catamaran-faults-{id}"),
-        image: IMAGE.to_owned(),
-        tally: format!("catamaran-faults-{id}-tally"),
-    };
-    let wire = Wire(config.endpoint().clone());
-    let proxy = FaultProxy::start(config.endpoint()).await?;
+    let ground = Ground::prepare(options.engine).await?;
+    let setting = ground.setting.clone();
+    let proxy = FaultProxy::start(ground.config.endpoint()).await?;
     let client = client(options, &proxy, &setting)?;
     let common = Common {
         client,
-        witness: Witness::set_up(wire, setting.clone()).await?,
+        witness: Witness::set_up(ground.wire(), setting.clone()).await?,
         report: Arc::new(Report::default()),
         options: options.clone(),
         run: setting.run,

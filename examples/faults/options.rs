@@ -3,6 +3,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Outcome;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,12 +13,14 @@ pub enum EngineChoice {
     Real,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClientChoice {
     Hybrid,
     Async,
     Blocking,
     NaiveRetry,
+    /// The hybrid, but no host.
+    Naive,
 }
 
 #[derive(Debug, Clone)]
@@ -34,6 +38,10 @@ pub struct Options {
     /// How long what runs in the background may take to end what it does, once nothing fails any more.
     pub settle: Duration,
     pub json: bool,
+    /// How often a process that embeds the crate is killed; 0 for calls under faults.
+    pub kill_host: u64,
+    /// What a host's lease is.
+    pub lease: Duration,
 }
 
 const USAGE: &str = "\
@@ -50,12 +58,15 @@ cargo run --release --features testing --example faults -- [OPTIONS]
   --outages N          short total outages (one for 2000 calls, and one at least)
   --deadline-ms N      how long a call may take (30000)
   --settle-s N         how long the background may take afterwards (45)
+  --kill-host N        instead of all that: kill N processes that embed the crate, one after the other; of the options above
+                       --seed, --engine and --client count, and the client that must fail is naive, which has no host
+  --lease TIME         how long a host may be silent (6s)
   --json               one JSON object as the last line on stdout, instead of a table
 ";
 
 impl Options {
     /// `None` where only help was asked for.
-    pub fn parse(words: impl Iterator<Item = String>, help: &str) -> Outcome<Option<Self>> {
+    pub fn parse(words: impl Iterator<Item = String>, help: &[&str]) -> Outcome<Option<Self>> {
         let mut options = Self {
             ops: 1000,
             seed: 7,
@@ -68,13 +79,15 @@ impl Options {
             deadline: Duration::ZERO,
             settle: Duration::from_secs(45),
             json: false,
+            kill_host: 0,
+            lease: Duration::from_secs(6),
         };
         let mut words = words;
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
             match word.as_str() {
                 "--help" | "-h" => {
-                    println!("{USAGE}\n{help}");
+                    println!("{USAGE}\n{}", help.join("\n"));
                     return Ok(None);
                 }
                 "--json" => options.json = true,
@@ -88,6 +101,8 @@ impl Options {
                     options.deadline = Duration::from_millis(number(&word, &value()?)?);
                 }
                 "--settle-s" => options.settle = Duration::from_secs(number(&word, &value()?)?),
+                "--kill-host" => options.kill_host = number(&word, &value()?)?,
+                "--lease" => options.lease = humantime::parse_duration(&value()?)?,
                 "--engine" => {
                     options.engine = match value()?.as_str() {
                         "fake" => EngineChoice::Fake,
@@ -101,11 +116,15 @@ impl Options {
                         "async" => ClientChoice::Async,
                         "blocking" => ClientChoice::Blocking,
                         "naive-retry" => ClientChoice::NaiveRetry,
+                        "naive" => ClientChoice::Naive,
                         other => return Err(format!("--client {other}: see --help").into()),
                     }
                 }
                 other => return Err(format!("{other}: see --help").into()),
             }
+        }
+        if options.client == ClientChoice::Naive && options.kill_host == 0 {
+            return Err("--client naive is one for --kill-host alone".into());
         }
         let fake = options.engine == EngineChoice::Fake;
         if options.workers == 0 {

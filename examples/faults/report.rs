@@ -24,6 +24,12 @@ pub enum Bad {
     ForeignDeleted,
     InventedExitCode,
     Unresolved,
+    RemoveLeft,
+    AdoptLost,
+    WronglyOffered,
+    ToldTooEarly,
+    LivingTouched,
+    LeaseLeft,
 }
 
 /// The last line.
@@ -55,6 +61,18 @@ impl Line {
             + self.unresolved;
         bad == 0 && self.deadline_overshoot_ms <= OVERSHOOT_MS
     }
+}
+
+pub fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e4).round() / 10.0
+}
+
+/// As long as almost all took.
+pub fn p99(times: &mut [Duration]) -> Duration {
+    times.sort();
+    let last = times.len().saturating_sub(1);
+    let at = (last as f64 * 0.99).ceil() as usize;
+    times.get(at).copied().unwrap_or_default()
 }
 
 #[derive(Default)]
@@ -139,12 +157,15 @@ impl Report {
         self.inner().reconnected.is_none()
     }
 
+    pub fn count(&self, bad: Bad) -> u64 {
+        self.inner().bad.get(&bad).copied().unwrap_or_default()
+    }
+
     pub fn line(&self, faults: u64, requests: u64, took: Duration) -> Line {
         let mut inner = self.inner();
-        let milliseconds = |time: Duration| (time.as_secs_f64() * 1e4).round() / 10.0;
         let count = |bad| inner.bad.get(&bad).copied().unwrap_or_default();
         let asked = self.asked();
-        let mut line = Line {
+        Line {
             ops: asked,
             faults,
             duplicates: count(Bad::Duplicate),
@@ -156,14 +177,9 @@ impl Report {
             unresolved: count(Bad::Unresolved),
             retry_amplification: (requests as f64 / asked.max(1) as f64 * 1e3).round() / 1e3,
             deadline_overshoot_ms: milliseconds(inner.overshoot),
-            recovery_ms_p99: 0.0,
+            recovery_ms_p99: milliseconds(p99(&mut inner.recoveries)),
             seconds: (took.as_secs_f64() * 10.0).round() / 10.0,
-        };
-        inner.recoveries.sort();
-        let last = inner.recoveries.len().saturating_sub(1);
-        let at = (last as f64 * 0.99).ceil() as usize;
-        line.recovery_ms_p99 = inner.recoveries.get(at).copied().map_or(0.0, milliseconds);
-        line
+        }
     }
 
     /// How each kind of call ended.

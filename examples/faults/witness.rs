@@ -11,15 +11,26 @@ use crate::calls::{RUN, Setting, TALLY, TOKEN};
 use crate::report::{Bad, Report};
 use crate::wire::Wire;
 
-/// Somebody else's containers: names that anybody might take, and labels that look like the crate's.
-const FOREIGN: [(&str, &str, &str); 6] = [
-    ("web", "", ""),
-    ("db-1", "com.example.owner", "somebody else"),
-    ("0-0", "", ""),
-    ("1-1", "catamaran.operation", "not an operation's id"),
-    ("catamaran-session", "catamaran.managed", "{"),
-    ("tmp", "catamaran", ""),
-];
+/// Somebody else's containers: names that anybody might take, and labels that look like the crate's, or are those of a host
+/// of which nobody here knows anything.
+fn foreign(host: &str) -> [(&'static str, Value); 9] {
+    const INSTANCE: &str = "5f0c1b8e-8f7c-4bb0-9d0e-6a2f3c1d7e55";
+    let of_host = |host: &str, instance: &str, fate: &str| json!({"catamaran.host": host, "catamaran.instance": instance, "catamaran.fate": fate});
+    [
+        ("web", json!({})),
+        ("db-1", json!({"com.example.owner": "somebody else"})),
+        ("0-0", json!({})),
+        (
+            "1-1",
+            json!({"catamaran.operation": "not an operation's id"}),
+        ),
+        ("catamaran-session", json!({"catamaran.managed": "{"})),
+        ("tmp", json!({"catamaran": ""})),
+        ("of-another", of_host("somebody else", INSTANCE, "remove")),
+        ("of-no-instance", of_host(host, "1", "remove")),
+        ("of-no-fate", of_host(host, INSTANCE, "removed")),
+    ]
+}
 
 /// A container as the engine has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +46,8 @@ pub struct Seen {
 pub struct Found {
     pub id: String,
     pub token: String,
+    /// A container's.
+    pub state: String,
 }
 
 pub struct Witness {
@@ -70,13 +83,11 @@ impl Witness {
         // Programs run as nobody.
         let line = format!("touch {TALLY}/log; chmod 666 {TALLY}/log; exec sleep 86400");
         let name = format!("{}-keeper", self.setting.run);
-        self.keeper = self.container(&name, &line, ("", "")).await?;
+        self.keeper = self.container(&name, &line, json!({})).await?;
         self.start(&self.keeper).await?;
-        for (at, (name, key, value)) in FOREIGN.into_iter().enumerate() {
+        for (at, (name, labels)) in foreign(&self.setting.run).into_iter().enumerate() {
             let name = format!("{}-{name}", self.setting.run);
-            let id = self
-                .container(&name, "exec sleep 86400", (key, value))
-                .await?;
+            let id = self.container(&name, "exec sleep 86400", labels).await?;
             // Kept with what is known so far, so that it goes even if the next step fails.
             self.foreign.push(Seen {
                 id: id.clone(),
@@ -97,11 +108,7 @@ impl Witness {
         Ok(())
     }
 
-    async fn container(&self, name: &str, line: &str, label: (&str, &str)) -> Outcome<String> {
-        let labels = match label {
-            ("", _) => json!({}),
-            (key, value) => json!({key: value}),
-        };
+    async fn container(&self, name: &str, line: &str, labels: Value) -> Outcome<String> {
         let body = json!({
             "Image": self.setting.image, "Cmd": ["sh", "-c", line], "Labels": labels,
             "HostConfig": {"NetworkMode": "none", "Binds": [format!("{}:{TALLY}", self.setting.tally)]},
@@ -147,6 +154,7 @@ impl Witness {
         let found = found.map(|found| Found {
             id: text(&found[id]),
             token: text(&found["Labels"][TOKEN]),
+            state: text(&found["State"]),
         });
         Ok(found.collect())
     }
@@ -161,6 +169,17 @@ impl Witness {
 
     pub async fn volumes(&self) -> Outcome<Vec<Found>> {
         self.found("/volumes?", "Name").await
+    }
+
+    /// The leases of the run's hosts.
+    pub async fn leases(&self) -> Outcome<Vec<String>> {
+        let mut leases = Vec::new();
+        for host in self.setting.hosts() {
+            let label = format!("catamaran.lease.host={host}");
+            let found = self.wire.labelled("/volumes?", &label).await?.into_iter();
+            leases.extend(found.filter_map(|one| one["Name"].as_str().map(str::to_owned)));
+        }
+        Ok(leases)
     }
 
     /// How often each token was written.
@@ -210,6 +229,8 @@ impl Witness {
         paths.extend(networks.map(|found| format!("/networks/{}", found.id)));
         let volumes = self.volumes().await?.into_iter();
         paths.extend(volumes.map(|found| format!("/volumes/{}", found.id)));
+        let leases = self.leases().await?.into_iter();
+        paths.extend(leases.map(|name| format!("/volumes/{name}")));
         paths.push(format!("/volumes/{}", self.setting.tally));
         let mut failed = Vec::new();
         for path in paths {
