@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use catamaran::model::{
     ContainerRef, ContainerSpec, ExecOptions, ImageRef, LogStream, LogsOptions, PullOptions,
-    RemoveOptions,
+    RemoveOptions, StopOptions,
 };
 use catamaran::testing::{FakeEngine, Fault, Hold, Rule};
 use catamaran::{
@@ -131,6 +131,93 @@ async fn what_ends_an_exec_needs_no_permit() {
         let slow = ExecOptions::new(["sleep", "600"]).with_timeout(Duration::from_millis(200));
         let ran = backend.exec(&id, &slow).await.expect("it was ended");
         assert!(ran.timed_out);
+    }
+}
+
+/// Its own time is that of its command, not of its turn.
+#[tokio::test]
+async fn an_exec_that_does_not_come_to_its_turn_was_never_begun() {
+    let limits = one_stream()
+        .with_queue(9usize)
+        .with_queue_time(Duration::from_secs(1));
+    let (_engine, config) = fake(limits).await;
+    for backend in engines(&config) {
+        let id = running(&*backend, &["sleep", "600"]).await;
+        let log = followed(&*backend, &id).await.expect("a log");
+        let hurried = ExecOptions::new(["true"]).with_timeout(Duration::from_millis(200));
+        let ran = backend.exec(&id, &hurried).await;
+        is_saturated(&ran.expect_err("no turn"), "ASYNC_STREAM_POOL_SIZE");
+        drop(log);
+    }
+}
+
+/// While calls are stuck, what has been done is told all the same.
+#[tokio::test]
+async fn what_has_ended_needs_no_permit_to_be_told() {
+    let limits = LimitOptions::default()
+        .with_calls(1usize)
+        .with_queue(0usize);
+    let (engine, config) = fake(limits).await;
+    for backend in engines(&config) {
+        let id = running(&*backend, &["sleep", "600"]).await;
+        let (began, goes_on) = (Hold::new(), Hold::new());
+        let starts = Fault::HoldAnswerUntil(goes_on.clone());
+        let rule = engine
+            .faults()
+            .add(Rule::new("POST", "/exec/*/start", starts));
+        engine.faults().add(Rule::new(
+            "GET",
+            "/info",
+            Fault::HoldAnswerUntil(began.clone()),
+        ));
+        let options = ExecOptions::new(["true"]);
+        let exec = backend.exec(&id, &options);
+        let stuck = async {
+            engine.faults().until(rule, |count| count.matched > 0).await;
+            // The only permit is taken before the command ends.
+            let mut info = std::pin::pin!(backend.info());
+            while engine.faults().count(rule + 1).matched == 0 {
+                assert!(futures::poll!(&mut info).is_pending());
+                tokio::task::yield_now().await;
+            }
+            goes_on.release();
+            info.await
+        };
+        let told = async {
+            let ran = exec.await;
+            began.release();
+            ran
+        };
+        let (ran, info) = futures::future::join(told, stuck).await;
+        assert_eq!(ran.expect("it ran").exit_code, 0);
+        info.expect("an answer");
+        engine.faults().clear();
+    }
+}
+
+/// A stop waits for its container, and nobody else waits for it.
+#[tokio::test]
+async fn a_stop_is_in_no_calls_way() {
+    let limits = LimitOptions::default()
+        .with_calls(1usize)
+        .with_queue(0usize);
+    let (engine, config) = fake(limits).await;
+    for backend in engines(&config) {
+        let id = running(&*backend, &["sleep", "600"]).await;
+        let hold = Hold::new();
+        let stops = Fault::HoldAnswerUntil(hold.clone());
+        let rule = engine
+            .faults()
+            .add(Rule::new("POST", "/containers/*/stop", stops));
+        let options = StopOptions::default();
+        let meanwhile = async {
+            engine.faults().until(rule, |count| count.matched > 0).await;
+            backend.info().await.expect("an answer");
+            hold.release();
+        };
+        let (stopped, ()) = futures::future::join(backend.stop(&id, &options), meanwhile).await;
+        stopped.expect("it is stopped");
+        engine.faults().clear();
     }
 }
 

@@ -20,7 +20,7 @@ const ELSEWHERE: Duration = Duration::from_secs(10);
 ///
 /// [`remove`](Self::remove) is the way to end it: it waits and says whether it worked. A guard that is
 /// dropped instead (by an error, a panic, a cancelled task) hands the removal to a thread of the crate's
-/// own, over connections of its own, which tries for half a minute, then now and then for ten, and logs an error if that
+/// own, over connections of its own, which tries for half a minute, then a few times in eight, and logs an error if that
 /// fails.
 ///
 /// Within a tokio runtime the drop doesn't block; one thread of the runtime's blocking pool waits for the

@@ -12,13 +12,17 @@ use tokio::task::JoinSet;
 
 use super::ContainerBackend;
 use super::leftover::Leftover;
+use crate::error::{Error, Result};
 use crate::lock::lock;
 
 /// How long a removal is tried and waited for. A creation under way becomes visible only at its end.
 const TRIED: Duration = Duration::from_secs(30);
-/// How long it is remembered after that: an engine may be away for longer, and act late. The memory is this process's; what a
-/// dead one has left, [`Host`](crate::Host) finds by its labels.
-const REMEMBERED: Duration = Duration::from_secs(600);
+/// How long the last pause is between looks after that: an engine may be away for longer, and act late. The memory is this
+/// process's; what a dead one has left, [`Host`](crate::Host) finds by its labels.
+const REMEMBERED: Duration = Duration::from_secs(240);
+/// So much is remembered at once, and looked for one after the other: it is in no removal's way.
+static PLACES: Semaphore = Semaphore::const_new(256);
+static IN_TURN: Semaphore = Semaphore::const_new(1);
 /// How long the end of a runtime is held up for a container that is there.
 const HELD: Duration = Duration::from_secs(10);
 /// How long for one that may never come to be: most creations that were dropped were never sent.
@@ -231,40 +235,58 @@ async fn work_on(job: Job, permits: Arc<Semaphore>) {
         leftover,
         held,
     } = job;
-    let mut held = Some(held);
     let began = Instant::now();
     let mut pause = Duration::from_millis(25);
-    loop {
+    while began.elapsed() <= TRIED {
         let removed = {
             let _permit = permits.acquire().await;
             leftover.remove(&*backend).await
         };
-        let (tried, given_up) = (began.elapsed() > TRIED, began.elapsed() > REMEMBERED);
-        match (removed, &leftover) {
-            (Ok(true), _) | (Ok(false), Leftover::Container(_)) => {
-                lock(&UNDER_WAY).stuck = false;
-                return;
-            }
-            (Ok(false), Leftover::Creation(_)) if given_up => return,
-            (Err(error), _) if given_up => {
-                tracing::error!(
-                    container = %leftover, %error,
-                    "a container may be left behind: remove it by hand"
-                );
-                return;
-            }
-            (Err(error), _) if tried && held.is_some() => tracing::warn!(
-                container = %leftover, %error,
-                "a container may be left behind: its removal is tried again now and then"
-            ),
-            _ => {}
-        }
-        // Nobody waits any longer for what is only remembered.
-        if tried {
-            held = None;
+        if is_done(&removed, &leftover) {
+            lock(&UNDER_WAY).stuck = false;
+            return;
         }
         tokio::time::sleep(pause).await;
-        let longest = if tried { REMEMBERED / 20 } else { TRIED / 6 };
-        pause = (pause * 2).min(longest);
+        pause = (pause * 2).min(Duration::from_secs(5));
+    }
+    drop(held);
+    remember(&*backend, &leftover).await;
+}
+
+/// Looks for it now and then, when nobody waits for it any longer.
+async fn remember(backend: &dyn ContainerBackend, leftover: &Leftover) {
+    let left = |error: Option<&Error>| {
+        let error = error.map(tracing::field::display);
+        tracing::error!(
+            container = %leftover, error,
+            "a container may be left behind: remove it by hand"
+        );
+    };
+    let Ok(_place) = PLACES.try_acquire() else {
+        return left(None);
+    };
+    let mut pause = TRIED;
+    loop {
+        tokio::time::sleep(pause).await;
+        let removed = {
+            let _turn = IN_TURN.acquire().await;
+            leftover.remove(backend).await
+        };
+        if is_done(&removed, leftover) {
+            return;
+        }
+        pause *= 2;
+        if pause > REMEMBERED {
+            // Of a creation that never came to anything nothing is left.
+            return removed.as_ref().err().map_or((), |error| left(Some(error)));
+        }
+    }
+}
+
+/// Whether it is gone: a container that isn't there, or a creation that was found and removed.
+fn is_done(removed: &Result<bool>, leftover: &Leftover) -> bool {
+    match removed {
+        Ok(removed) => *removed || matches!(leftover, Leftover::Container(_)),
+        Err(_) => false,
     }
 }

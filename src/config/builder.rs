@@ -127,7 +127,7 @@ impl ConfigBuilder {
         self
     }
 
-    /// How much may be under way at once, and how long the rest waits.
+    /// How much may be under way at once, and how long the rest waits, all of it instead of what the environment says.
     ///
     /// ```
     /// use catamaran::{Config, LimitOptions};

@@ -47,14 +47,17 @@ impl<C: Carrier> Engine<C> {
         let call = wire::exec_create(container, options, tag, stdin)?;
         let envelope = self.envelope(deadline).await?;
         let exec = self.register(call, envelope).await?;
-        let mut ran = pin!(self.run_registered(&exec, options, stdin, envelope));
+        // Its own time begins with its turn, and what is asked about it after that is no call more.
+        let (_permit, envelope) = self.turn(Traffic::Stream, envelope).await?;
+        let engine = self.unlimited();
+        let mut ran = pin!(engine.run_registered(&exec, options, stdin, envelope));
         let ended = async {
             let Some((time, tag)) = &timeout else {
                 return ran.await;
             };
             match tokio::time::timeout(*time, &mut ran).await {
                 Ok(ran) => ran,
-                Err(_) => self.end(container, tag, *time, ran, envelope).await,
+                Err(_) => engine.end(container, tag, *time, ran, envelope).await,
             }
         };
         let ended = deadline.bound(ended).await.and_then(|ended| ended);
@@ -201,7 +204,7 @@ impl<C: Carrier> Engine<C> {
             (Input::closed(), opened.body)
         };
         // The command has begun: whatever a failure from here on says of its own call, asking anew would run it twice.
-        let sized = self.size(exec, options, envelope).await;
+        let sized = self.unlimited().size(exec, options, envelope).await;
         sized.map_err(|error| error.with_effect(Effect::Unknown))?;
         let chunks = wire::log_chunks(output, streams.framing());
         Ok((input, LogStream::new(chunks)))
@@ -263,7 +266,7 @@ impl<C: Carrier> Engine<C> {
     ) -> Result<ExecOutput> {
         let deadline = envelope.deadline.moment();
         let context = CallContext::new().with_deadline(deadline);
-        let hurried = self.unlimited().with_context(context);
+        let hurried = self.with_context(context);
         let mut cause = None;
         // Where nothing is found it has just ended, or its program hasn't quite begun.
         for patience in [50, 200, 1000] {

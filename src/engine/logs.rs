@@ -18,7 +18,9 @@ impl<C: Carrier> Engine<C> {
         if content_type == Some("application/vnd.docker.multiplexed-stream") {
             return Ok(Framing::Multiplexed);
         }
-        let inspected = self.ask(wire::inspect(container), envelope).await?;
+        // The log has its permit already.
+        let engine = self.unlimited();
+        let inspected = engine.ask(wire::inspect(container), envelope).await?;
         Ok(wire::streams_of(&inspected.body)?.framing())
     }
 

@@ -210,7 +210,8 @@ impl<C: Carrier> Engine<C> {
                 version: None,
                 deadline,
             };
-            let answer = self.ask(wire::ping(), envelope).await?;
+            // All wait for it, whosever turn it is.
+            let answer = self.unlimited().ask(wire::ping(), envelope).await?;
             wire::agree(wire::ping_answer(&answer.head).api_version)
         };
         let known = self.shared.version.load().get().copied();
@@ -278,7 +279,14 @@ impl<C: Carrier> Engine<C> {
         command: Command,
         envelope: Envelope,
     ) -> Result<Status> {
-        let (permit, envelope) = self.turn(Traffic::Call, envelope).await?;
+        // One that waits for a container to end waits as long as a stream does.
+        let traffic = match command {
+            Command::Stop { seconds } | Command::Restart { seconds } if seconds != Some(0) => {
+                Traffic::Stream
+            }
+            _ => Traffic::Call,
+        };
+        let (permit, envelope) = self.turn(traffic, envelope).await?;
         self.shared
             .carrier
             .command(container, command, envelope, permit)

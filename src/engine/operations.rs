@@ -145,7 +145,10 @@ impl<C: Carrier> ContainerBackend for Engine<C> {
         match self.apart() {
             Ok(engine) => Arc::new(engine),
             // It could be made before; the old connections are better than none.
-            Err(_) => self.with_context(CallContext::new()),
+            Err(_) => Arc::new(Self {
+                context: CallContext::new(),
+                ..self.unlimited()
+            }),
         }
     }
 

@@ -82,8 +82,9 @@ impl<C: Carrier> Pull<C> {
             deadline: self.envelope.deadline.within(Some(usual)),
             ..self.envelope
         };
-        let looked = self.engine.ask(wire::inspect_image(&self.image), envelope);
-        match looked.await {
+        // It has its permit still.
+        let engine = self.engine.unlimited();
+        match engine.ask(wire::inspect_image(&self.image), envelope).await {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == ErrorKind::NotFound => Err(error
                 .with_kind(ErrorKind::Engine)

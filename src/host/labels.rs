@@ -88,8 +88,12 @@ pub(super) fn of(host: &str, instance: Option<&Instance>) -> Result<ListOptions>
     })
 }
 
-/// Whose a container is and what shall become of it; nothing where that can't be read.
-pub(super) fn read(container: &ContainerSummary) -> Option<(Instance, Fate)> {
+/// Whose a container of this host is and what shall become of it; nothing where that can't be read.
+pub(super) fn read(host: &str, container: &ContainerSummary) -> Option<(Instance, Fate)> {
     let label = |key: &str| container.labels.get(key).map(String::as_str);
+    // Whatever an engine's filter has let through.
+    if label(HOST) != Some(host) {
+        return None;
+    }
     Some((Instance::read(label(INSTANCE)?)?, Fate::read(label(FATE)?)?))
 }

@@ -62,10 +62,10 @@ impl Lease {
         lease.name().map(|_| lease)
     }
 
-    /// The one after it, for that holder.
+    /// The one after it, for that holder. Numbers have no end that renewals could come to.
     pub(super) fn next(&self, holder: &Instance) -> Self {
         Self {
-            number: self.number + 1,
+            number: self.number.saturating_add(1),
             holder: holder.clone(),
             ..self.clone()
         }
@@ -81,27 +81,40 @@ impl Lease {
         Some(Self {
             host: volume.labels.get(HOST)?.clone(),
             instance: Instance::read(instance)?,
-            number: number.parse().ok()?,
+            // None that was counted up to.
+            number: number
+                .parse()
+                .ok()
+                .filter(|number| *number < u64::MAX / 2)?,
             holder: Instance::read(volume.labels.get(HOLDER)?)?,
         })
     }
 
-    /// Takes it; false where somebody else has it, or a later one.
-    pub(super) async fn take(&self, backend: &dyn ContainerBackend) -> Result<bool> {
+    /// Makes it; false where somebody else has.
+    pub(super) async fn make(&self, backend: &dyn ContainerBackend) -> Result<bool> {
         let spec = VolumeSpec::named(self.name()?)
             .with_label(HOST, &*self.host)?
             .with_label(HOLDER, self.holder.to_string())?;
         let made = backend.create_volume(&spec).await?;
-        if Self::read(&made).as_ref() != Some(self) {
+        Ok(Self::read(&made).as_ref() == Some(self))
+    }
+
+    /// Takes it over from a dead instance; false where somebody else has it, or a later one.
+    pub(super) async fn take(&self, backend: &dyn ContainerBackend) -> Result<bool> {
+        if !self.make(backend).await? {
             return Ok(false);
         }
         // A number that was free since it had been given back long ago is no lease.
-        let later = |other: &Self| other.instance == self.instance && other.number > self.number;
-        if all(backend, &self.host).await?.iter().any(later) {
+        if (all(backend, &self.host).await?.iter()).any(|other| self.is_before(other)) {
             self.give_back(backend).await?;
             return Ok(false);
         }
         Ok(true)
+    }
+
+    /// Whether the other one is the same instance's, and later.
+    pub(super) fn is_before(&self, other: &Self) -> bool {
+        other.instance == self.instance && other.number > self.number
     }
 
     pub(super) async fn give_back(&self, backend: &dyn ContainerBackend) -> Result<()> {

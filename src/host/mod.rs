@@ -1,15 +1,19 @@
 //! What becomes of a host's containers when the host dies.
 
+mod heir;
 mod keeper;
 mod labels;
 mod lease;
 mod options;
+mod own;
+mod removals;
+mod renewal;
 mod watch;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch as state;
 
@@ -20,8 +24,9 @@ use crate::model::{ContainerDetails, ContainerRef, ContainerSpec};
 use keeper::Keeper;
 pub(crate) use labels::OWN as OWN_LABELS;
 pub use labels::{Fate, Orphan};
-use lease::Instance;
+use lease::{Instance, Lease};
 pub use options::HostOptions;
+use own::Own;
 
 /// This process as one that has containers: what it makes is labelled with its instance and with what shall become of it
 /// when the process dies, and what others of its name have left behind is found.
@@ -34,8 +39,12 @@ pub use options::HostOptions;
 /// with another's, nothing is kept outside of the engine, and containers of another name, of an instance that lives, or
 /// whose labels can't be read are never touched.
 ///
-/// An instance that was silent for a lease although it lived (it was stopped, or cut off from the engine) finds that it has
-/// been replaced, says so in the log, and goes on under a new instance id: what it had belongs to another.
+/// An instance that was silent for a lease although it lived (it was stopped, or cut off from the engine) labels and adopts
+/// nothing any more. Once it reaches the engine again it goes on as before, where nobody has taken its place; or it
+/// [tells](Self::lost) that it was replaced, and goes on under a new id: what it had belongs to another.
+///
+/// Whoever may create containers and volumes at the engine is trusted, and labels of images are their containers': images that
+/// aren't are for handles that are [hosted](crate::HybridBackend::hosted), whose labels win.
 ///
 /// This is kept up by a thread of its own, over connections of its own: an event loop that stalls loses no lease.
 ///
@@ -68,10 +77,11 @@ pub struct Host(Arc<Inner>);
 
 struct Inner {
     backend: Arc<dyn ContainerBackend>,
-    options: HostOptions,
-    instance: Arc<Mutex<Instance>>,
+    name: String,
+    own: Arc<Own>,
     seen: state::Receiver<Seen>,
-    adopted: Mutex<BTreeSet<ContainerRef>>,
+    /// With the instance that this one was then.
+    adopted: Mutex<BTreeMap<ContainerRef, Instance>>,
     /// Set where it ends in order; dropped, the thread ends and the lease runs out.
     ends: state::Sender<bool>,
 }
@@ -95,25 +105,28 @@ impl Host {
     /// # Cancel safety
     /// Dropped before its end, a volume may stay behind, which the next instance removes.
     pub async fn start(backend: Arc<dyn ContainerBackend>, options: HostOptions) -> Result<Self> {
-        let instance = Instance::new();
-        let lease = lease::Lease::first(&options.name, &instance)?;
-        lease.take(&*backend).await?;
-        let instance = Arc::new(Mutex::new(instance));
+        options.check()?;
+        let (lease, sent) = (
+            Lease::first(&options.name, &Instance::new())?,
+            Instant::now(),
+        );
+        lease.make(&*backend).await?;
+        let own = Arc::new(Own::new(lease, sent, options.lease));
         let (seen, seen_by) = state::channel(Seen::default());
         let (ends, ended_by) = state::channel(false);
+        let name = options.name.clone();
         let keeper = Keeper {
             backend: backend.detached(),
-            options: options.clone(),
-            current: Arc::clone(&instance),
-            lease,
+            options,
+            own: Arc::clone(&own),
             seen,
             ends: ended_by,
         };
         keeper.start()?;
         Ok(Self(Arc::new(Inner {
             backend,
-            options,
-            instance,
+            name,
+            own,
             seen: seen_by,
             adopted: Mutex::default(),
             ends,
@@ -123,19 +136,46 @@ impl Host {
     /// The id of this instance, as its containers bear it.
     #[must_use]
     pub fn instance(&self) -> String {
-        lock(&self.0.instance).to_string()
+        self.0.own.instance().to_string()
     }
 
     /// The spec with the labels of this instance. [`HybridBackend::hosted`](crate::HybridBackend::hosted) does it for all that is
     /// created; this is for other backends.
     ///
     /// # Errors
-    /// None as yet: labels that were checked stay valid.
+    /// `Unavailable` where the lease couldn't be renewed in time: what is created then would be another's. `Cancelled` after
+    /// the [end](Self::end).
+    ///
+    /// ```no_run
+    /// # use catamaran::{AsyncEngine, ContainerBackend, Fate, Host, model::ContainerSpec};
+    /// # async fn example(host: &Host, engine: &AsyncEngine, spec: &ContainerSpec) -> catamaran::Result<()> {
+    /// engine.create(&host.label(spec, Fate::Remove)?).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn label(&self, spec: &ContainerSpec, fate: Fate) -> Result<ContainerSpec> {
+        let instance = self.0.own.held()?;
         let mut labelled = spec.clone();
-        let instance = lock(&self.0.instance).clone();
-        labels::put(&mut labelled.labels, &self.0.options.name, &instance, fate)?;
+        labels::put(&mut labelled.labels, &self.0.name, &instance, fate)?;
         Ok(labelled)
+    }
+
+    /// Waits until this instance has been replaced by another since it was silent for too long: what it had then is that
+    /// one's, and must no longer be served. It goes on under a new id.
+    ///
+    /// # Cancel safety
+    /// Safe: only the waiting ends. A replacement between two calls isn't seen; hold the future.
+    ///
+    /// ```no_run
+    /// # async fn example(host: &catamaran::Host) {
+    /// host.lost().await;
+    /// eprintln!("this process was silent for too long: its sessions are another's");
+    /// # }
+    /// ```
+    pub async fn lost(&self) {
+        let mut losses = self.0.own.losses();
+        // The sender lives as long as this does.
+        let _ = losses.changed().await;
     }
 
     /// Waits until all that was left behind when this instance began has been found: `remove` ones are gone, `adopt` ones
@@ -157,33 +197,43 @@ impl Host {
     }
 
     /// The containers of dead instances that are there for this one to adopt, those excepted that it has adopted. Only this
-    /// instance is offered them, as long as it lives.
+    /// instance is offered them, as long as it lives; none, while it may have been replaced.
     #[must_use]
     pub fn orphans(&self) -> Vec<Orphan> {
+        let Ok(own) = self.0.own.held() else {
+            return Vec::new();
+        };
         let mut orphans = self.0.seen.borrow().orphans.clone();
         let adopted = lock(&self.0.adopted);
-        orphans.retain(|orphan| !adopted.contains(&orphan.container.id));
+        orphans.retain(|orphan| adopted.get(&orphan.container.id) != Some(&own));
         orphans
     }
 
-    /// Takes an orphan over: it isn't offered any more, and this instance's lease stands for it.
+    /// Takes an orphan over, by its id or a name: it isn't offered any more, and this instance's lease stands for it.
     ///
     /// # Errors
-    /// `NotFound` where it isn't offered, or is gone by now.
+    /// `NotFound` where it isn't offered, or is gone by now; `Unavailable` where this instance may have been replaced.
     ///
     /// # Cancel safety
     /// Safe: it is adopted, or it isn't.
     pub async fn adopt(&self, container: &ContainerRef) -> Result<ContainerDetails> {
+        let own = self.0.own.held()?;
         let offered = self.orphans();
-        let Some(orphan) = offered.iter().find(|orphan| orphan.is(container)) else {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                "no such container is offered to this instance",
-            )
-            .with_subject(container.to_string()));
+        let not_offered = || {
+            let message = "no such container is offered to this instance";
+            Error::new(ErrorKind::NotFound, message).with_subject(container.to_string())
         };
+        let orphan = offered.iter().find(|orphan| orphan.is(container));
+        let orphan = orphan.ok_or_else(not_offered)?;
         let details = self.0.backend.inspect(&orphan.container.id).await?;
-        lock(&self.0.adopted).insert(details.id.clone());
+        // What was offered a moment ago may be another's by now.
+        let leases = lease::all(&*self.0.backend, &self.0.name).await?;
+        let of = |lease: &&Lease| lease.instance.to_string() == orphan.instance;
+        let latest = leases.iter().filter(of).max_by_key(|lease| lease.number);
+        if latest.is_none_or(|lease| lease.holder != own) || self.0.own.held()? != own {
+            return Err(not_offered());
+        }
+        lock(&self.0.adopted).insert(details.id.clone(), own);
         Ok(details)
     }
 
@@ -196,6 +246,8 @@ impl Host {
     /// # Cancel safety
     /// Safe: only the waiting ends.
     pub async fn end(&self, within: Duration) -> Result<()> {
+        // Nothing new is this instance's.
+        self.0.own.end();
         self.0.ends.send_replace(true);
         let mut seen = self.0.seen.clone();
         let ended = seen.wait_for(|seen| seen.ended.is_some());
@@ -218,7 +270,7 @@ impl Host {
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Host")
-            .field("name", &self.0.options.name)
+            .field("name", &self.0.name)
             .field("instance", &self.instance())
             .finish_non_exhaustive()
     }

@@ -33,18 +33,11 @@ impl HostOptions {
     /// # Errors
     /// `InvalidInput` for a name that can't be part of a volume's.
     pub fn new(name: impl Into<String>) -> Result<Self> {
-        let name = name.into();
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-        if !begins || name.len() > 63 || !name.chars().all(fits) {
-            let accepted =
-                "1 to 63 of a-z, A-Z, 0-9, '.', '_' and '-', the first a letter or digit";
-            return Err(Error::invalid("name", format!("isn't {accepted}")));
-        }
-        Ok(Self {
-            name,
+        let options = Self {
+            name: name.into(),
             lease: Duration::from_secs(6),
-        })
+        };
+        options.check().map(|()| options)
     }
 
     /// Sets how long an instance may be silent.
@@ -52,10 +45,21 @@ impl HostOptions {
     /// # Errors
     /// `InvalidInput` below 1 s or above 1 h.
     pub fn with_lease(mut self, lease: Duration) -> Result<Self> {
-        if !(Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&lease) {
+        self.lease = lease;
+        self.check().map(|()| self)
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let begins = self.name.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if !begins || self.name.len() > 63 || !self.name.chars().all(fits) {
+            let accepted =
+                "1 to 63 of a-z, A-Z, 0-9, '.', '_' and '-', the first a letter or digit";
+            return Err(Error::invalid("name", format!("isn't {accepted}")));
+        }
+        if !(Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&self.lease) {
             return Err(Error::invalid("lease", "isn't 1 s to 1 h"));
         }
-        self.lease = lease;
-        Ok(self)
+        Ok(())
     }
 }

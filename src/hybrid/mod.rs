@@ -51,7 +51,7 @@ pub use report::{CallReport, LastCall, Observer, Reason};
 /// A container that is created bears two labels more: `catamaran.operation`, by which it is known again, and
 /// `catamaran.spec`, a hash of what was asked for. Without a name it gets one that begins with `catamaran-`: an engine
 /// gives a name to one container alone, so that a creation can be repeated. A creation whose caller goes away, or that ends
-/// in doubt, is looked for and removed in the background: eagerly for half a minute, now and then for ten.
+/// in doubt, is looked for and removed in the background: eagerly for half a minute, and a few times in the eight minutes after it.
 ///
 /// # Breakers
 /// A path that fails several times in a row is left alone for a while ([`BreakerOptions`]): calls go to the other one at
@@ -382,6 +382,8 @@ impl HybridBackend {
         pipeline.observers.clear();
         pipeline.gates.clear();
         pipeline.cleans_up = true;
+        // What is only remembered mustn't hold a lease.
+        cleaning.host = None;
         cleaning
     }
 }

@@ -26,18 +26,21 @@ pub struct PullOptions {
     pub auth: Option<RegistryAuth>,
     /// The platform, as in `linux/arm64`; `None` is the engine's.
     pub platform: Option<String>,
-    /// A pull of which nothing has been heard for so long fails; 5 min unless set, `None` is never. Engines tell of each
-    /// layer's progress several times a second, and are silent while they check a layer. How long all of it may take is
-    /// the caller's own: [`CallContext::timeout`](crate::CallContext::timeout).
+    /// A pull of which nothing has been heard for so long fails; 15 min unless set, `None` is never. Engines tell of each
+    /// layer's progress several times a second, but are silent while they check a layer, and while it waits for those of
+    /// other pulls: Docker downloads three at once for all. How long all of it may take is the caller's own:
+    /// [`CallContext::timeout`](crate::CallContext::timeout).
     pub stall_timeout: Option<Duration>,
 }
+
+const STALLED: Duration = Duration::from_secs(900);
 
 impl Default for PullOptions {
     fn default() -> Self {
         Self {
             auth: None,
             platform: None,
-            stall_timeout: Some(Duration::from_secs(300)),
+            stall_timeout: Some(STALLED),
         }
     }
 }
@@ -91,7 +94,7 @@ pub enum PullPolicy {
 /// assert_ne!(newest, EnsureOptions::default());
 /// ```
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnsureOptions {
     /// When it is pulled; [`PullPolicy::IfMissing`] by default.
     pub policy: PullPolicy,
@@ -99,6 +102,19 @@ pub struct EnsureOptions {
     pub auth: Option<RegistryAuth>,
     /// The platform, as in `linux/arm64`; an image of another one counts as missing. `None` is any.
     pub platform: Option<String>,
+    /// As [`PullOptions::stall_timeout`].
+    pub stall_timeout: Option<Duration>,
+}
+
+impl Default for EnsureOptions {
+    fn default() -> Self {
+        Self {
+            policy: PullPolicy::default(),
+            auth: None,
+            platform: None,
+            stall_timeout: Some(STALLED),
+        }
+    }
 }
 
 impl EnsureOptions {
@@ -107,6 +123,8 @@ impl EnsureOptions {
         with_policy(policy: PullPolicy);
         /// Sets the credentials for the registry.
         with_auth(auth: Option<RegistryAuth>);
+        /// Sets for how long nothing may be heard of a pull.
+        with_stall_timeout(stall_timeout: Option<Duration>);
     }
 
     /// Sets the platform.
@@ -121,7 +139,7 @@ impl EnsureOptions {
         PullOptions {
             auth: self.auth.clone(),
             platform: self.platform.clone(),
-            ..PullOptions::default()
+            stall_timeout: self.stall_timeout,
         }
     }
 }

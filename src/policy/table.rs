@@ -55,6 +55,11 @@ pub(super) enum Verdict {
 /// Of a failure of this call; `in_doubt` is whether an earlier attempt of it may have happened.
 pub(super) fn verdict(call: &Call, error: &Error, in_doubt: bool) -> Verdict {
     let (kind, effect, status) = (error.kind(), error.effect(), error.status());
+    // Who has waited for a registry for so long waits no longer.
+    let stalled = kind == ErrorKind::Timeout && effect == Effect::Unknown;
+    if call.operation == Operation::PullImage && stalled {
+        return Verdict::Settled;
+    }
     // A pull's server's fault is what the registry has said.
     let changes = !call.operation.is_read_only() && call.operation != Operation::PullImage;
     decide(call.nature, changes, in_doubt, (kind, effect, status))

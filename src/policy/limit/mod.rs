@@ -22,7 +22,7 @@ use queue::State;
 pub(crate) enum Traffic {
     /// A question or a command, answered at once.
     Call,
-    /// What stays open: a log, events, samples, an exec, an attachment, a wait, an archive on its way.
+    /// What stays open: a log, events, samples, an exec, an attachment, a wait, an archive on its way, a stop.
     Stream,
     Pull,
 }
@@ -137,7 +137,7 @@ impl Limit {
                 return Ok(self.permit(key.cloned()));
             }
             if !state.has_room(key, self.queue) {
-                return Err(self.saturated(&state, "too many wait already"));
+                return Err(self.saturated(&state, "too many wait already", Duration::ZERO));
             }
             state.join(key)
         };
@@ -146,12 +146,13 @@ impl Limit {
             key,
             number,
         };
+        let since = Instant::now();
         let why = match deadline.within(Some(self.longest)).bound(turn).await {
             Ok(Ok(permit)) => return Ok(permit),
             Ok(Err(_)) => "others who ask for less took its place in the queue",
             Err(_) => "its turn didn't come in time",
         };
-        Err(self.saturated(&lock(&self.state), why))
+        Err(self.saturated(&lock(&self.state), why, since.elapsed()))
     }
 
     fn permit(self: &Arc<Self>, key: Option<Key>) -> Permit {
@@ -173,7 +174,7 @@ impl Limit {
         drop(refused);
     }
 
-    fn saturated(&self, state: &State, why: &str) -> Error {
+    fn saturated(&self, state: &State, why: &str, waited: Duration) -> Error {
         let (what, setting) = match self.traffic {
             Traffic::Call => ("calls are under way", "ASYNC_POOL_SIZE"),
             Traffic::Stream => ("streams are open", "ASYNC_STREAM_POOL_SIZE"),
@@ -186,7 +187,7 @@ impl Limit {
         );
         Error::new(ErrorKind::Saturated, message)
             .with_effect(Effect::NotSent)
-            .with_retry_after(Some(state.estimate().min(self.longest)))
+            .with_retry_after(Some(state.estimate().max(waited).min(self.longest)))
             .with_advice(format!("ask for less at once, or raise {setting}"))
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 /// How much may be under way at once in one backend, both engines together, and how long what is more waits.
 ///
 /// Calls, streams and pulls have permits of their own. A stream holds its permit as long as it is open: a log, events,
-/// samples, an exec, an attachment, a wait, and an archive or an image on its way in or out.
+/// samples, an exec, an attachment, a wait, a stop that gives its container time, and an archive or an image on its way in or
+/// out.
 ///
 /// Whoever waits is served in the order of coming, one [key](crate::CallContext::key) after the other; and a key gets a
 /// permit as long as it holds fewer than are free: a single one holds half of them at most, so that another needn't wait
@@ -30,7 +31,8 @@ use std::time::Duration;
 pub struct LimitOptions {
     /// So many calls, 1 to 1024; 20 unless set.
     pub calls: usize,
-    /// So many streams, 1 to 65,536; 1024 unless set. Each is an open file here, and one of the engine's.
+    /// So many streams, 1 to 65,536; 1024 unless set. Each is an open file here, and one of the engine's. Whoever reconnects
+    /// has two for a moment.
     pub streams: usize,
     /// So many pulls, 1 to 1024; 8 unless set: a pull fetches several layers at once by itself (Docker three).
     pub pulls: usize,

@@ -159,6 +159,6 @@ impl State {
         let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
         self.usual
             .saturating_mul(rounds)
-            .max(Duration::from_millis(10))
+            .max(Duration::from_millis(50))
     }
 }
