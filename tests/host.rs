@@ -191,6 +191,24 @@ async fn what_was_adopted_is_offered_again_after_its_heirs_death() {
     assert_eq!(names(&engine), ["dead-adopt"]);
 }
 
+/// A service that dies again and again: whoever is next gets through with all of them, over a road that is slow.
+#[tokio::test]
+async fn many_dead_hosts_are_dealt_with_at_once() {
+    const DEAD: usize = 30;
+    let engine = FakeEngine::start().await.expect("a fake engine");
+    let ways = backend(&engine);
+    for number in 0..DEAD {
+        dead(&ways, "notebooks", &format!("dead{number}")).await;
+    }
+    let way = FaultProxy::start(engine.endpoint()).await.expect("a proxy");
+    way.faults()
+        .add(Rule::any(Fault::Latency(Duration::from_millis(25))));
+    let slow = HybridBackend::new(&way.config().expect("a configuration"));
+    let heir = host(&slow.expect("a backend"), "notebooks").await;
+    recovered(&heir).await;
+    assert_eq!((heir.orphans().len(), names(&engine).len()), (DEAD, DEAD));
+}
+
 /// A host whose way to the engine can be cut.
 struct CutOff {
     way: FaultProxy,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt};
 use tokio::sync::watch as state;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -11,16 +12,19 @@ use super::labels::{self, Fate, Orphan};
 use super::lease::{self, Instance, Lease};
 use super::own::Own;
 use super::removals::{self, Removals};
-use super::watch::Watch;
+use super::watch::{Dead, Watch};
 use super::{HostOptions, Seen};
 use crate::backend::ContainerBackend;
 use crate::error::Result;
-use crate::model::ContainerRef;
+use crate::model::{ContainerRef, ContainerSummary};
 
 /// So long a creation that was sent before its host died may still come to something.
 const GRACE: Duration = Duration::from_secs(60);
 /// How often it is looked for what nobody expects: instances without a lease, new containers of one long dead.
 const RARELY: Duration = Duration::from_secs(30);
+
+/// Leases that are taken or given back at once.
+const AT_ONCE: usize = 8;
 
 pub(super) struct Heir {
     /// For looks and leases.
@@ -43,8 +47,8 @@ pub(super) struct Heir {
 struct Estate {
     lease: Lease,
     since: Instant,
-    /// When it was looked at, and found that nothing was left to remove.
-    clean: Option<Instant>,
+    /// Whether nothing is left to remove.
+    clean: bool,
     orphans: Vec<Orphan>,
     unwanted: Vec<ContainerRef>,
 }
@@ -88,11 +92,11 @@ impl Heir {
 
     async fn look(&mut self) -> Result<()> {
         self.watch.become_another(self.own.instance());
-        let due = |at: Instant| at.elapsed() > RARELY;
-        let recovers = !self.seen.borrow().recovered;
-        if recovers || self.looked_at_all.is_none_or(due) {
-            self.look_at_all().await?;
-        }
+        // One list for all: were there one for each estate, the looks of whoever has many would be too far apart.
+        let all = match self.is_list_due() {
+            true => Some(self.list().await?),
+            false => None,
+        };
         let leases = lease::all(&*self.quick, &self.host).await?;
         self.watch.saw(&leases);
         if self.own.may_be_lost() {
@@ -100,47 +104,73 @@ impl Heir {
             return Ok(());
         }
         self.keep_estates(&leases).await?;
-        let mut taken = true;
-        for dead in self.watch.dead() {
-            taken &= dead.next.take(&*self.quick).await?;
-            tracing::info!(
-                host = %self.host, dead = %dead.instance, taken,
-                "an instance of this host is dead: what it has left is looked after"
-            );
-        }
+        let dead = self.watch.dead();
+        let taken = self.take_over(&dead).await?;
         // What was taken is seen in the next look.
-        let over = self.watch.is_over() && taken && self.watch.dead().is_empty();
+        let over = self.watch.is_over() && taken && dead.is_empty();
         let held = self.watch.estates();
         self.estates
             .retain(|instance, _| held.iter().any(|lease| lease.instance == *instance));
-        for lease in held {
-            self.sweep(lease, &leases).await?;
+        let mut spent = Vec::new();
+        for lease in held.into_iter().filter(|_| all.is_some()) {
+            let of = |other: &&Lease| other.is_before(&lease);
+            spent.extend(leases.iter().filter(of).cloned());
+            spent.extend(self.sweep(lease, all.as_deref().unwrap_or_default()));
         }
         let unwanted: Vec<_> = (self.estates.values())
             .flat_map(|estate| estate.unwanted.iter().cloned())
             .collect();
         let clean = !self.removals.want(&unwanted);
         // Another one that has taken over may still be about to remove what there is.
-        let others = self
-            .removable
-            .iter()
-            .filter(|one| !self.estates.contains_key(*one));
-        let all_clean = clean && others.into_iter().all(|one| self.watch.lives(one));
+        let mut others = (self.removable.iter()).filter(|one| !self.estates.contains_key(*one));
+        let all_clean = clean && others.all(|one| self.watch.lives(one));
         self.tell(over && all_clean);
-        Ok(())
+        let given_back = spent.iter().map(|lease| lease.give_back(&*self.quick));
+        let given_back = futures::stream::iter(given_back).buffer_unordered(AT_ONCE);
+        given_back.try_collect().await
     }
 
-    async fn look_at_all(&mut self) -> Result<()> {
+    fn is_list_due(&self) -> bool {
+        let may_change = |estate: &Estate| !estate.clean || estate.since.elapsed() <= GRACE;
+        !self.seen.borrow().recovered
+            || self.estates.values().any(may_change)
+            || self.looked_at_all.is_none_or(|at| at.elapsed() > RARELY)
+    }
+
+    /// All containers of this host that say whose they are.
+    async fn list(&mut self) -> Result<Vec<(Instance, Fate, ContainerSummary)>> {
         let all = self.quick.list(&labels::of(&self.host, None)?).await?;
-        let named: Vec<_> = (all.iter())
-            .filter_map(|container| labels::read(&self.host, container))
-            .collect();
-        let removable = named.iter().filter(|(_, fate)| *fate == Fate::Remove);
-        self.removable = removable.map(|(instance, _)| instance.clone()).collect();
-        let bearers = named.into_iter().map(|(instance, _)| instance);
+        let named = all.into_iter().filter_map(|container| {
+            let (instance, fate) = labels::read(&self.host, &container)?;
+            Some((instance, fate, container))
+        });
+        let named: Vec<_> = named.collect();
+        let removable = named.iter().filter(|(_, fate, _)| *fate == Fate::Remove);
+        self.removable = removable.map(|(instance, ..)| instance.clone()).collect();
+        let bearers = named.iter().map(|(instance, ..)| instance.clone());
         self.watch.saw_bearers(bearers.collect());
         self.looked_at_all = Some(Instant::now());
-        Ok(())
+        Ok(named)
+    }
+
+    /// Whether all of them are this one's now.
+    async fn take_over(&mut self, dead: &[Dead]) -> Result<bool> {
+        if !dead.is_empty() {
+            // In the next look the leases that are taken now are seen, and so is what they stand for.
+            self.looked_at_all = None;
+        }
+        let taken = dead.iter().map(|dead| async {
+            let taken = dead.next.take(&*self.quick).await?;
+            tracing::info!(
+                host = %self.host, dead = %dead.instance, taken,
+                "an instance of this host is dead: what it has left is looked after"
+            );
+            Ok(taken)
+        });
+        let taken = futures::stream::iter(taken).buffer_unordered(AT_ONCE);
+        taken
+            .try_fold(true, |all, one| async move { Ok(all & one) })
+            .await
     }
 
     /// Somebody may have pruned volumes: what is held is taken again before anybody can count it as nobody's.
@@ -155,48 +185,35 @@ impl Heir {
         Ok(())
     }
 
-    /// Looks at what a dead instance has left, where it is time to.
-    async fn sweep(&mut self, lease: Lease, leases: &[Lease]) -> Result<()> {
+    /// Sorts what a dead instance has left. Its lease comes back where nothing is left, and nothing can come any more.
+    fn sweep(&mut self, lease: Lease, all: &[(Instance, Fate, ContainerSummary)]) -> Option<Lease> {
         let now = Instant::now();
         let known = self.estates.get(&lease.instance);
         let since = known.map_or(now, |estate| estate.since);
-        let late = now.duration_since(since) > GRACE;
-        let clean = known.and_then(|estate| estate.clean);
-        if late && clean.is_some_and(|at| now.duration_since(at) < RARELY) {
-            return Ok(());
-        }
-        let left = labels::of(&self.host, Some(&lease.instance))?;
-        let left = self.quick.list(&left).await?;
         let (mut orphans, mut unwanted) = (Vec::new(), Vec::new());
-        for container in left {
-            // Where it can't be read whose that is, and what shall become of it, nothing does.
-            match labels::read(&self.host, &container) {
-                Some((instance, _)) if instance != lease.instance => {}
-                Some((_, Fate::Remove)) => unwanted.push(container.id),
-                Some((instance, Fate::Adopt)) => orphans.push(Orphan {
-                    container,
+        for (instance, fate, container) in all {
+            match fate {
+                _ if *instance != lease.instance => {}
+                Fate::Remove => unwanted.push(container.id.clone()),
+                Fate::Adopt => orphans.push(Orphan {
+                    container: container.clone(),
                     instance: instance.to_string(),
                 }),
-                None => {}
             }
         }
-        for older in leases.iter().filter(|other| other.is_before(&lease)) {
-            older.give_back(&*self.quick).await?;
-        }
-        if late && orphans.is_empty() && unwanted.is_empty() {
-            lease.give_back(&*self.quick).await?;
+        if now.duration_since(since) > GRACE && orphans.is_empty() && unwanted.is_empty() {
             self.estates.remove(&lease.instance);
-            return Ok(());
+            return Some(lease);
         }
         let estate = Estate {
             since,
-            clean: unwanted.is_empty().then_some(now),
+            clean: unwanted.is_empty(),
             orphans,
             unwanted,
             lease: lease.clone(),
         };
         self.estates.insert(lease.instance, estate);
-        Ok(())
+        None
     }
 
     fn tell(&self, recovered: bool) {
