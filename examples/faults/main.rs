@@ -14,6 +14,7 @@ mod model;
 mod naive;
 mod options;
 mod report;
+mod restart;
 #[cfg(test)]
 mod tests;
 mod things;
@@ -30,7 +31,7 @@ use std::time::{Duration, Instant};
 
 use catamaran::model::{ImageRef, ImportOptions};
 use catamaran::testing::{FakeEngine, FaultProxy};
-use catamaran::{BlockingEngine, Config, ContainerBackend};
+use catamaran::{BlockingEngine, Config, ContainerBackend, Endpoint};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -82,12 +83,16 @@ async fn main() -> ExitCode {
     if let (Some(kill::CHILD), Some(life)) = (words.next().as_deref(), words.next()) {
         return told(kill::child::live(&life).await.map(|()| ExitCode::SUCCESS));
     }
-    let options = match Options::parse(std::env::args().skip(1), &[HELP, kill::HELP]) {
+    let options = match Options::parse(std::env::args().skip(1), &[HELP, kill::HELP, restart::HELP])
+    {
         Ok(Some(options)) => options,
         Ok(None) => return ExitCode::SUCCESS,
         Err(error) => return told(Err(error)),
     };
-    told(if options.kill_host > 0 {
+    told(if options.kill_engine > 0 {
+        let line = restart::kill_engine(&options).await;
+        line.and_then(|line| show(&line, line.is_good(), options.json))
+    } else if options.kill_host > 0 {
         let line = kill::kill_host(&options).await;
         line.and_then(|line| show(&line, line.is_good(), options.json))
     } else {
@@ -130,6 +135,10 @@ impl Ground {
             Some(engine) => engine.config()?,
             None => Config::from_env()?,
         };
+        Self::on(fake, config).await
+    }
+
+    async fn on(fake: Option<FakeEngine>, config: Config) -> Outcome<Self> {
         ensure_image(&config).await?;
         let id = dice::Dice::new(now(), std::process::id().into()).roll() >> 32;
         let run = format!("catamaran-faults-{id:08x}");
@@ -146,7 +155,10 @@ impl Ground {
     }
 
     fn wire(&self) -> Wire {
-        Wire(self.config.endpoint().clone())
+        Wire {
+            endpoint: self.config.endpoint().clone(),
+            patient: false,
+        }
     }
 }
 
@@ -155,7 +167,7 @@ async fn run(options: &Options) -> Outcome<Line> {
     let ground = Ground::prepare(options.engine).await?;
     let setting = ground.setting.clone();
     let proxy = FaultProxy::start(ground.config.endpoint()).await?;
-    let client = client(options, &proxy, &setting)?;
+    let client = client(options, proxy.endpoint(), &setting)?;
     let common = Common {
         client,
         witness: Witness::set_up(ground.wire(), setting.clone()).await?,
@@ -177,12 +189,23 @@ async fn run(options: &Options) -> Outcome<Line> {
     ended
 }
 
-/// All calls, and the look at the engine after them.
+/// All calls under faults, and the look at the engine after them.
 async fn storm(common: &Arc<Common>, proxy: FaultProxy, began: Instant) -> Outcome<Line> {
     let (options, report) = (&common.options, &common.report);
     let (end, ended) = watch::channel(false);
     let weather = Weather::new(proxy, options);
     let weather = tokio::spawn(weather.blow(Arc::clone(report), ended));
+    let mut workers = work(common).await?;
+    end.send_replace(true);
+    let mut weather = weather.await??;
+    let requests = weather.requests();
+    look(common, &mut workers).await?;
+    Ok(report.line(requests.faulted, requests.all, began.elapsed()))
+}
+
+/// All calls.
+async fn work(common: &Arc<Common>) -> Outcome<Vec<Worker>> {
+    let (options, report) = (&common.options, &common.report);
     let latest = Arc::new(AtomicU64::new(0));
     let watching = tokio::spawn(watch_timer(Arc::clone(&latest)));
     let mut working = JoinSet::new();
@@ -197,19 +220,22 @@ async fn storm(common: &Arc<Common>, proxy: FaultProxy, began: Instant) -> Outco
                 Some(worker) => workers.push(worker??),
                 None => break,
             },
-            _ = told.tick() => eprintln!("{} of {} calls", report.asked(), options.ops),
+            _ = told.tick() => eprintln!("{} calls", report.asked()),
         }
     }
     watching.abort();
     let latest = latest.load(Ordering::Relaxed);
     eprintln!("this process's own timers were late by up to {latest} ms");
-    end.send_replace(true);
-    let mut weather = weather.await??;
-    audit::quiet(&common.witness, &workers, options.doubt(), options.settle).await?;
-    audit::audit(&common.witness, &mut workers, report).await?;
-    eprintln!("{}", report.table());
-    let requests = weather.requests();
-    Ok(report.line(requests.faulted, requests.all, began.elapsed()))
+    Ok(workers)
+}
+
+/// What has become of it all.
+async fn look(common: &Common, workers: &mut [Worker]) -> Outcome<()> {
+    let options = &common.options;
+    audit::quiet(&common.witness, workers, options.doubt(), options.settle).await?;
+    audit::audit(&common.witness, workers, &common.report).await?;
+    eprintln!("{}", common.report.table());
+    Ok(())
 }
 
 /// How late a timer is where no call is meant: what a deadline's overshoot owes to a busy machine.
@@ -243,14 +269,14 @@ async fn ensure_image(config: &Config) -> Outcome<()> {
     Ok(())
 }
 
-fn client(options: &Options, proxy: &FaultProxy, setting: &Setting) -> Outcome<Box<dyn Client>> {
+fn client(options: &Options, way: &Endpoint, setting: &Setting) -> Outcome<Box<dyn Client>> {
     let (deadline, setting) = (options.deadline, setting.clone());
     if options.client == ClientChoice::NaiveRetry {
-        let client = naive::NaiveRetry::new(proxy.endpoint(), deadline, setting)?;
+        let client = naive::NaiveRetry::new(way, deadline, setting)?;
         return Ok(Box::new(client));
     }
     let config = Config::builder()
-        .endpoint(proxy.endpoint().clone())
+        .endpoint(way.clone())
         .operation_timeout(deadline)
         .build()?;
     let client = clients::Crate::new(options.client, &config, deadline, setting)?;

@@ -239,7 +239,12 @@ impl Container {
         // By SIGTERM or SIGKILL.
         let forced = self.forced && matches!(code, 143 | 137);
         if !own && !forced {
-            report.bad(Bad::InventedExitCode, 1, &format!("{code}: {self}"));
+            // What Docker says where it wasn't there to see the end.
+            let bad = match report.forgets && code == 255 {
+                true => Bad::Forgotten,
+                false => Bad::InventedExitCode,
+            };
+            report.bad(bad, 1, &format!("{code}: {self}"));
         }
     }
 

@@ -40,6 +40,8 @@ pub struct Options {
     pub json: bool,
     /// How often a process that embeds the crate is killed; 0 for calls under faults.
     pub kill_host: u64,
+    /// How often an engine of our own is killed.
+    pub kill_engine: u64,
     /// What a host's lease is.
     pub lease: Duration,
 }
@@ -60,6 +62,8 @@ cargo run --release --features testing --example faults -- [OPTIONS]
   --settle-s N         how long the background may take afterwards (45)
   --kill-host N        instead of all that: kill N processes that embed the crate, one after the other; of the options above
                        --seed, --engine and --client count, and the client that must fail is naive, which has no host
+  --kill-engine N      the same calls, but no faults: a Docker daemon of our own is killed and started anew N times; it takes
+                       root, and --engine and --ops don't count
   --lease TIME         how long a host may be silent (6s)
   --json               one JSON object as the last line on stdout, instead of a table
 ";
@@ -80,6 +84,7 @@ impl Options {
             settle: Duration::from_secs(45),
             json: false,
             kill_host: 0,
+            kill_engine: 0,
             lease: Duration::from_secs(6),
         };
         let mut words = words;
@@ -102,6 +107,7 @@ impl Options {
                 }
                 "--settle-s" => options.settle = Duration::from_secs(number(&word, &value()?)?),
                 "--kill-host" => options.kill_host = number(&word, &value()?)?,
+                "--kill-engine" => options.kill_engine = number(&word, &value()?)?,
                 "--lease" => options.lease = humantime::parse_duration(&value()?)?,
                 "--engine" => {
                     options.engine = match value()?.as_str() {
@@ -125,6 +131,11 @@ impl Options {
         }
         if options.client == ClientChoice::Naive && options.kill_host == 0 {
             return Err("--client naive is one for --kill-host alone".into());
+        }
+        if options.kill_engine > 0 {
+            options.engine = EngineChoice::Real;
+            options.ops = u64::MAX;
+            (options.fault_rate, options.outages) = (0.0, 0);
         }
         let fake = options.engine == EngineChoice::Fake;
         if options.workers == 0 {

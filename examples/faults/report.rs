@@ -1,7 +1,7 @@
 //! What is counted and told.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,8 +28,13 @@ pub enum Bad {
     AdoptLost,
     WronglyOffered,
     ToldTooEarly,
+    ToldTooLate,
     LivingTouched,
     LeaseLeft,
+    Missing,
+    ToldTwice,
+    /// In doubt, since the engine itself doesn't know any more: that isn't bad.
+    Forgotten,
 }
 
 /// The last line.
@@ -88,6 +93,9 @@ struct Inner {
 #[derive(Default)]
 pub struct Report {
     asked: AtomicU64,
+    over: AtomicBool,
+    /// The engine itself may not know what became of things.
+    pub forgets: bool,
     held: watch::Sender<bool>,
     inner: Mutex<Inner>,
 }
@@ -95,6 +103,13 @@ pub struct Report {
 impl Report {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn of_one_that_forgets() -> Self {
+        Self {
+            forgets: true,
+            ..Self::default()
+        }
     }
 
     /// Holds further calls back, or lets them go on.
@@ -107,11 +122,19 @@ impl Report {
         let mut held = self.held.subscribe();
         // The sender lives as long as this does.
         let _ = held.wait_for(|held| !held).await;
+        if self.over.load(Ordering::Relaxed) {
+            return false;
+        }
         self.asked
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |asked| {
                 (asked < ops).then_some(asked + 1)
             })
             .is_ok()
+    }
+
+    /// No more calls.
+    pub fn stop(&self) {
+        self.over.store(true, Ordering::Relaxed);
     }
 
     pub fn asked(&self) -> u64 {

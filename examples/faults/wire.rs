@@ -1,6 +1,6 @@
 //! The engine itself, asked past the proxy and without any client's code: plain HTTP/1.0.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use catamaran::Endpoint;
 use serde_json::Value;
@@ -11,8 +11,15 @@ use crate::Outcome;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long between two looks at an engine that is away.
+const PAUSE: Duration = Duration::from_millis(100);
+
 #[derive(Debug, Clone)]
-pub struct Wire(pub Endpoint);
+pub struct Wire {
+    pub endpoint: Endpoint,
+    /// Whether looks wait for an engine that is away.
+    pub patient: bool,
+}
 
 pub struct Reply {
     pub status: u16,
@@ -39,7 +46,7 @@ impl Reply {
 impl Wire {
     pub async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Outcome<Reply> {
         let asked = async {
-            match &self.0 {
+            match &self.endpoint {
                 Endpoint::Unix { path: socket } => {
                     exchange(UnixStream::connect(socket).await?, method, path, body).await
                 }
@@ -57,6 +64,18 @@ impl Wire {
 
     /// The answer to a GET; `None` where there is no such thing.
     pub async fn get(&self, path: &str) -> Outcome<Option<Value>> {
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            match self.look(path).await {
+                Err(_) if self.patient && Instant::now() < patience => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                looked => return looked,
+            }
+        }
+    }
+
+    async fn look(&self, path: &str) -> Outcome<Option<Value>> {
         let reply = self.ask("GET", path, None).await?;
         match reply.status {
             404 => Ok(None),

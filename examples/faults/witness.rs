@@ -125,6 +125,38 @@ impl Witness {
         Ok(())
     }
 
+    /// Runs a container of the run's, made past the crate.
+    pub async fn run(&self, name: &str, line: &str) -> Outcome<String> {
+        let name = format!("{}-{name}", self.setting.run);
+        let labels = json!({RUN: self.setting.run});
+        let id = self.container(&name, line, labels).await?;
+        self.start(&id).await?;
+        Ok(id)
+    }
+
+    /// Kills it.
+    pub async fn end(&self, id: &str) -> Outcome<()> {
+        let path = format!("/containers/{id}/kill");
+        self.wire.ask("POST", &path, None).await?.done()?;
+        Ok(())
+    }
+
+    /// What it wrote to its standard output, as the engine has it.
+    pub async fn log(&self, id: &str) -> Outcome<String> {
+        let path = format!("/containers/{id}/logs?stdout=1");
+        let framed = self.wire.ask("GET", &path, None).await?.done()?.body;
+        let (mut text, mut rest) = (Vec::new(), framed.as_slice());
+        while let Some((head, after)) = rest.split_at_checked(8) {
+            let length = head[4..]
+                .iter()
+                .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+            let (frame, after) = after.split_at_checked(length).ok_or("half a frame")?;
+            text.extend_from_slice(frame);
+            rest = after;
+        }
+        Ok(String::from_utf8(text)?)
+    }
+
     /// The names of somebody else's containers.
     pub fn foreign_names(&self) -> Vec<String> {
         self.foreign.iter().map(|seen| seen.name.clone()).collect()

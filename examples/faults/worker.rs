@@ -135,7 +135,15 @@ impl Worker {
             && let Ended::Told(Err(failure)) = &ended
         {
             let what = format!("{call:?}: {}", failure.text);
-            report.bad(Bad::Unresolved, 1, &what);
+            // A daemon that was killed knows none of its execs, nor that it had begun to start something: it says that
+            // this doesn't run, and can't start it again.
+            let half_started = || failure.text.contains("already exists");
+            let bad = match call {
+                Call::Exec(..) if report.forgets => Bad::Forgotten,
+                Call::Start(_) if report.forgets && half_started() => Bad::Forgotten,
+                _ => Bad::Unresolved,
+            };
+            report.bad(bad, 1, &what);
         }
         ended
     }

@@ -49,6 +49,11 @@ fn listen(orders: watch::Sender<Order>) {
 
 pub async fn live(life: &str) -> Outcome<()> {
     let life: Life = serde_json::from_str(life)?;
+    // What the crate itself warns of, past what is said to the parent.
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .init();
     let (orders, mut ordered) = watch::channel(Order::default());
     listen(orders);
     let mode = match life.client {

@@ -16,6 +16,7 @@ to ask and what they were told; what there is, is read past them.
                          has been offered by then
   wrongly_offered        offered to two at once, or while their host lives, or though they are to be removed
   told_too_early         what was still to be removed or offered when `Host::recovered` had returned
+  told_too_late          times that it hadn't 10 s after the next start, though nothing was left
   living_touched         containers of living hosts that are gone or stopped
   foreign_deleted, duplicates, lost
                          as above
@@ -38,6 +39,7 @@ pub struct Line {
     pub adopt_lost: u64,
     pub wrongly_offered: u64,
     pub told_too_early: u64,
+    pub told_too_late: u64,
     pub living_touched: u64,
     pub foreign_deleted: u64,
     pub duplicates: u64,
@@ -55,6 +57,7 @@ impl Line {
             self.adopt_lost,
             self.wrongly_offered,
             self.told_too_early,
+            self.told_too_late,
             self.living_touched,
             self.foreign_deleted,
             self.duplicates,

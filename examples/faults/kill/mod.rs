@@ -228,6 +228,10 @@ impl Killing<'_> {
             }
             if at > WITHIN {
                 self.recoveries.push(at);
+                if !told && quiet.is_some() {
+                    let what = format!("child {child} isn't told `recovered`, and nothing is left");
+                    self.stage.report.bad(Bad::ToldTooLate, 1, &what);
+                }
                 self.stage.count_left(&found, "10 s after the next start");
                 return Ok(());
             }
@@ -244,6 +248,7 @@ impl Killing<'_> {
             adopt_lost: report.count(Bad::AdoptLost),
             wrongly_offered: report.count(Bad::WronglyOffered),
             told_too_early: report.count(Bad::ToldTooEarly),
+            told_too_late: report.count(Bad::ToldTooLate),
             living_touched: report.count(Bad::LivingTouched),
             foreign_deleted: report.count(Bad::ForeignDeleted),
             duplicates: report.count(Bad::Duplicate),
