@@ -137,7 +137,8 @@ impl Worker {
             let what = format!("{call:?}: {}", failure.text);
             // A daemon that was killed knows none of its execs, nor that it had begun to start something: it says that
             // this doesn't run, and can't start it again.
-            let half_started = || failure.text.contains("already exists");
+            let is_said = |words: &&str| failure.text.contains(*words);
+            let half_started = || ["already exists", "already in use"].iter().any(is_said);
             let bad = match call {
                 Call::Exec(..) if report.forgets => Bad::Forgotten,
                 Call::Start(_) if report.forgets && half_started() => Bad::Forgotten,

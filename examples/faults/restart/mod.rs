@@ -2,6 +2,8 @@
 
 mod dockerd;
 mod streams;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -77,7 +79,7 @@ pub async fn kill_engine(options: &Options) -> Outcome<Line> {
         options: options.clone(),
         run: setting.run,
     });
-    // What is left behind goes with the daemon.
+    // Where it fails, what is left behind goes with the daemon.
     tokio::select! {
         ended = storm(&common, dockerd, &ground.config, began) => ended,
         _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
@@ -114,6 +116,7 @@ async fn storm(
         gaps,
     } = streams.end(witness, report).await?;
     look(common, &mut workers).await?;
+    witness.clean_up().await?;
     drop(dockerd);
     Ok(Line {
         kills: common.options.kill_engine,
@@ -147,7 +150,9 @@ async fn kill_all(dockerd: &mut Dockerd, common: &Common) -> Outcome<()> {
         dockerd.kill()?;
         // Else the one that is about to die would be asked.
         tokio::time::sleep(Duration::from_millis(100)).await;
-        serves(&wire).await?;
+        if let Err(error) = serves(&wire).await {
+            return Err(format!("{error} again; its last words: {}", dockerd.last_words()).into());
+        }
         eprintln!(
             "{killed} of {} killed, after {} calls; back after {:.1?}",
             options.kill_engine,

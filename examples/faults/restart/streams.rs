@@ -18,14 +18,14 @@ use crate::report::{Bad, Report};
 use crate::witness::Witness;
 
 /// When, what it is about, and what happened.
-type Told = (u128, String, String);
+pub type Told = (u128, String, String);
 
 #[derive(Default)]
-struct Watching {
-    told: BTreeMap<Told, u64>,
+pub struct Watching {
+    pub told: BTreeMap<Told, u64>,
     /// And when each was told.
-    gaps: Vec<(Gap, SystemTime)>,
-    error: Option<String>,
+    pub gaps: Vec<(Gap, SystemTime)>,
+    pub error: Option<String>,
 }
 
 pub struct Streams {
@@ -139,7 +139,7 @@ impl Streams {
     }
 }
 
-fn judge_log(followed: &str, written: &str, report: &Report) {
+pub fn judge_log(followed: &str, written: &str, report: &Report) {
     let mut lines = BTreeMap::<&str, i64>::new();
     for line in written.lines() {
         *lines.entry(line).or_default() += 1;
@@ -157,7 +157,7 @@ fn judge_log(followed: &str, written: &str, report: &Report) {
     }
 }
 
-fn judge_events(watched: &Watching, witnessed: &BTreeSet<Told>, report: &Report) {
+pub fn judge_events(watched: &Watching, witnessed: &BTreeSet<Told>, report: &Report) {
     if let Some(error) = &watched.error {
         report.bad(Bad::Missing, 1, &format!("the watch has ended: {error}"));
     }
@@ -213,7 +213,7 @@ async fn listen(
 }
 
 /// Nothing where it is a head's line.
-fn read(line: &str) -> Option<Told> {
+pub fn read(line: &str) -> Option<Told> {
     let event: Value = serde_json::from_str(line).ok()?;
     let action = event["Action"].as_str()?;
     let action = action.split(": ").next().unwrap_or(action);
