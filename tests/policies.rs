@@ -6,15 +6,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use catamaran::model::{ContainerSpec, ImageRef, ListOptions};
+use catamaran::model::{
+    ContainerRef, ContainerSpec, ImageRef, KillOptions, ListOptions, Resources, UpdateOptions,
+};
 use catamaran::testing::{FakeEngine, Fault, Hold, Rule, When};
 use catamaran::{
     Attempt, BreakerState, CallContext, CallReport, ContainerBackend, Effect, EngineKind, Error,
     ErrorKind, Gate, HybridBackend, LastCall, Mode, Operation, Passed, Reason, Result,
     RetryOptions,
 };
-use futures::StreamExt;
-use futures::future::ready;
+use futures::future::{BoxFuture, ready};
+use futures::{FutureExt, StreamExt};
 
 async fn fake() -> (FakeEngine, HybridBackend) {
     let engine = FakeEngine::start().await.expect("a fake engine");
@@ -305,4 +307,102 @@ async fn a_creation_that_comes_late_is_removed_all_the_same() {
     };
     let gone = tokio::time::timeout(Duration::from_secs(60), gone).await;
     gone.expect("it is removed");
+}
+
+/// A gateway's answer says nothing of what the engine has done, though a second attempt is none too many.
+#[tokio::test]
+async fn an_update_that_a_gateway_answered_may_have_happened() {
+    let (engine, backend) = fake().await;
+    let id = backend.create(&spec()).await.expect("a container").id;
+    let backend = backend.with_retry(RetryOptions::never());
+    let path = format!("/containers/{id}/update");
+    let gateways = Rule::new("POST", path, Fault::StatusAfter(504));
+    let rule = engine.faults().add(gateways);
+    let resources = Resources::default().with_pids(7_u32);
+    let options = UpdateOptions::default().with_resources(resources);
+    let error = backend.update(&id, &options).await.expect_err("a 504");
+    assert_eq!(engine.faults().count(rule).acted, 1);
+    assert_eq!(error.effect(), Effect::Unknown, "{error}");
+}
+
+#[tokio::test]
+async fn a_start_of_a_paused_container_is_refused_though_its_answer_was_lost() {
+    let (engine, backend) = fake().await;
+    let spec = spec().with_command(["sleep", "600"]);
+    let id = backend.create(&spec).await.expect("a container").id;
+    backend.start(&id).await.expect("a start");
+    backend.pause(&id).await.expect("a pause");
+    let lost = Rule::new("POST", format!("/containers/{id}/start"), Fault::DropAnswer);
+    engine.faults().add(lost.when(When::First(1)));
+    let error = backend.start(&id).await.expect_err("it is paused");
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    assert_eq!(error.effect(), Effect::Rejected, "{error}");
+}
+
+/// What wasn't running when the call looked, and was started by somebody else before its attempt: the engine may have
+/// done it all the same, and a second refusal says nothing of the first.
+#[tokio::test]
+async fn what_another_caller_has_made_possible_is_not_said_to_be_refused() {
+    type Ask = fn(HybridBackend, ContainerRef) -> BoxFuture<'static, Result<()>>;
+    let asks: [(&str, Ask); 2] = [
+        ("pause", |backend, id| {
+            async move { backend.pause(&id).await }.boxed()
+        }),
+        ("kill", |backend, id| {
+            async move { backend.kill(&id, &KillOptions::default()).await }.boxed()
+        }),
+    ];
+    for (verb, ask) in asks {
+        let (engine, backend) = fake().await;
+        let spec = spec().with_command(["sleep", "600"]);
+        let id = backend.create(&spec).await.expect("a container").id;
+        let (looks, hold) = (format!("/containers/{id}/json"), Hold::new());
+        let held = Fault::HoldAnswerUntil(hold.clone());
+        let held = Rule::new("GET", &looks, held).when(When::First(1));
+        let held = engine.faults().add(held);
+        let lost = Rule::new(
+            "POST",
+            format!("/containers/{id}/{verb}"),
+            Fault::DropAnswer,
+        );
+        engine.faults().add(lost.when(When::First(1)));
+        let another = async {
+            engine.faults().until(held, |count| count.acted == 1).await;
+            backend.start(&id).await.expect("a start");
+            hold.release();
+        };
+        let (asked, ()) = tokio::join!(ask(backend.clone(), id.clone()), another);
+        let said = asked.as_ref().map_err(Error::effect);
+        assert!(
+            matches!(said, Ok(()) | Err(Effect::Unknown)),
+            "{verb}: {asked:?}"
+        );
+    }
+}
+
+/// Two attempts of one creation, the first the later, and a caller that goes away: both go.
+#[tokio::test]
+async fn a_creation_that_comes_late_twice_leaves_nothing() {
+    let (engine, backend) = fake().await;
+    let (faults, hold, path) = (engine.faults(), Hold::new(), "/containers/create");
+    let late = Rule::new("POST", path, Fault::DelayRequestUntil(hold.clone()));
+    let late = faults.add(late.when(When::First(1)));
+    let held = Fault::HoldAnswerUntil(Hold::new());
+    let held = faults.add(Rule::new("POST", path, held));
+    let bounded = CallContext::new().with_timeout(Duration::from_millis(1500));
+    let (bounded, spec) = (backend.with_mode(Mode::Async).with_context(bounded), spec());
+    tokio::select! {
+        created = bounded.create(&spec) => panic!("nobody answers: {created:?}"),
+        () = faults.until(held, |count| count.acted == 1) => {}
+    }
+    let gone = async |count| {
+        let gone = engine.journal();
+        let gone = gone.until("DELETE", "/containers/", count);
+        let gone = tokio::time::timeout(Duration::from_secs(20), gone).await;
+        gone.expect("the janitor finds it");
+    };
+    gone(1).await;
+    hold.release();
+    faults.until(late, |count| count.acted == 1).await;
+    gone(2).await;
 }

@@ -283,10 +283,12 @@ async fn remember(backend: &dyn ContainerBackend, leftover: &Leftover) {
     }
 }
 
-/// Whether it is gone: a container that isn't there, or a creation that was found and removed.
+/// Whether it is gone for good: a container that isn't there, or a creation that was found and removed, of which no attempt
+/// before it may be late, now that the name is free again.
 fn is_done(removed: &Result<bool>, leftover: &Leftover) -> bool {
     match removed {
-        Ok(removed) => *removed || matches!(leftover, Leftover::Container(_)),
+        Ok(true) => !leftover.may_come_again(),
+        Ok(false) => matches!(leftover, Leftover::Container(_)),
         Err(_) => false,
     }
 }

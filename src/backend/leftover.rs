@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
 
@@ -47,6 +49,8 @@ pub(crate) struct Creation {
     operation: String,
     /// The one that the caller has: any other is one too many.
     keep: Option<ContainerRef>,
+    /// Whether an attempt was given up that may yet come to something: what is found may not be all.
+    doubted: Arc<AtomicBool>,
 }
 
 /// What is made.
@@ -65,6 +69,7 @@ impl Leftover {
             key: LabelKey::new(OPERATION_LABEL)?,
             operation: operation.to_owned(),
             keep: None,
+            doubted: Arc::default(),
         }))
     }
 
@@ -84,6 +89,22 @@ impl Leftover {
             }),
             there @ Self::Container(_) => there,
         }
+    }
+
+    /// The same, where this will say whether an attempt was given up.
+    pub(crate) fn doubted(self, doubted: &Arc<AtomicBool>) -> Self {
+        match self {
+            Self::Creation(creation) => Self::Creation(Creation {
+                doubted: Arc::clone(doubted),
+                ..creation
+            }),
+            there @ Self::Container(_) => there,
+        }
+    }
+
+    /// Whether more may come after one was removed.
+    pub(super) fn may_come_again(&self) -> bool {
+        matches!(self, Self::Creation(creation) if creation.doubted.load(Ordering::Relaxed))
     }
 
     /// Whether the creation has given its caller a container: what is left is one too many, which most likely isn't there.

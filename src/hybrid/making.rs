@@ -1,5 +1,6 @@
 //! A creation under way: what it may leave behind is found and removed, however the call ends.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::HybridBackend;
@@ -11,15 +12,16 @@ use crate::model::ContainerRef;
 /// Dropped before its end (the caller has gone), what comes of it is removed in the background.
 pub(super) struct Making {
     cleanup: Cleanup,
-    doubted: AtomicBool,
+    doubted: Arc<AtomicBool>,
 }
 
 impl HybridBackend {
     pub(super) fn making(&self, kind: Kind, operation: &str) -> Result<Making> {
-        let leftover = Leftover::creation(kind, operation)?;
+        let doubted = Arc::default();
+        let leftover = Leftover::creation(kind, operation)?.doubted(&doubted);
         Ok(Making {
-            cleanup: Cleanup::new(std::sync::Arc::new(self.clone()), leftover),
-            doubted: AtomicBool::new(false),
+            cleanup: Cleanup::new(Arc::new(self.clone()), leftover),
+            doubted,
         })
     }
 }

@@ -247,7 +247,8 @@ impl<'a> Run<'a> {
                 false => verdict(&self.call, &error, self.in_doubt),
             };
             let earlier = self.in_doubt;
-            self.in_doubt |= error.effect() == Effect::Unknown && !self.is_harmless();
+            let unclear = error.effect() == Effect::Unknown || error.is_gateways();
+            self.in_doubt |= unclear && !self.is_harmless();
             let error = match verdict {
                 Verdict::Settled => return Err(self.last(error)),
                 Verdict::Again => error,

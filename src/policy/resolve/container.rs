@@ -125,10 +125,12 @@ impl<'a> Container<'a> {
                 // It came to be after the first look: nothing to compare with.
                 return Ok(Some(Seen::Unclear(UNKNOWN)));
             };
+            let paused = |status: &ContainerState| *status == ContainerState::Paused;
             Ok(match () {
                 () if self.began_anew(&now) => Some(Seen::Done(StartOutcome::Started)),
                 // Of one that is paused it is refused, by Podman with 500.
                 () if before.runs && doubt.is_answered() => Some(Seen::Refused),
+                () if paused(&before.status) && paused(&now.state.status) => Some(Seen::Refused),
                 () if before.runs && now.state.is_running() => {
                     Some(Seen::Done(StartOutcome::AlreadyRunning))
                 }
@@ -201,6 +203,7 @@ impl<'a> Container<'a> {
             };
             let ended = !now.state.is_running() || self.began_anew(&now);
             Ok(match before.runs {
+                false if self.began_anew(&now) => Some(Seen::Unclear(ANOTHER)),
                 // The engine refuses that, now as before.
                 false => Some(Seen::Refused),
                 true if ended => Some(Seen::Done(())),
@@ -224,10 +227,13 @@ impl<'a> Container<'a> {
             return Ok(Seen::Unclear(UNKNOWN));
         };
         let is = |status: &ContainerState| (*status == ContainerState::Paused) == wanted;
+        let anew = self.began_anew(&now);
         Ok(match () {
-            () if !before.runs || is(&before.status) => Seen::Refused,
+            () if is(&before.status) && anew => Seen::Unclear(ANOTHER),
+            () if is(&before.status) => Seen::Refused,
+            () if now.state.is_running() && is(&now.state.status) => Seen::Done(()),
+            () if !before.runs && !anew => Seen::Refused,
             () if !now.state.is_running() => Seen::Unclear("it runs no more"),
-            () if is(&now.state.status) => Seen::Done(()),
             // A second one is refused where the first still comes.
             () => Seen::NotDone,
         })
@@ -278,4 +284,6 @@ impl<'a> Container<'a> {
 }
 
 const GONE: &str = "the container is gone";
+/// What was refused before may have been done since.
+const ANOTHER: &str = "somebody else has started the container meanwhile";
 const UNKNOWN: &str = "nobody has seen how the container was before";
