@@ -6,6 +6,7 @@
 //! might not.
 
 mod breaker;
+mod call;
 mod gate;
 mod limit;
 mod pipeline;
@@ -20,8 +21,9 @@ pub use limit::{LimitOptions, Permit};
 pub use retry::RetryOptions;
 
 pub(crate) use breaker::Breaker;
+pub(crate) use call::{Call, Doubt, Seen};
 pub(crate) use limit::{Limits, Traffic};
-pub(crate) use pipeline::{Call, Doubt, Path, Pipeline, Seen};
+pub(crate) use pipeline::{Path, Pipeline};
 pub(crate) use retry::Budget;
 pub(crate) use road::{Road, Side};
 pub(crate) use table::Nature;
