@@ -81,8 +81,16 @@ impl Heir {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failed = false;
         loop {
-            ticks.tick().await;
-            let looked = self.look().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                // What they have left to see is seen at once.
+                () = self.removals.ended() => {}
+            }
+            let looked = match self.look().await {
+                // What was taken over is looked at, at once.
+                Ok(true) => self.look().await,
+                looked => looked,
+            };
             if let (Err(error), false) = (&looked, failed) {
                 tracing::warn!(%error, host = %self.host, "what dead instances have left couldn't be looked at");
             }
@@ -90,7 +98,8 @@ impl Heir {
         }
     }
 
-    async fn look(&mut self) -> Result<()> {
+    /// Whether something was taken over, which the next look sees.
+    async fn look(&mut self) -> Result<bool> {
         self.watch.become_another(self.own.instance());
         // One list for all: were there one for each estate, the looks of whoever has many would be too far apart.
         let all = match self.is_list_due() {
@@ -101,12 +110,11 @@ impl Heir {
         self.watch.saw(&leases);
         if self.own.may_be_lost() {
             // Who may be dead itself stands in for nobody.
-            return Ok(());
+            return Ok(false);
         }
         self.keep_estates(&leases).await?;
         let dead = self.watch.dead();
         let taken = self.take_over(&dead).await?;
-        // What was taken is seen in the next look.
         let over = self.watch.is_over() && taken && dead.is_empty();
         let held = self.watch.estates();
         self.estates
@@ -127,7 +135,8 @@ impl Heir {
         self.tell(over && all_clean);
         let given_back = spent.iter().map(|lease| lease.give_back(&*self.quick));
         let given_back = futures::stream::iter(given_back).buffer_unordered(AT_ONCE);
-        given_back.try_collect().await
+        given_back.try_collect::<()>().await?;
+        Ok(taken && !dead.is_empty())
     }
 
     fn is_list_due(&self) -> bool {

@@ -23,9 +23,12 @@ const GIVEN_UP: Duration = Duration::from_secs(60);
 pub(super) struct Removals {
     backend: Arc<dyn ContainerBackend>,
     permits: Arc<Semaphore>,
-    running: JoinSet<(ContainerRef, Result<()>)>,
+    running: JoinSet<Ended>,
+    ended: Vec<Ended>,
     tried: BTreeMap<ContainerRef, Tried>,
 }
+
+type Ended = (ContainerRef, Result<()>);
 
 struct Tried {
     since: Instant,
@@ -41,14 +44,32 @@ impl Removals {
             backend,
             permits: Arc::new(Semaphore::new(AT_ONCE)),
             running: JoinSet::new(),
+            ended: Vec::new(),
             tried: BTreeMap::new(),
+        }
+    }
+
+    /// Waits until all that were begun have ended; without end, where none is.
+    ///
+    /// # Cancel safety
+    /// Safe: what has ended is kept.
+    pub(super) async fn ended(&mut self) {
+        let before = self.ended.len();
+        while let Some(ended) = self.running.join_next().await {
+            self.ended.extend(ended);
+        }
+        if self.ended.len() == before {
+            std::future::pending::<()>().await;
         }
     }
 
     /// These are there and shall go. Whether somebody should wait for it: it is being tried, and hasn't been for long.
     pub(super) fn want(&mut self, unwanted: &[ContainerRef]) -> bool {
         let now = Instant::now();
-        while let Some(Ok((id, removed))) = self.running.try_join_next() {
+        while let Some(ended) = self.running.try_join_next() {
+            self.ended.extend(ended);
+        }
+        for (id, removed) in self.ended.drain(..) {
             let Some(tried) = self.tried.get_mut(&id) else {
                 continue;
             };
