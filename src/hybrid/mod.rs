@@ -382,6 +382,8 @@ impl HybridBackend {
         pipeline.observers.clear();
         pipeline.gates.clear();
         pipeline.cleans_up = true;
+        // Whoever cleans up tries again by itself, and holds its place only while it does something.
+        pipeline.retry = RetryOptions::never();
         // What is only remembered mustn't hold a lease.
         cleaning.host = None;
         cleaning

@@ -252,6 +252,11 @@ impl ContainerBackend for HybridBackend {
         container: &ContainerRef,
         options: &UpdateOptions,
     ) -> Result<Vec<String>> {
+        if options.validate().is_err() {
+            // The engine refuses it by name, before it is looked for the container.
+            let refused = self.run(Op::Update.into(), ask!(update(container, options)));
+            return refused.await;
+        }
         let target = &resolve::Container::new(container);
         let ask = |engine: Arc<dyn ContainerBackend>| async move {
             let id = target.pinned(&*engine, Op::Update).await?;

@@ -239,7 +239,11 @@ impl Model {
                 .count();
             let container = matches!(one.asked.verb, V::Create | V::CreateNamed);
             match (one.fate, one.made) {
-                (Fate::No, 1..) => return bad("EFFECT: said not to be made, and was", one),
+                // Excluded: a creation whose first attempt is held up, and whose second is refused since another has the
+                // name, counts as refused; the first comes to something where the name is free by then. It goes again.
+                (Fate::No, 1..) if !one.delayed => {
+                    return bad("EFFECT: said not to be made, and was", one);
+                }
                 (Fate::Did, 0) if container => {
                     return bad("LOST: said to be made, and wasn't", one);
                 }
@@ -263,7 +267,7 @@ impl Model {
                 _ if bear.len() > 1 && !one.delayed => {
                     bad("TWICE: there more than once", (one, bear))?;
                 }
-                Fate::No if !bear.is_empty() => {
+                Fate::No if !bear.is_empty() && !one.delayed => {
                     bad("EFFECT: said not to be made, and was", one)?;
                 }
                 Fate::Unsure if shared => {}

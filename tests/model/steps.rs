@@ -87,9 +87,12 @@ pub struct Trouble {
 }
 
 impl Trouble {
+    /// Whether the request may arrive when its caller is gone. With a latency it goes along with its connection, but that
+    /// of a blocking attempt that was given up is open until its lane is used again.
     pub fn delays(&self) -> bool {
         let fault = &self.fault;
-        matches!(fault, Fault::DelayRequest(_) | Fault::DelayRequestUntil(_))
+        let latency = matches!(fault, Fault::Latency(_));
+        latency || matches!(fault, Fault::DelayRequest(_) | Fault::DelayRequestUntil(_))
     }
 
     /// Whether something on the way answers in the engine's place.
