@@ -362,9 +362,17 @@ impl ShipliftCarrier {
             let road = shared.roads.latest(&lane.road)?;
             // Measured on the caller's clock, which a test may have paused; the lane has a clock of its own.
             let left = envelope.deadline.left();
-            let answer = lane
-                .runtime()?
-                .block_on(in_lane(&road, call, envelope, gone, left));
+            let answer = lane.runtime()?.block_on(async {
+                let answer = in_lane(&road, call, envelope, gone, left).await;
+                if answer.is_err() {
+                    // What was given up is closed now, not when somebody takes the lane again: until then the way to the
+                    // engine may still pass it on.
+                    for _ in 0..4 {
+                        tokio::task::yield_now().await;
+                    }
+                }
+                answer
+            });
             shared.put_back(lane);
             answer
         });

@@ -298,6 +298,37 @@ async fn a_connection_that_was_closed_or_soiled_while_idle_fails_nobody() {
     }
 }
 
+/// What is given up is closed at once: a proxy on the way can tell, and passes nothing on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_given_up_closes_its_connection() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("sock");
+    let listener = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+    let config = Config::builder()
+        .endpoint(catamaran::Endpoint::unix(&path))
+        .api_version(catamaran::ApiVersion::NEWEST)
+        .operation_timeout(Duration::from_millis(200))
+        .build()
+        .expect("a configuration");
+    let engines: [Arc<dyn ContainerBackend>; 2] = [
+        Arc::new(AsyncEngine::new(&config).expect("an engine")),
+        Arc::new(BlockingEngine::new(&config).expect("an engine")),
+    ];
+    for backend in engines {
+        let listener = listener.try_clone().expect("a handle");
+        let peer = tokio::task::spawn_blocking(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let patience = Some(Duration::from_secs(20));
+            stream.set_read_timeout(patience).expect("a timeout");
+            // The request, and then the end.
+            std::io::Read::read_to_end(&mut stream, &mut Vec::new()).map(drop)
+        });
+        let error = backend.info().await.expect_err("no answer");
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+        peer.await.expect("no panic").expect("it is closed");
+    }
+}
+
 /// While much is read, others on the same thread have their turns.
 #[tokio::test]
 async fn a_long_answer_stalls_nobody() {
