@@ -10,7 +10,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use catamaran::model::{ContainerRef, KillOptions, LogsOptions, RemoveOptions, WaitOptions};
+use catamaran::model::{
+    ContainerRef, KillOptions, LogsOptions, RemoveOptions, WaitCondition, WaitOptions,
+};
 use catamaran::{Config, ConfigBuilder, ContainerBackend, ErrorKind, TlsConfig};
 use common::peer::{Answer, Peer};
 use common::tls::{Authority, Issued, TlsPeer};
@@ -156,7 +158,8 @@ async fn each_new_connection_looks_and_keeps_the_last_good_set() {
     let behind = once_only();
     let (nobody, wait) = (
         ContainerRef::new("x").expect("a name"),
-        WaitOptions::default(),
+        // Sent once, and so without a look before it.
+        WaitOptions::default().with_condition(WaitCondition::NextExit),
     );
     for index in 0..3 {
         let peer = TlsPeer::start(&server, &authority, &behind.endpoint()).await;

@@ -274,18 +274,18 @@ impl ContainerBackend for HybridBackend {
     }
 
     async fn wait(&self, container: &ContainerRef, options: &WaitOptions) -> Result<WaitOutcome> {
-        let call = Call::from(Op::Wait).of_nature(match options.condition {
-            WaitCondition::NotRunning => Nature::Repeatable,
+        if options.condition != WaitCondition::NotRunning {
             // Asked again, it would wait for another exit, or find the container gone.
-            _ => Nature::Once,
-        });
+            let call = Call::from(Op::Wait).of_nature(Nature::Once);
+            return self.run(call, ask!(wait(container, options))).await;
+        }
         let target = &resolve::Container::new(container);
         let ask = |engine: Arc<dyn ContainerBackend>| async move {
             // Asked again, it would wait for another run's end, or for another container of that name.
             let id = target.same_run(&*engine, Op::Wait).await?;
             engine.wait(&id, options).await
         };
-        self.run(call, ask).await
+        self.run(Op::Wait.into(), ask).await
     }
 
     async fn logs(&self, container: &ContainerRef, options: &LogsOptions) -> Result<LogStream> {
