@@ -112,13 +112,14 @@ impl Heir {
             // Who may be dead itself stands in for nobody.
             return Ok(false);
         }
-        self.keep_estates(&leases).await?;
+        let kept = self.keep_estates(&leases).await?;
         let dead = self.watch.dead();
         let taken = self.take_over(&dead).await?;
         let over = self.watch.is_over() && taken && dead.is_empty();
         let held = self.watch.estates();
+        let is_held = |one: &Instance| held.iter().any(|lease| lease.instance == *one);
         self.estates
-            .retain(|instance, _| held.iter().any(|lease| lease.instance == *instance));
+            .retain(|instance, _| kept.contains(instance) || is_held(instance));
         let mut spent = Vec::new();
         for lease in held.into_iter().filter(|_| all.is_some()) {
             let of = |other: &&Lease| other.is_before(&lease);
@@ -182,16 +183,23 @@ impl Heir {
             .await
     }
 
-    /// Somebody may have pruned volumes: what is held is taken again before anybody can count it as nobody's.
-    async fn keep_estates(&self, leases: &[Lease]) -> Result<()> {
+    /// Somebody may have pruned volumes: what is held is taken again before anybody can count it as nobody's. These are seen
+    /// in the next look.
+    async fn keep_estates(&mut self, leases: &[Lease]) -> Result<BTreeSet<Instance>> {
         let own = self.own.instance();
-        for estate in self.estates.values() {
-            let gone = !(leases.iter()).any(|lease| lease.instance == estate.lease.instance);
-            if gone && estate.lease.holder == own {
-                estate.lease.next(&own).make(&*self.quick).await?;
+        let mut kept = BTreeSet::new();
+        for (instance, estate) in &mut self.estates {
+            let gone = !leases.iter().any(|lease| lease.instance == *instance);
+            if !gone || estate.lease.holder != own {
+                continue;
+            }
+            let next = estate.lease.next(&own);
+            if next.make(&*self.quick).await? {
+                estate.lease = next;
+                kept.insert(instance.clone());
             }
         }
-        Ok(())
+        Ok(kept)
     }
 
     /// Sorts what a dead instance has left. Its lease comes back where nothing is left, and nothing can come any more.
