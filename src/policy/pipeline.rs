@@ -189,9 +189,19 @@ impl<'a> Run<'a> {
                 Err(refusal) => (false, error.and(&not_taken(&refusal))),
             };
             // Waiting for a path that is left alone sends nothing.
-            let may = || tries < self.pipeline.retry.tries && self.pipeline.budget.spend();
-            let goes_on = fell_back || rests || may();
-            if !goes_on || self.deadline.has_passed() {
+            let end = match () {
+                () if self.deadline.has_passed() => Some("no time is left to try again"),
+                () if fell_back || rests => None,
+                () if tries >= self.most_tries() => Some("it has been tried often enough"),
+                () if !self.pipeline.budget.spend() => Some("the budget of further tries is spent"),
+                () => None,
+            };
+            if let Some(why) = end {
+                // Who asked for one try alone knows.
+                let error = match self.pipeline.retry.tries {
+                    0 | 1 => error,
+                    _ => error.and(why),
+                };
                 return Err(self.last(error));
             }
             if fell_back {
@@ -211,6 +221,16 @@ impl<'a> Run<'a> {
                 }
             }
             self.first.get_or_insert(error);
+        }
+    }
+
+    /// What may have happened, and can be looked at, is tried until it is known: time and the budget bound that.
+    fn most_tries(&self) -> u32 {
+        match self.pipeline.retry.tries {
+            tries if tries > 1 && self.in_doubt && self.call.nature == Nature::Observable => {
+                u32::MAX
+            }
+            tries => tries,
         }
     }
 

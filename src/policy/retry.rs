@@ -20,7 +20,8 @@ use crate::lock::lock;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryOptions {
     /// How often a call is tried, the first included; 5 unless set. A try that falls back to the other engine is still
-    /// one.
+    /// one. What may have happened, and can be looked at, is tried on until it is known, as long as there is time and the
+    /// budget lasts: but for 1, which is one try.
     pub tries: u32,
     /// The pause after the first try; 50 ms unless set. Each further one is twice as long, up to
     /// [`longest_pause`](Self::longest_pause), and a random part of as much at most comes on top.
