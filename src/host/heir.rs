@@ -47,8 +47,6 @@ pub(super) struct Heir {
 struct Estate {
     lease: Lease,
     since: Instant,
-    /// Whether nothing is left to remove.
-    clean: bool,
     orphans: Vec<Orphan>,
     unwanted: Vec<ContainerRef>,
 }
@@ -141,7 +139,8 @@ impl Heir {
     }
 
     fn is_list_due(&self) -> bool {
-        let may_change = |estate: &Estate| !estate.clean || estate.since.elapsed() <= GRACE;
+        let may_change =
+            |estate: &Estate| !estate.unwanted.is_empty() || estate.since.elapsed() <= GRACE;
         !self.seen.borrow().recovered
             || self.estates.values().any(may_change)
             || self.looked_at_all.is_none_or(|at| at.elapsed() > RARELY)
@@ -224,7 +223,6 @@ impl Heir {
         }
         let estate = Estate {
             since,
-            clean: unwanted.is_empty(),
             orphans,
             unwanted,
             lease: lease.clone(),

@@ -25,6 +25,12 @@ struct State {
     ended: bool,
 }
 
+impl State {
+    fn may_be_lost(&self, lasts: Duration) -> bool {
+        self.sent.is_none_or(|sent| sent.elapsed() > lasts)
+    }
+}
+
 impl Own {
     pub(super) fn new(lease: Lease, sent: Instant, lasts: Duration) -> Self {
         Self {
@@ -48,21 +54,21 @@ impl Own {
 
     /// Whether another may have taken its place: it has been silent for long enough.
     pub(super) fn may_be_lost(&self) -> bool {
-        let sent = lock(&self.state).sent;
-        sent.is_none_or(|sent| sent.elapsed() > self.lasts)
+        lock(&self.state).may_be_lost(self.lasts)
     }
 
     /// The instance, while nobody can have taken its place.
     pub(super) fn held(&self) -> Result<Instance> {
         let refused =
             |kind, message: String| Error::new(kind, message).with_effect(Effect::NotSent);
-        if lock(&self.state).ended {
+        let state = lock(&self.state);
+        if state.ended {
             return Err(refused(
                 ErrorKind::Cancelled,
                 "the host has ended".to_owned(),
             ));
         }
-        if self.may_be_lost() {
+        if state.may_be_lost(self.lasts) {
             let message = format!(
                 "the host's lease couldn't be renewed for {:?}: another instance may have taken its place",
                 self.lasts
@@ -71,7 +77,7 @@ impl Own {
                 "see that the engine is well; the lease comes back by itself, or the host goes on as another instance",
             ));
         }
-        Ok(self.instance())
+        Ok(state.lease.instance.clone())
     }
 
     pub(super) fn renewed(&self, lease: Lease, sent: Instant) {
