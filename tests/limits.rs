@@ -22,6 +22,12 @@ fn one_stream() -> LimitOptions {
         .with_queue(0usize)
 }
 
+fn one_call() -> LimitOptions {
+    LimitOptions::default()
+        .with_calls(1usize)
+        .with_queue(0usize)
+}
+
 async fn fake(limits: LimitOptions) -> (FakeEngine, Config) {
     let engine = FakeEngine::start().await.expect("a fake engine");
     let config = Config::builder()
@@ -30,6 +36,13 @@ async fn fake(limits: LimitOptions) -> (FakeEngine, Config) {
         .build()
         .expect("a configuration");
     (engine, config)
+}
+
+/// Holds answers to this back, until they are let go.
+fn hold(engine: &FakeEngine, method: &str, path: &str) -> (usize, Hold) {
+    let hold = Hold::new();
+    let held = Rule::new(method, path, Fault::HoldAnswerUntil(hold.clone()));
+    (engine.faults().add(held), hold)
 }
 
 fn engines(config: &Config) -> [Arc<dyn ContainerBackend>; 2] {
@@ -154,29 +167,18 @@ async fn an_exec_that_does_not_come_to_its_turn_was_never_begun() {
 /// While calls are stuck, what has been done is told all the same.
 #[tokio::test]
 async fn what_has_ended_needs_no_permit_to_be_told() {
-    let limits = LimitOptions::default()
-        .with_calls(1usize)
-        .with_queue(0usize);
-    let (engine, config) = fake(limits).await;
+    let (engine, config) = fake(one_call()).await;
     for backend in engines(&config) {
         let id = running(&*backend, &["sleep", "600"]).await;
-        let (began, goes_on) = (Hold::new(), Hold::new());
-        let starts = Fault::HoldAnswerUntil(goes_on.clone());
-        let rule = engine
-            .faults()
-            .add(Rule::new("POST", "/exec/*/start", starts));
-        engine.faults().add(Rule::new(
-            "GET",
-            "/info",
-            Fault::HoldAnswerUntil(began.clone()),
-        ));
+        let (rule, goes_on) = hold(&engine, "POST", "/exec/*/start");
+        let (asked, began) = hold(&engine, "GET", "/info");
         let options = ExecOptions::new(["true"]);
         let exec = backend.exec(&id, &options);
         let stuck = async {
             engine.faults().until(rule, |count| count.matched > 0).await;
             // The only permit is taken before the command ends.
             let mut info = std::pin::pin!(backend.info());
-            while engine.faults().count(rule + 1).matched == 0 {
+            while engine.faults().count(asked).matched == 0 {
                 assert!(futures::poll!(&mut info).is_pending());
                 tokio::task::yield_now().await;
             }
@@ -198,22 +200,15 @@ async fn what_has_ended_needs_no_permit_to_be_told() {
 /// A stop waits for its container, and nobody else waits for it.
 #[tokio::test]
 async fn a_stop_is_in_no_calls_way() {
-    let limits = LimitOptions::default()
-        .with_calls(1usize)
-        .with_queue(0usize);
-    let (engine, config) = fake(limits).await;
+    let (engine, config) = fake(one_call()).await;
     for backend in engines(&config) {
         let id = running(&*backend, &["sleep", "600"]).await;
-        let hold = Hold::new();
-        let stops = Fault::HoldAnswerUntil(hold.clone());
-        let rule = engine
-            .faults()
-            .add(Rule::new("POST", "/containers/*/stop", stops));
+        let (rule, gate) = hold(&engine, "POST", "/containers/*/stop");
         let options = StopOptions::default();
         let meanwhile = async {
             engine.faults().until(rule, |count| count.matched > 0).await;
             backend.info().await.expect("an answer");
-            hold.release();
+            gate.release();
         };
         let (stopped, ()) = futures::future::join(backend.stop(&id, &options), meanwhile).await;
         stopped.expect("it is stopped");
@@ -228,13 +223,7 @@ async fn pulls_have_permits_of_their_own() {
         .with_queue(0usize);
     let (engine, config) = fake(limits).await;
     for backend in engines(&config) {
-        let gate = Hold::new();
-        let held = Rule::new(
-            "POST",
-            "/images/create",
-            Fault::HoldAnswerUntil(gate.clone()),
-        );
-        let rule = engine.faults().add(held);
+        let (rule, gate) = hold(&engine, "POST", "/images/create");
         let image = ImageRef::new("busybox").expect("an image");
         let pull = || async { backend.pull_image(&image, &PullOptions::default()).await };
         let second = async {
