@@ -215,7 +215,7 @@ impl ConfigBuilder {
             (None, Some(environment)) if self.endpoint.is_none() => resolve::fallback(environment)?,
             (None, _) => None,
         };
-        let (endpoint, origin) = match (self.endpoint, &self.environment) {
+        let found = match (self.endpoint, &self.environment) {
             (Some(endpoint), _) => given(endpoint, resolve::GIVEN)?,
             (None, Some(environment)) => resolve::found(environment)?,
             (None, None) => {
@@ -227,16 +227,11 @@ impl ConfigBuilder {
             }
         };
         let insecure_tcp = self.insecure_tcp.unwrap_or(false);
-        for (endpoint, origin) in [
-            Some((&endpoint, &origin)),
-            fallback.as_ref().map(|(a, b)| (a, b)),
-        ]
-        .into_iter()
-        .flatten()
-        {
+        for (endpoint, origin) in std::iter::once(&found).chain(&fallback) {
             endpoint.check()?;
             resolve::refuse_plaintext(endpoint, origin, insecure_tcp)?;
         }
+        let (endpoint, origin) = found;
         // The same address is no other road.
         let fallback = fallback.filter(|(fallback, _)| *fallback != endpoint);
 

@@ -265,8 +265,7 @@ impl<C: Carrier> Engine<C> {
         envelope: Envelope,
     ) -> Result<ExecOutput> {
         let deadline = envelope.deadline.moment();
-        let context = CallContext::new().with_deadline(deadline);
-        let hurried = self.with_context(context);
+        let hurried = self.with_context(CallContext::new().with_deadline(deadline));
         let mut cause = None;
         // Where nothing is found it has just ended, or its program hasn't quite begun.
         for patience in [50, 200, 1000] {

@@ -116,8 +116,8 @@ impl fmt::Debug for HybridBackend {
 }
 
 impl HybridBackend {
-    /// Both engines as configured, the blocking one by the other road where there is one. They share the permits of
-    /// `pool_size`. Nothing is sent before the first call.
+    /// Both engines as configured, the blocking one by the other road where there is one. They share all permits
+    /// ([`Config::limits`]). Nothing is sent before the first call.
     ///
     /// # Errors
     /// As [`AsyncEngine::new`].
