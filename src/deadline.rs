@@ -29,6 +29,11 @@ impl Deadline {
         Self { at, from }
     }
 
+    /// No moment at all.
+    pub(crate) fn none() -> Self {
+        Self::new(None, None)
+    }
+
     /// A shorter time of its own, from now, within this one.
     pub(crate) fn within(self, timeout: Option<Duration>) -> Self {
         Self::new(timeout, self.at)

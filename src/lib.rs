@@ -11,6 +11,7 @@
 //! | talk to a program while it runs | [`ContainerBackend::start_exec`], [`ContainerBackend::attach`] |
 //! | move files in and out | [`ContainerBackendExt::copy_in`], [`ContainerBackendExt::copy_out`] and their kin |
 //! | follow logs and events over lost connections | [`ContainerBackendExt::follow_logs`], [`ContainerBackendExt::watch_events`] |
+//! | give each user, job or agent a container | [`session`], [`SessionManager`](session::SessionManager) |
 //! | give calls a deadline | [`CallContext`] |
 //! | do without an async runtime | [`blocking`] |
 //! | test a service without Docker | `testing::FakeEngine` |
@@ -49,6 +50,7 @@ mod endpoint;
 mod engine;
 mod engine_kind;
 mod error;
+mod flight;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -60,6 +62,7 @@ mod operation;
 mod policy;
 mod quote;
 mod registry;
+pub mod session;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -1,8 +1,8 @@
 //! Making sure of an image, with one pull for all who ask for it at the same time.
 
-use super::flight::{Flight, Flights};
 use super::{BackendId, CallContext, ContainerBackend};
 use crate::error::{Effect, Error, ErrorKind, Result};
+use crate::flight::{Flight, Flights};
 use crate::model::{EnsureOptions, ImageDetails, ImageRef, PullOptions, PullPolicy};
 use crate::operation::Operation;
 

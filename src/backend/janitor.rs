@@ -68,7 +68,7 @@ thread_local! {
 
 /// Removes it in the background. Within a tokio runtime this returns at once, and the runtime's
 /// shutdown waits; outside, this waits.
-pub(super) fn remove(backend: Arc<dyn ContainerBackend>, leftover: Leftover) {
+pub(crate) fn remove(backend: Arc<dyn ContainerBackend>, leftover: Leftover) {
     let held = Held::begin(&leftover);
     submit(Job {
         backend,
@@ -136,7 +136,7 @@ struct Held(u64);
 impl Held {
     fn begin(leftover: &Leftover) -> Self {
         let mut under_way = lock(&UNDER_WAY);
-        let sure = matches!(leftover, Leftover::Container(_));
+        let sure = !matches!(leftover, Leftover::Creation(_));
         let most = match sure {
             _ if under_way.stuck || leftover.is_in_use() => Duration::ZERO,
             true => HELD,
@@ -288,7 +288,7 @@ async fn remember(backend: &dyn ContainerBackend, leftover: &Leftover) {
 fn is_done(removed: &Result<bool>, leftover: &Leftover) -> bool {
     match removed {
         Ok(true) => !leftover.may_come_again(),
-        Ok(false) => matches!(leftover, Leftover::Container(_)),
+        Ok(false) => !matches!(leftover, Leftover::Creation(_)),
         Err(_) => false,
     }
 }

@@ -11,7 +11,7 @@ use super::ContainerBackend;
 use crate::error::{ErrorKind, Result};
 use crate::model::{
     ContainerRef, ContainerSpec, LabelKey, ListNetworksOptions, ListOptions, ListVolumesOptions,
-    RemoveOptions, RemoveVolumeOptions,
+    NetworkRef, RemoveOptions, RemoveVolumeOptions, VolumeName,
 };
 
 /// The label that tells one creation from every other.
@@ -22,7 +22,10 @@ pub(crate) const SPEC_LABEL: &str = "catamaran.spec";
 
 /// Whether the crate itself puts a label of this key on what it makes.
 pub(crate) fn is_own(key: &str) -> bool {
-    key == OPERATION_LABEL || key == SPEC_LABEL || crate::host::OWN_LABELS.contains(&key)
+    key == OPERATION_LABEL
+        || key == SPEC_LABEL
+        || crate::host::OWN_LABELS.contains(&key)
+        || crate::session::OWN_LABELS.contains(&key)
 }
 
 /// Gives what is to be made an id of its own, as a label.
@@ -37,6 +40,10 @@ pub(crate) fn mark(labels: &mut BTreeMap<LabelKey, String>) -> Result<(LabelKey,
 pub(crate) enum Leftover {
     /// A container that is there.
     Container(ContainerRef),
+    /// A volume whose container goes, too.
+    Volume(VolumeName),
+    /// A network whose containers go, too.
+    Network(NetworkRef),
     /// What may be there, or may still come to be.
     Creation(Creation),
 }
@@ -87,7 +94,7 @@ impl Leftover {
                 keep: Some(container.clone()),
                 ..creation
             }),
-            there @ Self::Container(_) => there,
+            there => there,
         }
     }
 
@@ -98,7 +105,7 @@ impl Leftover {
                 doubted: Arc::clone(doubted),
                 ..creation
             }),
-            there @ Self::Container(_) => there,
+            there => there,
         }
     }
 
@@ -116,6 +123,12 @@ impl Leftover {
     pub(super) async fn remove(&self, backend: &dyn ContainerBackend) -> Result<bool> {
         match self {
             Self::Container(id) => removed(backend.remove(id, &RemoveOptions::force()).await),
+            Self::Volume(name) => removed(
+                backend
+                    .remove_volume(name, &RemoveVolumeOptions::default())
+                    .await,
+            ),
+            Self::Network(name) => removed(backend.remove_network(name).await),
             Self::Creation(creation) => creation.remove(backend).await,
         }
     }
@@ -173,6 +186,8 @@ impl fmt::Display for Leftover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Container(id) => id.fmt(f),
+            Self::Volume(name) => write!(f, "volume {name}"),
+            Self::Network(name) => write!(f, "network {name}"),
             Self::Creation(creation) => write!(f, "{}={}", creation.key, creation.operation),
         }
     }

@@ -5,7 +5,6 @@ mod ensure;
 mod exec;
 mod ext;
 mod files;
-mod flight;
 mod follow;
 mod guard;
 mod identity;

@@ -4,7 +4,7 @@ mod builder;
 mod mode;
 #[cfg(test)]
 mod tests;
-mod vars;
+pub(crate) mod vars;
 
 use std::time::Duration;
 

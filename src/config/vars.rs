@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::policy::LimitOptions;
 
 const YES_OR_NO: &str = "true, false, 1, 0, yes, no, on, off";
+pub(crate) const DURATIONS: &str = "seconds (30, 2.5) or a duration (30s, 500ms, 1m 30s)";
 const DAY: u64 = 24 * 60 * 60;
 pub(super) const TIMEOUTS: RangeInclusive<Duration> =
     Duration::from_millis(1)..=Duration::from_secs(DAY);
@@ -64,21 +65,22 @@ fn size(
     sizes: &RangeInclusive<usize>,
 ) -> Result<Option<usize>> {
     let accepted = format!("{} to {}", sizes.start(), sizes.end());
-    environment.read(name, &accepted, |text| {
-        // `usize::from_str` alone would take `+1`.
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        let size = digits.then(|| text.parse().ok()).flatten();
-        match size {
-            Some(size) if sizes.contains(&size) => Ok(size),
-            Some(_) => Err("out of range"),
-            None => Err("not a number of operations"),
-        }
-    })
+    environment.read(name, &accepted, |text| number(text, sizes))
+}
+
+pub(crate) fn number(text: &str, fits: &RangeInclusive<usize>) -> Result<usize, &'static str> {
+    // `usize::from_str` alone would take `+1`.
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    match digits.then(|| text.parse().ok()).flatten() {
+        Some(number) if fits.contains(&number) => Ok(number),
+        Some(_) => Err("out of range"),
+        None => Err("not a number"),
+    }
 }
 
 pub(super) fn operation_timeout(environment: &Environment) -> Result<Option<Duration>> {
-    let accepted = "seconds (30, 2.5) or a duration (30s, 500ms, 1m 30s), from 1ms to 24h";
-    environment.read(vars::OPERATION_TIMEOUT, accepted, |text| {
+    let accepted = format!("{DURATIONS}, from 1ms to 24h");
+    environment.read(vars::OPERATION_TIMEOUT, &accepted, |text| {
         match duration(text) {
             Some(timeout) if TIMEOUTS.contains(&timeout) => Ok(timeout),
             Some(_) => Err("out of range"),
@@ -87,7 +89,7 @@ pub(super) fn operation_timeout(environment: &Environment) -> Result<Option<Dura
     })
 }
 
-fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     // `f64::from_str` alone would take `1e3`, `inf` and `+1`.
     if text
         .bytes()

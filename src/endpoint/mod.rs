@@ -156,6 +156,14 @@ impl Endpoint {
         }
     }
 
+    /// The host's name or address; nothing for a socket.
+    pub(crate) fn host(&self) -> Option<&str> {
+        match self {
+            Self::Unix { .. } => None,
+            Self::Tcp { host, .. } | Self::Tls { host, .. } => Some(host),
+        }
+    }
+
     /// Whether this TCP endpoint, with or without TLS, is on this machine for certain: 127.0.0.0/8, `::1`
     /// or `localhost`. A name that needs a resolver to tell is not; a unix socket has no address.
     ///

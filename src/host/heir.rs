@@ -249,6 +249,7 @@ impl Heir {
             let recovered = seen.recovered || recovered || waited;
             let changed = recovered != seen.recovered || ids(&orphans) != ids(&seen.orphans);
             (seen.recovered, seen.orphans) = (recovered, orphans);
+            seen.others = self.watch.others();
             changed
         });
     }

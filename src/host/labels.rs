@@ -9,8 +9,10 @@ use super::lease::Instance;
 use crate::error::Result;
 use crate::model::{ContainerRef, ContainerSummary, LabelKey, ListOptions};
 
-const HOST: &str = "catamaran.host";
-const INSTANCE: &str = "catamaran.instance";
+/// Whose: the host's name.
+pub(crate) const HOST: &str = "catamaran.host";
+/// Of which of its instances.
+pub(crate) const INSTANCE: &str = "catamaran.instance";
 const FATE: &str = "catamaran.fate";
 
 /// The labels that a container has of its host.

@@ -10,7 +10,7 @@ mod removals;
 mod renewal;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch as state;
 
 use crate::backend::ContainerBackend;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::lock::lock;
-use crate::model::{ContainerDetails, ContainerRef, ContainerSpec};
+use crate::model::{ContainerDetails, ContainerRef, ContainerSpec, LabelKey};
 use keeper::Keeper;
-pub(crate) use labels::OWN as OWN_LABELS;
 pub use labels::{Fate, Orphan};
+pub(crate) use labels::{HOST as HOST_LABEL, INSTANCE as INSTANCE_LABEL, OWN as OWN_LABELS};
 use lease::{Instance, Lease};
 pub use options::HostOptions;
 use own::Own;
@@ -88,12 +88,21 @@ struct Inner {
 
 /// What the thread tells.
 #[derive(Debug, Clone, Default)]
-struct Seen {
+pub(crate) struct Seen {
     /// All that could be dead at the beginning has been looked at for long enough, and dealt with.
     recovered: bool,
     orphans: Vec<Orphan>,
+    /// Instances whose containers are served by others than this one.
+    others: BTreeSet<String>,
     /// The thread has ended: whether all went as it should.
     ended: Option<Result<()>>,
+}
+
+impl Seen {
+    /// Whether what was left behind at the beginning has been found.
+    pub(crate) fn is_recovered(&self) -> bool {
+        self.recovered
+    }
 }
 
 impl Host {
@@ -158,6 +167,56 @@ impl Host {
         let mut labelled = spec.clone();
         labels::put(&mut labelled.labels, &self.0.name, &instance, fate)?;
         Ok(labelled)
+    }
+
+    /// The labels of this instance, for what isn't a container.
+    pub(crate) fn labels(&self, fate: Fate) -> Result<BTreeMap<LabelKey, String>> {
+        let (instance, mut labels) = (self.0.own.held()?, BTreeMap::new());
+        labels::put(&mut labels, &self.0.name, &instance, fate)?;
+        Ok(labels)
+    }
+
+    /// Whether a container is this instance's: it has made it, or adopted it, and nobody can have replaced it since.
+    pub(crate) fn holds(&self, container: &ContainerRef, instance: &str) -> Result<()> {
+        let own = self.0.own.held()?;
+        let adopted = lock(&self.0.adopted).get(container) == Some(&own);
+        if adopted || own.to_string() == instance {
+            return Ok(());
+        }
+        let message = "this host was replaced: the container is another instance's";
+        Err(Error::new(ErrorKind::Conflict, message)
+            .with_effect(Effect::NotSent)
+            .with_subject(container.to_string()))
+    }
+
+    /// Whether what that instance has made is served by another than this one, beyond doubt.
+    pub(crate) fn is_anothers(&self, instance: &str) -> bool {
+        self.0.seen.borrow().others.contains(instance)
+    }
+
+    /// Whether the container is offered still: then it is this instance's from now on.
+    pub(crate) fn has_taken(&self, container: &ContainerRef) -> bool {
+        let Ok(own) = self.0.own.held() else {
+            return false;
+        };
+        let offered =
+            (self.0.seen.borrow().orphans.iter()).any(|one| one.container.id == *container);
+        if offered {
+            lock(&self.0.adopted).insert(container.clone(), own);
+        }
+        offered
+    }
+
+    /// What is offered, as it changes.
+    pub(crate) fn offers(&self) -> state::Receiver<Seen> {
+        self.0.seen.clone()
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(&self) -> Result<()> {
+        let mut seen = self.0.seen.clone();
+        let _ = seen.wait_for(|seen| seen.ended.is_some()).await;
+        Err(Error::new(ErrorKind::Cancelled, "the host has ended"))
     }
 
     /// Waits until this instance has been replaced by another since it was silent for too long: what it had then is that

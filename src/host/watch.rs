@@ -26,6 +26,8 @@ struct Latest {
     lease: Option<Lease>,
     /// Since when it is so.
     since: Instant,
+    /// Whether there was another before it.
+    renewed: bool,
 }
 
 /// An instance whose containers are nobody's.
@@ -113,11 +115,31 @@ impl Watch {
             let latest = self.latest.entry(instance).or_insert_with(|| Latest {
                 lease: lease.clone(),
                 since: now,
+                renewed: false,
             });
             if latest.lease != lease {
-                *latest = Latest { lease, since: now };
+                let renewed = latest.lease.is_some();
+                *latest = Latest {
+                    lease,
+                    since: now,
+                    renewed,
+                };
             }
         }
+    }
+
+    /// Those whose containers are served by others: they have renewed their lease since it was first seen, or whoever stands in
+    /// for them has its own.
+    pub(super) fn others(&self) -> BTreeSet<String> {
+        let renewed = |instance: &Instance| {
+            let latest = self.latest.get(instance);
+            latest.is_some_and(|latest| latest.renewed && self.silence(latest) <= self.lease)
+        };
+        let others = (self.latest.iter()).filter(|(instance, latest)| {
+            let holder = Self::holder(instance, latest);
+            *holder != self.own && renewed(holder)
+        });
+        others.map(|(instance, _)| instance.to_string()).collect()
     }
 
     pub(super) fn lives(&self, instance: &Instance) -> bool {

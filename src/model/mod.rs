@@ -17,6 +17,7 @@ macro_rules! setters {
         }
     )* };
 }
+pub(crate) use setters;
 
 /// Setters of conditions on labels, each by its key, and by its value where one is given.
 macro_rules! label_conditions {

@@ -22,7 +22,7 @@ pub use retry::RetryOptions;
 
 pub(crate) use breaker::Breaker;
 pub(crate) use call::{Call, Doubt, Seen};
-pub(crate) use limit::{Limits, Traffic};
+pub(crate) use limit::{Bounds, Counts, Limit, Limits, Share, Traffic};
 pub(crate) use pipeline::{Path, Pipeline};
 pub(crate) use retry::Budget;
 pub(crate) use road::{Road, Side};

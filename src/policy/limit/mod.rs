@@ -5,6 +5,7 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::lock::lock;
 pub use options::LimitOptions;
+pub(crate) use queue::Counts;
 use queue::State;
 
 /// What is bounded apart, so that neither a long pull nor a thousand followed logs are in the way of a stop.
@@ -40,19 +42,24 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(crate) fn new(options: &LimitOptions) -> Self {
-        let limit = |traffic, size, longest| {
-            Arc::new(Limit {
-                traffic,
+        let limit = |(what, setting), size, longest| {
+            Limit::new(Bounds {
+                what,
+                setting,
                 size,
                 queue: options.queue,
                 longest,
-                state: Mutex::new(State::new(size)),
+                share: Share::LeavingRoom,
             })
         };
+        let (time, pull_time) = (options.queue_time, options.pull_queue_time);
+        let calls = ("calls are under way", "ASYNC_POOL_SIZE");
+        let streams = ("streams are open", "ASYNC_STREAM_POOL_SIZE");
+        let pulls = ("pulls are under way", "ASYNC_PULL_POOL_SIZE");
         Self {
-            calls: limit(Traffic::Call, options.calls, options.queue_time),
-            streams: limit(Traffic::Stream, options.streams, options.queue_time),
-            pulls: limit(Traffic::Pull, options.pulls, options.pull_queue_time),
+            calls: limit(calls, options.calls, time),
+            streams: limit(streams, options.streams, time),
+            pulls: limit(pulls, options.pulls, pull_time),
         }
     }
 
@@ -72,18 +79,37 @@ impl Limits {
     }
 }
 
-/// The permits of one kind, and who waits for them.
-///
-/// Whoever waits is served in the order of coming, key by key in turn. A key gets a permit as long as it holds fewer than
-/// are free, so that room is left for others: alone it holds half of them, two greedy ones a third each. (A dynamic
-/// threshold with factor 1, see Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches",
-/// 1998.) Calls without a key are served in turn as one key is, and may hold all.
+/// How many of the permits a key may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// One more as long as it holds fewer than are free, so that room is left for others: alone it holds half of them, two
+    /// greedy ones a third each. (A dynamic threshold with factor 1, see Choudhury and Hahne, "Dynamic queue length
+    /// thresholds for shared-memory packet switches", 1998.) Who has no key may hold all.
+    LeavingRoom,
+    /// All of them, where nobody else asks.
+    All,
+}
+
+/// How much, and how it is called where it is refused.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// As in `calls are under way`.
+    pub(crate) what: &'static str,
+    /// What is raised where it is too little.
+    pub(crate) setting: &'static str,
+    pub(crate) size: usize,
+    /// So many wait.
+    pub(crate) queue: usize,
+    /// For so long.
+    pub(crate) longest: Duration,
+    pub(crate) share: Share,
+}
+
+/// The permits of one kind, and who waits for them: served in the order of coming, key by key in turn. Calls without a key
+/// are served in turn as one key is.
 #[derive(Debug)]
-struct Limit {
-    traffic: Traffic,
-    size: usize,
-    queue: usize,
-    longest: Duration,
+pub(crate) struct Limit {
+    bounds: Bounds,
     state: Mutex<State>,
 }
 
@@ -129,14 +155,24 @@ impl Drop for Waiting<'_> {
 }
 
 impl Limit {
-    async fn turn(self: &Arc<Self>, key: Option<&Key>, deadline: Deadline) -> Result<Permit> {
+    pub(crate) fn new(bounds: Bounds) -> Arc<Self> {
+        let state = Mutex::new(State::new(bounds.size, bounds.share));
+        Arc::new(Self { bounds, state })
+    }
+
+    /// Waits for a permit, until the deadline at most.
+    pub(crate) async fn turn(
+        self: &Arc<Self>,
+        key: Option<&Key>,
+        deadline: Deadline,
+    ) -> Result<Permit> {
         let (number, turn) = {
             let mut state = lock(&self.state);
             if state.take(key) {
                 drop(state);
                 return Ok(self.permit(key.cloned()));
             }
-            if !state.has_room(key, self.queue) {
+            if !state.has_room(key, self.bounds.queue) {
                 return Err(self.saturated(&state, "too many wait already", Duration::ZERO));
             }
             state.join(key)
@@ -147,12 +183,23 @@ impl Limit {
             number,
         };
         let since = Instant::now();
-        let why = match deadline.within(Some(self.longest)).bound(turn).await {
+        let why = match deadline.within(Some(self.bounds.longest)).bound(turn).await {
             Ok(Ok(permit)) => return Ok(permit),
             Ok(Err(_)) => "others who ask for less took its place in the queue",
             Err(_) => "its turn didn't come in time",
         };
         Err(self.saturated(&lock(&self.state), why, since.elapsed()))
+    }
+
+    /// A permit for what is under way anyway, though there may be none left.
+    pub(crate) fn take_over(self: &Arc<Self>, key: &Key) -> Permit {
+        lock(&self.state).count(Some(key));
+        self.permit(Some(key.clone()))
+    }
+
+    /// How many of each key hold a permit, and how many wait.
+    pub(crate) fn counts(&self) -> HashMap<Key, Counts> {
+        lock(&self.state).counts()
     }
 
     fn permit(self: &Arc<Self>, key: Option<Key>) -> Permit {
@@ -175,20 +222,18 @@ impl Limit {
     }
 
     fn saturated(&self, state: &State, why: &str, waited: Duration) -> Error {
-        let (what, setting) = match self.traffic {
-            Traffic::Call => ("calls are under way", "ASYNC_POOL_SIZE"),
-            Traffic::Stream => ("streams are open", "ASYNC_STREAM_POOL_SIZE"),
-            Traffic::Pull => ("pulls are under way", "ASYNC_PULL_POOL_SIZE"),
-        };
+        let bounds = &self.bounds;
         let (used, waiting) = (state.used(), state.waiting());
         let message = format!(
-            "{why}: {used} of at most {} {what}, {waiting} wait",
-            self.size
+            "{why}: {used} of at most {} {}, {waiting} wait",
+            bounds.size, bounds.what
         );
+        // However short the queue's time is: who asks again at once only finds the same.
+        let retry_after = (state.estimate().max(waited).min(bounds.longest)).max(queue::LEAST);
         Error::new(ErrorKind::Saturated, message)
             .with_effect(Effect::NotSent)
-            .with_retry_after(Some(state.estimate().max(waited).min(self.longest)))
-            .with_advice(format!("ask for less at once, or raise {setting}"))
+            .with_retry_after(Some(retry_after))
+            .with_advice(format!("ask for less at once, or raise {}", bounds.setting))
     }
 }
 

@@ -5,15 +5,26 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{Key, Permit, Waiter};
+use super::{Key, Permit, Share, Waiter};
 
 /// How much a single permit's time says of the usual one.
 const WEIGHT: u32 = 8;
+/// Nobody is told to come back sooner.
+pub(super) const LEAST: Duration = Duration::from_millis(50);
+
+/// What a key has of a limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) held: usize,
+    pub(crate) waiting: usize,
+}
 
 #[derive(Debug)]
 pub(super) struct State {
     size: usize,
-    free: usize,
+    share: Share,
+    /// More than the size, where some were taken over.
+    used: usize,
     /// Of keys alone.
     held: HashMap<Key, usize>,
     /// Keys that wait, in turn; each is there once.
@@ -27,10 +38,11 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(size: usize) -> Self {
+    pub(super) fn new(size: usize, share: Share) -> Self {
         Self {
             size,
-            free: size,
+            share,
+            used: 0,
             held: HashMap::new(),
             turns: VecDeque::new(),
             queues: HashMap::new(),
@@ -41,7 +53,7 @@ impl State {
     }
 
     pub(super) fn used(&self) -> usize {
-        self.size - self.free
+        self.used
     }
 
     pub(super) fn waiting(&self) -> usize {
@@ -49,8 +61,11 @@ impl State {
     }
 
     fn may_have(&self, key: Option<&Key>) -> bool {
-        let held = key.and_then(|key| self.held.get(key)).copied();
-        self.free > held.unwrap_or(0)
+        let held = match self.share {
+            Share::LeavingRoom => key.and_then(|key| self.held.get(key)).copied(),
+            Share::All => None,
+        };
+        self.size.saturating_sub(self.used) > held.unwrap_or(0)
     }
 
     /// Takes a permit, where it is nobody else's turn: whoever waits now may have none.
@@ -63,15 +78,15 @@ impl State {
         takes
     }
 
-    fn count(&mut self, key: Option<&Key>) {
-        self.free -= 1;
+    pub(super) fn count(&mut self, key: Option<&Key>) {
+        self.used += 1;
         if let Some(key) = key {
             *self.held.entry(key.clone()).or_default() += 1;
         }
     }
 
     pub(super) fn give_back(&mut self, key: Option<&Key>, after: Duration) {
-        self.free += 1;
+        self.used -= 1;
         if let Some(key) = key
             && let Some(held) = self.held.get_mut(key)
         {
@@ -137,7 +152,7 @@ impl State {
 
     /// Whose turn it is, if anybody's: its permit counts as taken from here on.
     pub(super) fn next(&mut self) -> Option<(Option<Key>, Waiter)> {
-        if self.free == 0 {
+        if self.used >= self.size {
             return None;
         }
         let place = (self.turns.iter()).position(|key| self.may_have(key.as_ref()))?;
@@ -157,8 +172,20 @@ impl State {
     pub(super) fn estimate(&self) -> Duration {
         let rounds = self.waiting / self.size + 1;
         let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
-        self.usual
-            .saturating_mul(rounds)
-            .max(Duration::from_millis(50))
+        self.usual.saturating_mul(rounds).max(LEAST)
+    }
+
+    /// What each key has of it.
+    pub(super) fn counts(&self) -> HashMap<Key, Counts> {
+        let mut counts: HashMap<Key, Counts> = HashMap::new();
+        for (key, held) in &self.held {
+            counts.entry(key.clone()).or_default().held = *held;
+        }
+        for (key, queue) in &self.queues {
+            if let Some(key) = key {
+                counts.entry(key.clone()).or_default().waiting = queue.len();
+            }
+        }
+        counts
     }
 }

@@ -8,12 +8,12 @@ use crate::error::{ErrorKind, Result};
 use crate::lock::lock;
 
 /// The work under way, by what it is about.
-pub(super) struct Flights<K: Hash + Eq + 'static, T: 'static>(LazyLock<Mutex<Map<K, T>>>);
+pub(crate) struct Flights<K: Hash + Eq + 'static, T: 'static>(LazyLock<Mutex<Map<K, T>>>);
 
 type Map<K, T> = HashMap<K, Weak<Flight<K, T>>>;
 
 impl<K: Hash + Eq, T> Flights<K, T> {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(LazyLock::new(Mutex::default))
     }
 
@@ -24,7 +24,7 @@ impl<K: Hash + Eq, T> Flights<K, T> {
 
 /// One piece of work, and those who wait for it: whoever holds the turn does it, and the next takes over
 /// where that one goes away.
-pub(super) struct Flight<K: Hash + Eq + 'static, T: 'static> {
+pub(crate) struct Flight<K: Hash + Eq + 'static, T: 'static> {
     flights: &'static Flights<K, T>,
     key: K,
     turn: tokio::sync::Mutex<Option<Result<T>>>,
@@ -32,7 +32,7 @@ pub(super) struct Flight<K: Hash + Eq + 'static, T: 'static> {
 
 impl<K: Hash + Eq + Clone, T: Clone> Flight<K, T> {
     /// Joins those who wait for this already, or is the first.
-    pub(super) fn join(flights: &'static Flights<K, T>, key: K) -> Arc<Self> {
+    pub(crate) fn join(flights: &'static Flights<K, T>, key: K) -> Arc<Self> {
         let mut map = flights.map();
         if let Some(flight) = map.get(&key).and_then(Weak::upgrade) {
             return flight;
@@ -50,7 +50,7 @@ impl<K: Hash + Eq + Clone, T: Clone> Flight<K, T> {
     ///
     /// # Cancel safety
     /// Dropped during the work, the next who waits does it.
-    pub(super) async fn outcome(
+    pub(crate) async fn outcome(
         self: Arc<Self>,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {

@@ -1,0 +1,126 @@
+//! Closes a session: its container goes, and what it has for itself.
+
+use std::sync::Arc;
+
+use super::belongings::Belongings;
+use super::key::SessionKey;
+use super::managed::{End, Sight};
+use super::manager::Shared;
+use super::roster::Entry;
+use crate::backend::leftover::Leftover;
+use crate::backend::{ContainerBackend, janitor};
+use crate::error::{ErrorKind, Result};
+use crate::model::{RemoveOptions, StopOptions};
+
+pub(super) async fn close(shared: &Arc<Shared>, key: &SessionKey) -> Result<bool> {
+    let _turn = shared.roster.wait_turn(key).await;
+    match shared.roster.get(key) {
+        Some(entry) => close_held(shared, &entry).await.map(|()| true),
+        None => Ok(false),
+    }
+}
+
+/// Closes it; whoever calls this has its turn.
+pub(super) async fn close_held(shared: &Arc<Shared>, entry: &Arc<Entry>) -> Result<()> {
+    remove_held(shared, entry, End::Closed).await
+}
+
+/// Removes it, for that reason.
+pub(super) async fn remove_held(shared: &Arc<Shared>, entry: &Arc<Entry>, why: End) -> Result<()> {
+    let backend = shared.backend_for(entry.key.shared_owner());
+    let closing = Closing::begin(shared, &backend, entry, why);
+    if let Err(error) = closing.stop_and_remove().await {
+        closing.give_up();
+        return Err(error);
+    }
+    closing.end().await;
+    Ok(())
+}
+
+/// Once it is asked to end a session can't be used any more: dropped before its end, it is removed in the background.
+struct Closing<'a> {
+    shared: &'a Arc<Shared>,
+    backend: &'a Arc<dyn ContainerBackend>,
+    entry: &'a Arc<Entry>,
+    armed: bool,
+}
+
+impl<'a> Closing<'a> {
+    fn begin(
+        shared: &'a Arc<Shared>,
+        backend: &'a Arc<dyn ContainerBackend>,
+        entry: &'a Arc<Entry>,
+        why: End,
+    ) -> Self {
+        entry.managed.ask_to_end(Some(why));
+        Self {
+            shared,
+            backend,
+            entry,
+            armed: true,
+        }
+    }
+
+    async fn stop_and_remove(&self) -> Result<()> {
+        let managed = &self.entry.managed;
+        let timeout = managed.written.what.lifecycle.stop_timeout;
+        if managed.runs() && !timeout.is_zero() {
+            let options = StopOptions::default().with_timeout(timeout);
+            match self.backend.stop(&managed.container, &options).await {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                // The removal kills it.
+                Err(error) => {
+                    tracing::debug!(%error, "a session couldn't be stopped before its removal")
+                }
+            }
+        }
+        let force = RemoveOptions::force();
+        match self.backend.remove(&managed.container, &force).await {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    async fn end(mut self) {
+        let belongings = Belongings::of(self.backend, &self.entry.managed.written);
+        self.armed = false;
+        gone(self.shared, self.entry);
+        if let Ok(belongings) = belongings {
+            belongings.remove().await;
+        }
+    }
+
+    /// It is there still.
+    fn give_up(mut self) {
+        self.armed = false;
+        self.entry.managed.ask_to_end(None);
+    }
+}
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            abandon(self.shared, self.backend, self.entry);
+        }
+    }
+}
+
+fn gone(shared: &Shared, entry: &Entry) {
+    shared.roster.remove(entry);
+    let changes = entry.managed.saw(Sight::Gone);
+    shared.tell_all(&entry.managed, changes);
+}
+
+/// Has it removed in the background.
+pub(super) fn abandon(shared: &Shared, backend: &Arc<dyn ContainerBackend>, entry: &Entry) {
+    let managed = &entry.managed;
+    managed.ask_to_end(Some(End::Closed));
+    gone(shared, entry);
+    janitor::remove(
+        backend.detached(),
+        Leftover::Container(managed.container.clone()),
+    );
+    // Dropped, they go after it.
+    drop(Belongings::of(backend, &managed.written));
+}

@@ -1,0 +1,88 @@
+//! The manager's end.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio::time::Instant;
+
+use super::close::close;
+use super::making::Made;
+use super::manager::Shared;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Sessions that are closed at once.
+const AT_ONCE: usize = 16;
+/// From one look to the next.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What becomes of the sessions when the manager is shut down.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Shutdown {
+    /// They go on, and the next instance adopts them.
+    LeaveRunning,
+    /// It is waited until their users have closed them, or they have ended; those that are there when the time is over go on.
+    Drain,
+    /// They are closed.
+    CloseAll,
+}
+
+pub(super) async fn shutdown(shared: &Arc<Shared>, how: Shutdown, within: Duration) -> Result<()> {
+    let until = Instant::now() + within;
+    shared.closed.store(true, Ordering::Relaxed);
+    // The lease is given back in any case: a part of the time is for that.
+    let most = until - within / 4;
+    let pooled = drain(shared, shared.pools.close());
+    let sessions = async {
+        opens_end(shared).await;
+        match how {
+            Shutdown::LeaveRunning => Ok(()),
+            Shutdown::Drain => {
+                while shared.roster.len() > 0 {
+                    tokio::time::sleep(LOOK).await;
+                }
+                Ok(())
+            }
+            Shutdown::CloseAll => close_all(shared).await,
+        }
+    };
+    let ended = tokio::time::timeout_at(most, async { tokio::join!(pooled, sessions).1 }).await;
+    let ended = ended.unwrap_or_else(|_| {
+        let (left, opening) = (shared.roster.len(), shared.admission.usage().opening);
+        let message = format!(
+            "{left} sessions and {opening} opens were left after {within:?}, less a quarter to give the lease back"
+        );
+        let error = Error::new(ErrorKind::Timeout, message);
+        Err(error.with_advice("they go on: the next instance adopts or removes them"))
+    });
+    shared.ends.cancel();
+    let host = shared
+        .host
+        .end(until.saturating_duration_since(Instant::now()));
+    let ended_host = host.await;
+    ended.and(ended_host)
+}
+
+async fn opens_end(shared: &Shared) {
+    while shared.admission.usage().opening > 0 {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn drain(shared: &Shared, pooled: Vec<Made>) {
+    let gone = pooled.into_iter().map(|made| made.discard(shared));
+    futures::stream::iter(gone)
+        .buffer_unordered(AT_ONCE)
+        .collect::<Vec<()>>()
+        .await;
+}
+
+async fn close_all(shared: &Arc<Shared>) -> Result<()> {
+    let entries = shared.roster.sessions();
+    let closed = entries.iter().map(|entry| close(shared, &entry.key));
+    let closed = futures::stream::iter(closed).buffer_unordered(AT_ONCE);
+    let closed: Vec<Result<bool>> = closed.collect().await;
+    closed.into_iter().try_for_each(|closed| closed.map(drop))
+}
