@@ -67,7 +67,7 @@ pub(super) struct Life {
     pub(super) stopped: Option<Instant>,
     pub(super) end: Option<End>,
     /// It was asked to end, so that its end is no news.
-    asked: Option<End>,
+    pub(super) asked: Option<End>,
     pub(super) last_used: Instant,
     /// What is being done in it: it isn't idle.
     pub(super) active: usize,

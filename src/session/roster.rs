@@ -17,8 +17,8 @@ pub(super) struct Entry {
     pub(super) key: SessionKey,
     pub(super) managed: Arc<Managed>,
     pub(super) opening: Opening,
-    /// Held for as long as it is there.
-    pub(super) _place: Admitted,
+    /// Until it is gone, whoever still has a handle.
+    place: Mutex<Option<Admitted>>,
 }
 
 impl Entry {
@@ -32,7 +32,7 @@ impl Entry {
             key: key.clone(),
             managed,
             opening,
-            _place: place,
+            place: Mutex::new(Some(place)),
         }
     }
 }
@@ -69,6 +69,7 @@ impl Roster {
     /// Takes out this session, unless its key is another's by now.
     pub(super) fn remove(&self, entry: &Entry) {
         self.forget(&entry.managed.container);
+        drop(lock(&entry.place).take());
         let mut sessions = lock(&self.sessions);
         let same = |there: &Arc<Entry>| Arc::ptr_eq(&there.managed, &entry.managed);
         if sessions.get(&entry.key).is_some_and(same) {
@@ -129,6 +130,10 @@ impl Roster {
     pub(super) fn clear(&self) -> Vec<Arc<Entry>> {
         let sessions = std::mem::take(&mut *lock(&self.sessions));
         lock(&self.containers).clear();
-        sessions.into_values().collect()
+        let sessions: Vec<_> = sessions.into_values().collect();
+        for entry in &sessions {
+            drop(lock(&entry.place).take());
+        }
+        sessions
     }
 }

@@ -87,6 +87,8 @@ fn due(managed: &Managed, now: Instant) -> Option<Due> {
                 _ => (kept >= lifecycle.retention).then_some(Due::Remove),
             }
         }
+        // It is on its way.
+        _ if life.asked.is_some() => None,
         _ if life.is_expired(now) => Some(Due::Stop(End::Expired)),
         _ => {
             let idle = lifecycle
