@@ -1,6 +1,7 @@
 //! The main job on a real engine, from the first look to the clean-up: `scripts/quickstart [--keep]`; or on a fake one,
 //! without Docker: `scripts/quickstart --fake`.
 
+mod session;
 mod show;
 
 use std::error::Error;
@@ -130,7 +131,8 @@ async fn quickstart() -> Outcome<()> {
     section("In one call, as docker run --rm");
     backend.set_mode(Mode::Auto);
     timings.by(ENGINES[0]);
-    let spec = ContainerSpec::untrusted(image).with_command(["sh", "-c", "echo hello; exit 3"]);
+    let spec =
+        ContainerSpec::untrusted(image.clone()).with_command(["sh", "-c", "echo hello; exit 3"]);
     let ran = timings.step("run", backend.run(&spec)).await?;
     line(
         "run",
@@ -141,6 +143,9 @@ async fn quickstart() -> Outcome<()> {
             timings.last()
         ),
     );
+
+    backend.set_mode(Mode::Auto);
+    session::sessions(&backend, &image).await?;
 
     section("Clean-up");
     if keep {

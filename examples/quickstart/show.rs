@@ -18,7 +18,7 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
-fn millis(time: Duration) -> String {
+pub fn millis(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }
 

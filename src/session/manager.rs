@@ -26,6 +26,9 @@ use crate::backend::{CallContext, ContainerBackend};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::host::Host;
 
+/// From one look at the warm pools to the next.
+const WARMS: Duration = Duration::from_millis(20);
+
 /// A container for each user, job or agent that asks for one: ready in milliseconds, there after the host's death, and gone
 /// when nobody needs it.
 ///
@@ -279,6 +282,17 @@ impl SessionManager {
     #[must_use]
     pub fn pools(&self) -> Vec<PoolStatus> {
         self.shared.pools.status()
+    }
+
+    /// Waits until every warm pool holds as many as it is meant to.
+    ///
+    /// # Cancel safety
+    /// Safe: only the waiting ends.
+    pub async fn warm(&self) {
+        let is_full = |pool: &PoolStatus| pool.ready >= pool.target;
+        while !self.pools().iter().all(is_full) {
+            tokio::time::sleep(WARMS).await;
+        }
     }
 
     /// Has these warm pools from now on: of a spec that is no longer among them, the containers that nobody has are removed, and

@@ -96,9 +96,7 @@ pub async fn dead_with<T>(
     with: impl FnOnce(SessionManagerBuilder) -> SessionManagerBuilder,
     does: impl AsyncFnOnce(&SessionManager) -> T,
 ) -> T {
-    let proxy = FaultProxy::start(engine.endpoint())
-        .await
-        .expect("a proxy");
+    let proxy = FaultProxy::start(engine.endpoint()).await.expect("a proxy");
     let backend = HybridBackend::new(&proxy.config().expect("a configuration"));
     let backend = Arc::new(backend.expect("a backend"));
     let started = with(builder("notebooks")).start(backend).await;

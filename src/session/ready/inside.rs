@@ -68,7 +68,8 @@ fn listener(table: &str, port: u16) -> Listener {
         let mut words = line.split_ascii_whitespace();
         let (address, state) = (words.nth(1)?, words.nth(1)?);
         let (address, listens_at) = address.rsplit_once(':')?;
-        if state != LISTEN || listens_at != wanted {
+        let is_one = matches!(address.len(), 8 | 32);
+        if !is_one || state != LISTEN || listens_at != wanted {
             return None;
         }
         Some(match is_loopback(address) {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::backend::{CallContext, ContainerBackend};
+use crate::backend::ContainerBackend;
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::model::ContainerRef;
@@ -233,16 +233,16 @@ pub(crate) async fn wait(
     reach: &Reach,
     deadline: Deadline,
 ) -> Result<(), NotReady> {
-    let hurried = backend.with_context(CallContext::new().with_deadline(deadline.moment()));
+    // Calls that are under way at the deadline are dropped: failing there, they would hide what was found before.
     let board = Board::default();
     let waited = async {
-        let details = death::alive(&hurried, container, &board).await?;
+        let details = death::alive(backend, container, &board).await?;
         if *ready == Ready::Running {
             // A cold start costs one look, and no stream.
             return Ok(());
         }
         let context = probe::Context {
-            backend: &hurried,
+            backend,
             container,
             details: &details,
             reach,
@@ -250,7 +250,7 @@ pub(crate) async fn wait(
         };
         tokio::select! {
             biased;
-            why = death::of(&hurried, container) => Err(why),
+            why = death::of(backend, container) => Err(why),
             found = probe::probe(&context, ready) => found,
         }
     };

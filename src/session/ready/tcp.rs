@@ -32,6 +32,8 @@ struct Ways<'a> {
     published: Vec<Address>,
     /// When the next look inside is due; None where there is nothing to look with.
     inside: Option<Instant>,
+    /// What the last one has found: it says more than a refused connection.
+    seen: Option<String>,
     /// Whether its loopback is all that it has, or isn't its own.
     loopback_counts: bool,
 }
@@ -44,6 +46,7 @@ pub(super) async fn listens(context: Context<'_>, port: u16, place: Place<'_>) -
         own: own(&context, port),
         published: published(&context, port),
         inside: Some(Instant::now()),
+        seen: None,
         loopback_counts: networks.all(|network| network.ip_address.is_none()),
         context,
     };
@@ -70,26 +73,29 @@ impl Ways<'_> {
         if let Some(due) = self.inside {
             let worth = connected.as_ref().is_none_or(std::result::Result::is_ok);
             if !worth && Instant::now() < due {
-                return Ok(Err(connected
-                    .and_then(std::result::Result::err)
-                    .unwrap_or_default()));
+                let refused = connected.and_then(std::result::Result::err);
+                return Ok(Err(self.seen.clone().or(refused).unwrap_or_default()));
             }
             self.inside = Some(Instant::now() + NOW_AND_THEN);
-            match look(&self.context, self.port).await? {
+            let seen = match look(&self.context, self.port).await? {
                 Look::Seen(Listener::All) => return Ok(Ok(())),
                 Look::Seen(Listener::Loopback) if self.loopback_counts => return Ok(Ok(())),
-                Look::Seen(Listener::Loopback) => {
-                    return Ok(Err("it listens on its own loopback alone".to_owned()));
-                }
-                Look::Seen(Listener::Nobody) => return Ok(Err("nobody listens".to_owned())),
-                Look::Failed(found) => return Ok(Err(found)),
+                Look::Seen(Listener::Loopback) => "it listens on its own loopback alone".to_owned(),
+                Look::Seen(Listener::Nobody) => "nobody listens".to_owned(),
+                Look::Failed(found) => found,
                 Look::Blind(found) => {
                     // What is the only way is tried again: it may have failed for want of room.
                     if !self.own.is_empty() || !self.published.is_empty() {
                         self.inside = None;
                     }
                     blind = Some(found);
+                    self.seen = None;
+                    String::new()
                 }
+            };
+            if blind.is_none() {
+                self.seen = Some(seen.clone());
+                return Ok(Err(seen));
             }
         }
         if let Some(Ok(())) = connected {
