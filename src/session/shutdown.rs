@@ -81,7 +81,11 @@ async fn drain(shared: &Shared, pooled: Vec<Made>) {
 
 async fn close_all(shared: &Arc<Shared>) -> Result<()> {
     let entries = shared.roster.sessions();
-    let closed = entries.iter().map(|entry| close(shared, &entry.key));
+    // Owned by each: of borrowed ones the compiler doesn't see that their future can go to another thread.
+    let closed = entries.into_iter().map(|entry| {
+        let shared = Arc::clone(shared);
+        async move { close(&shared, &entry.key).await }
+    });
     let closed = futures::stream::iter(closed).buffer_unordered(AT_ONCE);
     let closed: Vec<Result<bool>> = closed.collect().await;
     closed.into_iter().try_for_each(|closed| closed.map(drop))
