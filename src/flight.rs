@@ -54,6 +54,15 @@ impl<K: Hash + Eq + Clone, T: Clone> Flight<K, T> {
         self: Arc<Self>,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
+        self.outcome_unless(is_ones_own, work).await
+    }
+
+    /// As [`outcome`](Self::outcome), where a failure of these kinds is one's own, and the next does the work again.
+    pub(crate) async fn outcome_unless(
+        self: Arc<Self>,
+        is_ones_own: impl Fn(ErrorKind) -> bool,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let mut turn = self.turn.lock().await;
         if let Some(outcome) = &*turn {
             return outcome.clone();

@@ -248,6 +248,8 @@ impl Heir {
             }
             let recovered = seen.recovered || recovered || waited;
             let changed = recovered != seen.recovered || ids(&orphans) != ids(&seen.orphans);
+            seen.to = Some(self.own.instance());
+            seen.offered = orphans.iter().map(|one| one.container.id.clone()).collect();
             (seen.recovered, seen.orphans) = (recovered, orphans);
             seen.others = self.watch.others();
             changed

@@ -10,7 +10,7 @@ mod removals;
 mod renewal;
 mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -92,6 +92,10 @@ pub(crate) struct Seen {
     /// All that could be dead at the beginning has been looked at for long enough, and dealt with.
     recovered: bool,
     orphans: Vec<Orphan>,
+    /// To whom they are offered.
+    to: Option<Instance>,
+    /// Their ids.
+    offered: HashSet<ContainerRef>,
     /// Instances whose containers are served by others than this one.
     others: BTreeSet<String>,
     /// The thread has ended: whether all went as it should.
@@ -199,12 +203,35 @@ impl Host {
         let Ok(own) = self.0.own.held() else {
             return false;
         };
-        let offered =
-            (self.0.seen.borrow().orphans.iter()).any(|one| one.container.id == *container);
+        let seen = self.0.seen.borrow();
+        let offered = seen.to.as_ref() == Some(&own) && seen.offered.contains(container);
+        drop(seen);
         if offered {
             lock(&self.0.adopted).insert(container.clone(), own);
         }
         offered
+    }
+
+    /// Whether this instance has adopted it.
+    pub(crate) fn has_adopted(&self, container: &ContainerRef) -> bool {
+        let own = self.0.own.held().ok();
+        own.is_some() && lock(&self.0.adopted).get(container) == own.as_ref()
+    }
+
+    /// How often it was replaced, as that changes.
+    pub(crate) fn losses(&self) -> state::Receiver<u64> {
+        self.0.own.losses()
+    }
+
+    /// How often it was replaced.
+    pub(crate) fn lost_so_far(&self) -> u64 {
+        *self.0.own.losses().borrow()
+    }
+
+    /// Ends it in order, in the background.
+    pub(crate) fn let_go(&self) {
+        self.0.own.end();
+        self.0.ends.send_replace(true);
     }
 
     /// What is offered, as it changes.
@@ -262,7 +289,13 @@ impl Host {
         let Ok(own) = self.0.own.held() else {
             return Vec::new();
         };
-        let mut orphans = self.0.seen.borrow().orphans.clone();
+        let seen = self.0.seen.borrow();
+        if seen.to.as_ref() != Some(&own) {
+            // They were another instance's, whom this one was before.
+            return Vec::new();
+        }
+        let mut orphans = seen.orphans.clone();
+        drop(seen);
         let adopted = lock(&self.0.adopted);
         orphans.retain(|orphan| adopted.get(&orphan.container.id) != Some(&own));
         orphans
@@ -306,8 +339,7 @@ impl Host {
     /// Safe: only the waiting ends.
     pub async fn end(&self, within: Duration) -> Result<()> {
         // Nothing new is this instance's.
-        self.0.own.end();
-        self.0.ends.send_replace(true);
+        self.let_go();
         let mut seen = self.0.seen.clone();
         let ended = seen.wait_for(|seen| seen.ended.is_some());
         let ended = tokio::time::timeout(within, ended).await.map_err(|_| {

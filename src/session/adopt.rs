@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::belongings::Belongings;
 use super::key::SessionKey;
-use super::managed::{Managed, SessionState};
+use super::managed::{End, Managed};
 use super::manager::Shared;
 use super::notice::{Change, SessionEvent};
 use super::opening::{Opening, Origin, Timings};
@@ -25,11 +25,21 @@ const AT_ONCE: usize = 8;
 const PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) async fn adopt(shared: Arc<Shared>) {
-    let (mut offers, host) = (shared.host.offers(), shared.host.clone());
-    let mut lost = std::pin::pin!(host.lost());
+    let (mut offers, mut losses) = (shared.host.offers(), shared.host.losses());
     loop {
+        // A loss is told even while there is much to adopt.
+        if losses.has_changed().unwrap_or(false) {
+            let count = *losses.borrow_and_update();
+            lose(&shared, count);
+        }
         let recovered = offers.borrow_and_update().is_recovered();
-        let all = take_over(&shared).await;
+        let all = tokio::select! {
+            all = take_over(&shared) => all,
+            _ = losses.changed() => {
+                losses.mark_changed();
+                continue;
+            }
+        };
         if recovered && all {
             shared.recovered.send_replace(true);
         }
@@ -37,27 +47,20 @@ pub(super) async fn adopt(shared: Arc<Shared>) {
             changed = offers.changed() => if changed.is_err() {
                 return;
             },
+            _ = losses.changed() => losses.mark_changed(),
             () = tokio::time::sleep(PAUSE), if !all => {}
-            () = &mut lost => {
-                lose(&shared);
-                lost.set(host.lost());
-            }
         }
     }
 }
 
-/// Another instance has taken this one's place: what it had is that one's.
-fn lose(shared: &Shared) {
-    for entry in shared.roster.clear() {
+/// Another instance has taken this one's place: what it had until then is that one's.
+fn lose(shared: &Shared, losses: u64) {
+    for entry in shared.roster.lose(losses) {
         let container = entry.managed.container.clone();
-        shared.tell(SessionEvent::now(
-            entry.key.clone(),
-            container,
-            Change::Lost,
-        ));
+        let lost = SessionEvent::now(entry.key.clone(), container, Change::Lost);
+        shared.tell(lost);
     }
-    // They are the other one's to remove.
-    shared.pools.lose();
+    shared.pools.lose(losses);
 }
 
 /// Whether all that is offered has been seen to.
@@ -116,33 +119,30 @@ async fn adopt_one(
     key: &SessionKey,
 ) -> Result<()> {
     let began = Instant::now();
+    let losses = shared.host.lost_so_far();
     let details = match shared.backend.inspect(&orphan.container.id).await {
         Ok(details) => details,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
-    let weakened = hold_to_limits(&*shared.backend, &written, &details).await;
     if !shared.host.has_taken(&details.id) {
-        // It was taken, and isn't offered any more.
+        // It isn't offered any more.
         return Ok(());
     }
+    let weakened = hold_to_limits(&*shared.backend, &written, &details).await;
     let created = details.created.unwrap_or_else(SystemTime::now);
     let needs = written.what.limits.needs();
-    let managed = Managed::new(
-        details.id.clone(),
-        written,
-        orphan.instance.clone(),
-        created,
-    );
+    let whose = (orphan.instance.clone(), losses);
+    let managed = Managed::new(details.id.clone(), written, whose, created);
     managed.name(key);
-    if details.state.is_running() {
-        managed.is_ready();
+    match details.state.is_running() {
+        true => {
+            managed.is_ready();
+        }
+        // Why it has stopped nobody knows: it isn't started again unless it is opened.
+        false => managed.life().rest(End::Idle),
     }
-    managed.saw_details(&details);
-    if managed.state() == SessionState::Starting {
-        // It was made, and never ran since: somebody has stopped it before it began.
-        managed.life().rest();
-    }
+    managed.saw_details(managed.epoch(), &details);
     let timings = Timings {
         total: began.elapsed(),
         ..Timings::default()
@@ -155,6 +155,8 @@ async fn adopt_one(
     let entry = Arc::new(Entry::new(key, Arc::new(managed), opening, place));
     shared.roster.insert(Arc::clone(&entry));
     shared.tell_all(&entry.managed, vec![Change::Adopted]);
+    // How it is by now: it may have ended, or been stopped for its limits.
+    shared.looks.ask(&entry.managed.container);
     if !weakened.is_empty() {
         let fields = weakened.into_iter().map(str::to_owned).collect();
         shared.tell_all(&entry.managed, vec![Change::Weakened { fields }]);

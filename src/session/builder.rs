@@ -1,14 +1,16 @@
 //! What a manager is made with.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::admission::Admission;
 use super::limits::SessionLimits;
+use super::looks::Looks;
 use super::manager::{SessionManager, Shared};
 use super::notice::Notices;
 use super::pool::{PoolOptions, Pools};
@@ -16,7 +18,7 @@ use super::ready::Reach;
 use super::resources::ResourceWatch;
 use super::roster::Roster;
 use super::spec::SessionSpec;
-use super::{adopt, key, resources, upkeep, watcher};
+use super::{adopt, key, looks, resources, upkeep, watcher};
 use crate::backend::ContainerBackend;
 use crate::endpoint::{Endpoint, Environment};
 use crate::error::{Error, Result};
@@ -179,10 +181,16 @@ impl SessionManagerBuilder {
             pools: Pools::default(),
             recovered: watch::Sender::new(false),
             closed: AtomicBool::new(false),
+            opens: AtomicUsize::new(0),
+            looks: Looks::default(),
+            compare: Notify::new(),
+            runtime: Handle::current(),
             ends: CancellationToken::new(),
         });
         let manager = SessionManager::new(Arc::clone(&shared));
         spawn(&shared, watcher::watch(Arc::clone(&shared)));
+        spawn(&shared, watcher::reconcile(Arc::clone(&shared)));
+        spawn(&shared, looks::look(Arc::clone(&shared)));
         spawn(&shared, adopt::adopt(Arc::clone(&shared)));
         spawn(&shared, upkeep::go_on(Arc::clone(&shared)));
         spawn(&shared, resources::watch(Arc::clone(&shared)));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::belongings::Belongings;
+use super::find::find;
 use super::key::SessionKey;
 use super::managed::{End, Sight};
 use super::manager::Shared;
@@ -14,7 +15,8 @@ use crate::model::{RemoveOptions, StopOptions};
 
 pub(super) async fn close(shared: &Arc<Shared>, key: &SessionKey) -> Result<bool> {
     let _turn = shared.roster.wait_turn(key).await;
-    match shared.roster.get(key) {
+    let backend = shared.backend_for(key.shared_owner());
+    match find(shared, &backend, key).await? {
         Some(entry) => close_held(shared, &entry).await.map(|()| true),
         None => Ok(false),
     }
@@ -27,6 +29,8 @@ pub(super) async fn close_held(shared: &Arc<Shared>, entry: &Arc<Entry>) -> Resu
 
 /// Removes it, for that reason.
 pub(super) async fn remove_held(shared: &Arc<Shared>, entry: &Arc<Entry>, why: End) -> Result<()> {
+    // Whoever may have been replaced does nothing to what may be another's.
+    shared.holds(&entry.managed)?;
     let backend = shared.backend_for(entry.key.shared_owner());
     let closing = Closing::begin(shared, &backend, entry, why);
     if let Err(error) = closing.stop_and_remove().await {
@@ -52,7 +56,7 @@ impl<'a> Closing<'a> {
         entry: &'a Arc<Entry>,
         why: End,
     ) -> Self {
-        entry.managed.ask_to_end(Some(why));
+        entry.managed.ask_to_end(why);
         Self {
             shared,
             backend,
@@ -71,9 +75,10 @@ impl<'a> Closing<'a> {
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
                 // The removal kills it.
                 Err(error) => {
-                    tracing::debug!(%error, "a session couldn't be stopped before its removal")
+                    tracing::debug!(%error, "a session couldn't be stopped before its removal");
                 }
             }
+            self.shared.holds(managed)?;
         }
         let force = RemoveOptions::force();
         match self.backend.remove(&managed.container, &force).await {
@@ -94,7 +99,8 @@ impl<'a> Closing<'a> {
     /// It is there still.
     fn give_up(mut self) {
         self.armed = false;
-        self.entry.managed.ask_to_end(None);
+        self.entry.managed.let_be();
+        self.shared.looks.ask(&self.entry.managed.container);
     }
 }
 
@@ -107,16 +113,19 @@ impl Drop for Closing<'_> {
 }
 
 fn gone(shared: &Shared, entry: &Entry) {
-    shared.roster.remove(entry);
     let changes = entry.managed.saw(Sight::Gone);
     shared.tell_all(&entry.managed, changes);
+    shared.roster.remove(entry);
 }
 
-/// Has it removed in the background.
+/// Has it removed in the background, unless it may be another instance's by now.
 pub(super) fn abandon(shared: &Shared, backend: &Arc<dyn ContainerBackend>, entry: &Entry) {
     let managed = &entry.managed;
-    managed.ask_to_end(Some(End::Closed));
+    managed.ask_to_end(End::Closed);
     gone(shared, entry);
+    if shared.holds(managed).is_err() {
+        return;
+    }
     janitor::remove(
         backend.detached(),
         Leftover::Container(managed.container.clone()),

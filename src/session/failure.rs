@@ -130,8 +130,8 @@ impl OpenFailure {
         self.0.oom_killed
     }
 
-    /// The last it has written, as the engine kept it; a few thousand bytes at most. It is the program's own: it may hold
-    /// anything, and isn't a part of any other text.
+    /// The last twenty lines that it has written, as the engine kept them; the last 4 KiB of each stream. They are the program's
+    /// own: they may hold anything, secrets too, and aren't a part of any error's text.
     #[must_use]
     pub fn log(&self) -> &str {
         &self.0.log
@@ -140,20 +140,11 @@ impl OpenFailure {
     /// The error of an open that failed so.
     pub(super) fn into_error(self, key: &SessionKey) -> Error {
         let cause = &self.0.cause;
-        let mut message = format!(
+        let message = format!(
             "session {} couldn't be opened: {} failed: {cause}",
             quote(&key.to_string()),
             self.0.phase
         );
-        if let Some(line) = self
-            .0
-            .log
-            .lines()
-            .rev()
-            .find(|line| !line.trim().is_empty())
-        {
-            message.push_str(&format!("; the last it wrote was {}", quote(line)));
-        }
         Error::new(cause.kind(), message)
             .with_effect(cause.effect())
             .with_exit_code(self.0.exit_code)

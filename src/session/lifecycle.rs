@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 pub struct Lifecycle {
     /// When it counts as ready; [`Ready::Running`] unless set.
     pub ready: Ready,
-    /// How long that may take; 60 s unless set.
+    /// How long that may take, an hour at most; 60 s unless set.
     #[serde(with = "humantime_serde")]
     pub ready_timeout: Duration,
     /// So long after the last use it is stopped; half an hour unless set, `None` is never.
@@ -30,7 +30,7 @@ pub struct Lifecycle {
     /// So long one that has stopped is kept before it is removed; an hour unless set.
     #[serde(with = "humantime_serde")]
     pub retention: Duration,
-    /// How long its program has from the stop signal to the kill, in whole seconds; two unless set.
+    /// How long its program has from the stop signal to the kill, in whole seconds, ten minutes at most; two seconds unless set.
     #[serde(with = "humantime_serde")]
     pub stop_timeout: Duration,
     /// What happens when its program ends by itself.
@@ -54,6 +54,9 @@ pub enum Restart {
     },
 }
 
+const MILLI: Duration = Duration::from_millis(1);
+const MINUTES: Duration = Duration::from_secs(600);
+const HOUR: Duration = Duration::from_secs(3_600);
 /// Ten years: whatever is longer is meant to be never.
 const LONGEST: Duration = Duration::from_secs(86_400 * 3_650);
 
@@ -74,20 +77,23 @@ impl Default for Lifecycle {
 impl Lifecycle {
     pub(super) fn validate(&self) -> Result<()> {
         let times = [
+            ("ready_timeout", Some(self.ready_timeout), MILLI..=HOUR),
+            ("idle_timeout", self.idle_timeout, MILLI..=LONGEST),
+            ("max_age", self.max_age, MILLI..=LONGEST),
+            ("retention", Some(self.retention), Duration::ZERO..=LONGEST),
             (
-                "ready_timeout",
-                Some(self.ready_timeout),
-                Duration::from_millis(1),
+                "stop_timeout",
+                Some(self.stop_timeout),
+                Duration::ZERO..=MINUTES,
             ),
-            ("idle_timeout", self.idle_timeout, Duration::from_millis(1)),
-            ("max_age", self.max_age, Duration::from_millis(1)),
-            ("retention", Some(self.retention), Duration::ZERO),
-            ("stop_timeout", Some(self.stop_timeout), Duration::ZERO),
         ];
-        for (field, time, least) in times {
-            if time.is_some_and(|time| time < least || time > LONGEST) {
-                let message = format!("isn't from {least:?} to ten years");
-                return Err(Error::invalid(field, message));
+        for (field, time, fits) in times {
+            if time.is_some_and(|time| !fits.contains(&time)) {
+                let (least, most) = (fits.start(), humantime::format_duration(*fits.end()));
+                return Err(Error::invalid(
+                    field,
+                    format!("isn't from {least:?} to {most}"),
+                ));
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! How a session's container comes to be, phase by phase. What fails on the way leaves nothing behind.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -16,12 +16,14 @@ use super::written::Written;
 use crate::backend::{ContainerBackend, ContainerBackendExt, ContainerGuard};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::Fate;
+use crate::host::{Fate, INSTANCE_LABEL};
 use crate::model::{ContainerRef, LogsOptions, WriteFileOptions};
 
 /// How much of a failed container's log is kept.
 const LOG_LINES: u64 = 20;
 const LOG_BYTES: usize = 4 << 10;
+/// How much of it is read, to have its end.
+const LOG_READ: usize = 256 << 10;
 
 /// A container that is ready, and still nobody's: dropped, it goes, and so does what it has for itself.
 pub(super) struct Made {
@@ -31,7 +33,7 @@ pub(super) struct Made {
 }
 
 impl Made {
-    /// Makes one, and waits until it is ready.
+    /// Makes one, and waits until it is ready; for a warm pool, where it may be for so long.
     ///
     /// # Cancel safety
     /// Safe: dropped, what there is so far goes.
@@ -39,6 +41,7 @@ impl Made {
         shared: &Arc<Shared>,
         backend: &Arc<dyn ContainerBackend>,
         spec: &SessionSpec,
+        pool: Option<Duration>,
         timings: &mut Timings,
     ) -> std::result::Result<Self, OpenFailure> {
         let failed = |phase| move |error| OpenFailure::new(phase, error);
@@ -48,7 +51,7 @@ impl Made {
         timings.image = began.elapsed();
 
         let began = Instant::now();
-        let created = Self::create(shared, backend, spec);
+        let created = Self::create(shared, backend, spec, pool.unwrap_or_default());
         let made = created.await.map_err(failed(Phase::Create))?;
         timings.create = began.elapsed();
 
@@ -69,7 +72,10 @@ impl Made {
         if let Err(error) = checked {
             return Err(made.fail(shared, Phase::Start, error).await);
         }
-        made.managed.is_ready();
+        if !made.managed.is_ready() {
+            let gone = container_failed("it was removed while it started".to_owned());
+            return Err(made.fail(shared, Phase::Ready, gone).await);
+        }
         timings.ready = began.elapsed();
         Ok(made)
     }
@@ -78,11 +84,13 @@ impl Made {
         shared: &Arc<Shared>,
         backend: &Arc<dyn ContainerBackend>,
         spec: &SessionSpec,
+        pooled: Duration,
     ) -> Result<Self> {
-        let written = Written::new(spec)?;
+        let written = Written::new(spec, pooled)?;
         let mut container = spec.container.clone();
         written.put(&mut container.labels)?;
         container.name = Some(written.pending_name()?);
+        let losses = shared.host.lost_so_far();
         // Whoever may have been replaced makes nothing more.
         let mut container = shared.host.label(&container, Fate::Adopt)?;
         let belongings = Belongings::of(backend, &written)?;
@@ -90,8 +98,9 @@ impl Made {
             .make(shared, &written, spec, &mut container)
             .await?;
         let guard = backend.scoped(&container).await?;
-        let instance = shared.host.instance();
-        let managed = Managed::new(guard.id().clone(), written, instance, SystemTime::now());
+        let instance = container.labels.get(INSTANCE_LABEL).cloned();
+        let whose = (instance.unwrap_or_default(), losses);
+        let managed = Managed::new(guard.id().clone(), written, whose, SystemTime::now());
         let managed = Arc::new(managed);
         // From here on its events are its own.
         shared.roster.follow(&managed);
@@ -207,7 +216,7 @@ async fn limits_hold(
     container: &ContainerRef,
     spec: &SessionSpec,
 ) -> Result<()> {
-    let Some(asked) = spec.container.resources.memory else {
+    let (Some(asked), true) = (spec.container.resources.memory, spec.container.strict) else {
         return Ok(());
     };
     let stats = match backend.stats(container).await {
@@ -219,7 +228,7 @@ async fn limits_hold(
     let held = stats.memory.and_then(|memory| memory.limit);
     // Of a container that has ended there is nothing to see.
     let weaker = held.is_some_and(|limit| limit > asked + asked / 64);
-    match weaker && spec.container.strict {
+    match weaker {
         true => {
             let message = format!(
                 "its memory is limited to {} bytes where {asked} were asked for",
@@ -246,12 +255,15 @@ pub(super) async fn last_log(backend: &dyn ContainerBackend, container: &Contain
     let options = LogsOptions::default().with_tail(LOG_LINES);
     let output = async {
         let log = backend.logs(container, &options).await?;
-        log.output(LOG_BYTES).await
+        log.output(LOG_READ).await
     };
     let Ok(output) = output.await else {
         return String::new();
     };
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let text = |bytes: &[u8]| {
+        let end = &bytes[bytes.len().saturating_sub(LOG_BYTES)..];
+        String::from_utf8_lossy(end).into_owned()
+    };
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
     match (stdout.is_empty(), stderr.is_empty()) {
         (false, false) => format!("{}\n{stderr}", stdout.trim_end_matches('\n')),

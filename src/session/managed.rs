@@ -12,6 +12,9 @@ use super::written::Written;
 use crate::lock::lock;
 use crate::model::{ContainerDetails, ContainerRef, ContainerState, HealthStatus};
 
+/// Beyond the time that a stop may take: then whoever asked for it has failed to say so.
+const FORGOTTEN: Duration = Duration::from_secs(60);
+
 /// How a session is.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -32,8 +35,7 @@ pub enum SessionState {
 }
 
 /// Why it was stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum End {
     Idle,
     Expired,
@@ -52,6 +54,8 @@ pub(super) struct Managed {
     pub(super) written: Written,
     /// Whose labels it bears.
     pub(super) instance: String,
+    /// How often its host had been replaced when it came to be looked after: what came before is another's.
+    pub(super) losses: u64,
     /// By the engine's clock where it was adopted.
     pub(super) created: SystemTime,
     key: OnceLock<SessionKey>,
@@ -61,16 +65,20 @@ pub(super) struct Managed {
 #[derive(Debug, Clone)]
 pub(super) struct Life {
     pub(super) state: SessionState,
+    /// Counts its beginnings: what was seen before one says nothing of what is after it.
+    epoch: u64,
     pub(super) exit_code: Option<i64>,
     pub(super) oom_killed: bool,
     /// Since when it has stopped.
     pub(super) stopped: Option<Instant>,
     pub(super) end: Option<End>,
-    /// It was asked to end, so that its end is no news.
-    pub(super) asked: Option<End>,
+    /// It was asked to end, so that its end is no news; until then, where nothing came of it.
+    asked: Option<(End, Instant)>,
+    /// It was started, and never became ready: it may run, and is to be stopped.
+    pub(super) unready: bool,
     pub(super) last_used: Instant,
     /// What is being done in it: it isn't idle.
-    pub(super) active: usize,
+    active: usize,
     pub(super) expires: Option<Instant>,
     /// Failures in a row, and since when it runs.
     pub(super) failures: u32,
@@ -92,27 +100,26 @@ pub(super) enum Sight {
 }
 
 impl Managed {
+    /// One that is being made.
     pub(super) fn new(
         container: ContainerRef,
         written: Written,
-        instance: String,
+        (instance, losses): (String, u64),
         created: SystemTime,
     ) -> Self {
         let now = Instant::now();
-        let max_age = written.what.lifecycle.max_age;
-        let age = SystemTime::now()
-            .duration_since(created)
-            .unwrap_or_default();
         let life = Life {
             state: SessionState::Starting,
+            epoch: 0,
             exit_code: None,
             oom_killed: false,
             stopped: None,
             end: None,
             asked: None,
+            unready: false,
             last_used: now,
             active: 0,
-            expires: max_age.and_then(|most| now.checked_add(most.saturating_sub(age))),
+            expires: written.expires(created, now),
             failures: 0,
             running: now,
         };
@@ -120,6 +127,7 @@ impl Managed {
             container,
             written,
             instance,
+            losses,
             created,
             key: OnceLock::new(),
             life: Mutex::new(life),
@@ -156,15 +164,21 @@ impl Managed {
         self.life().state
     }
 
-    /// It is asked to end for this reason, or isn't any more.
-    pub(super) fn ask_to_end(&self, why: Option<End>) {
-        self.life().asked = why;
+    /// It is asked to end for this reason, which takes so long at most.
+    pub(super) fn ask_to_end(&self, why: End) {
+        let most = self.written.what.lifecycle.stop_timeout + FORGOTTEN;
+        self.life().asked = Some((why, Instant::now() + most));
+    }
+
+    /// It isn't to end any more.
+    pub(super) fn let_be(&self) {
+        self.life().asked = None;
     }
 
     /// Whether it can be used as it is.
     pub(super) fn is_up(&self) -> bool {
         let life = self.life();
-        life.asked.is_none()
+        !life.is_asked(Instant::now())
             && matches!(
                 life.state,
                 SessionState::Ready | SessionState::Unhealthy | SessionState::Paused
@@ -173,11 +187,6 @@ impl Managed {
 
     pub(super) fn is_known_to_run(&self) -> bool {
         matches!(self.state(), SessionState::Ready | SessionState::Unhealthy)
-    }
-
-    /// Whether whoever starts it sees to it.
-    pub(super) fn is_in_the_making(&self) -> bool {
-        self.state() == SessionState::Starting
     }
 
     /// Whether there is something to stop.
@@ -189,19 +198,23 @@ impl Managed {
         self.life().last_used = Instant::now();
     }
 
-    /// It is ready: what came before is over. Whether that is news.
-    pub(super) fn is_ready(&self) -> bool {
-        let mut life = self.life();
-        if !matches!(life.state, SessionState::Starting | SessionState::Stopped) {
-            return false;
-        }
-        life.begin(SessionState::Ready);
-        true
-    }
-
     /// It is about to be started again.
     pub(super) fn starts(&self) {
         self.life().begin(SessionState::Starting);
+    }
+
+    /// It is ready, where it was being started; false where it has ended since.
+    pub(super) fn is_ready(&self) -> bool {
+        let mut life = self.life();
+        let starting = life.state == SessionState::Starting;
+        if starting {
+            life.begin(SessionState::Ready);
+        }
+        starting
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.life().epoch
     }
 
     /// Takes note of what was seen, and says what is new in it.
@@ -209,22 +222,29 @@ impl Managed {
         self.life().saw(sight)
     }
 
-    /// Takes note of how an inspect shows it.
-    pub(super) fn saw_details(&self, details: &ContainerDetails) -> Vec<Change> {
-        let state = &details.state;
+    /// Takes note of how an inspect shows it that was asked for at that beginning; nothing where it has begun anew since.
+    pub(super) fn saw_details(
+        &self,
+        epoch: u64,
+        details: &ContainerDetails,
+    ) -> Option<Vec<Change>> {
+        let (state, mut life) = (&details.state, self.life());
+        if life.epoch != epoch {
+            return None;
+        }
         let mut changes = match state.status {
-            ContainerState::Running => self.saw(Sight::Runs),
-            ContainerState::Paused => self.saw(Sight::Paused),
-            ContainerState::Exited | ContainerState::Dead => self.saw(Sight::Died {
+            ContainerState::Running => life.saw(Sight::Runs),
+            ContainerState::Paused => life.saw(Sight::Paused),
+            ContainerState::Exited | ContainerState::Dead => life.saw(Sight::Died {
                 exit_code: state.exit_code,
                 oom_killed: state.oom_killed,
             }),
             _ => Vec::new(),
         };
         if let (ContainerState::Running, Some(health)) = (&state.status, &state.health) {
-            changes.extend(self.saw(Sight::Health(health.status.clone())));
+            changes.extend(life.saw(Sight::Health(health.status.clone())));
         }
-        changes
+        Some(changes)
     }
 }
 
@@ -232,8 +252,10 @@ impl Life {
     fn begin(&mut self, state: SessionState) {
         let now = Instant::now();
         self.state = state;
+        self.epoch += 1;
         self.exit_code = None;
         self.oom_killed = false;
+        self.unready = false;
         (self.stopped, self.end, self.asked) = (None, None, None);
         (self.running, self.last_used) = (now, now);
     }
@@ -244,14 +266,30 @@ impl Life {
             (S::Gone, _) => Vec::new(),
             (_, Sight::Gone) => {
                 self.state = S::Gone;
-                vec![match self.asked {
+                vec![match self.asked.map(|(why, _)| why) {
                     Some(End::Closed) => Change::Closed,
                     asked => Change::Removed {
                         by_others: asked != Some(End::Kept),
                     },
                 }]
             }
-            (S::Stopped, Sight::Died { .. }) => Vec::new(),
+            (_, Sight::OutOfMemory) => {
+                // Whether its main program was killed, its end will tell.
+                vec![Change::OutOfMemory]
+            }
+            // Whoever starts it sees to it.
+            (S::Starting, _) => Vec::new(),
+            (
+                S::Stopped,
+                Sight::Died {
+                    exit_code,
+                    oom_killed,
+                },
+            ) => {
+                self.exit_code = exit_code.or(self.exit_code);
+                self.oom_killed |= oom_killed;
+                Vec::new()
+            }
             (
                 _,
                 Sight::Died {
@@ -259,26 +297,19 @@ impl Life {
                     oom_killed,
                 },
             ) => {
-                self.state = S::Stopped;
-                self.exit_code = exit_code;
-                self.oom_killed |= oom_killed;
-                self.stopped = Some(Instant::now());
-                let end = self.asked.unwrap_or(End::Itself);
-                self.end = Some(end);
+                (self.exit_code, self.oom_killed) = (exit_code, oom_killed);
+                let end = self.asked.map_or(End::Itself, |(why, _)| why);
+                self.rest(end);
                 match end {
                     End::Itself => vec![Change::Died {
                         exit_code,
-                        oom_killed: self.oom_killed,
+                        oom_killed,
                     }],
                     End::Idle => vec![Change::Idle],
                     End::Expired => vec![Change::Expired],
                     // It goes, which is told.
                     End::Closed | End::Kept => Vec::new(),
                 }
-            }
-            (_, Sight::OutOfMemory) => {
-                // Whether its main program was killed, its end will tell.
-                vec![Change::OutOfMemory]
             }
             (S::Paused, Sight::Runs) => {
                 self.state = S::Ready;
@@ -288,7 +319,7 @@ impl Life {
                 self.state = S::Paused;
                 vec![Change::Paused]
             }
-            (S::Stopped, Sight::Runs) => {
+            (S::Stopped, Sight::Runs) if !self.unready => {
                 // Others have started it.
                 self.begin(S::Ready);
                 vec![Change::Restarted]
@@ -305,11 +336,17 @@ impl Life {
         }
     }
 
-    /// It is as stopped as one that has ended by itself.
-    pub(super) fn rest(&mut self) {
+    /// It has stopped, just now.
+    pub(super) fn rest(&mut self, end: End) {
         self.state = SessionState::Stopped;
-        self.end = Some(End::Itself);
+        self.epoch += 1;
+        self.end = Some(end);
         self.stopped = Some(Instant::now());
+    }
+
+    /// Whether it is on its way to its end.
+    pub(super) fn is_asked(&self, now: Instant) -> bool {
+        self.asked.is_some_and(|(_, until)| now < until)
     }
 
     /// Whether it may be started again when it is opened.

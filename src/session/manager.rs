@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::admission::Admission;
@@ -13,6 +14,8 @@ use super::builder::{SessionManagerBuilder, Settings};
 use super::close::close;
 use super::info::SessionInfo;
 use super::key::SessionKey;
+use super::looks::Looks;
+use super::managed::Managed;
 use super::notice::{Change, Notices, SessionEvent, SessionEvents};
 use super::open::open;
 use super::pool::{PoolOptions, PoolStatus, Pools};
@@ -77,8 +80,11 @@ struct Last(Arc<Shared>);
 
 impl Drop for Last {
     fn drop(&mut self) {
-        self.0.ends.cancel();
+        self.0.closed.store(true, Ordering::SeqCst);
         drop(self.0.pools.close());
+        self.0.end();
+        // Handles of sessions may live on: the next instance has them all the same.
+        self.0.host.let_go();
     }
 }
 
@@ -98,6 +104,13 @@ pub(super) struct Shared {
     /// Whether what earlier hosts left has been seen to.
     pub(super) recovered: watch::Sender<bool>,
     pub(super) closed: AtomicBool,
+    /// How many opens are under way.
+    pub(super) opens: AtomicUsize,
+    pub(super) looks: Looks,
+    /// Asks for a comparison with what there is.
+    pub(super) compare: Notify,
+    /// On which it was started, and works.
+    pub(super) runtime: Handle,
     /// Ends its tasks.
     pub(super) ends: CancellationToken,
 }
@@ -109,16 +122,30 @@ impl Shared {
         self.backend.with_context(context)
     }
 
+    /// Whether a container is this manager's: nobody can have replaced it since.
+    pub(super) fn holds(&self, managed: &Managed) -> Result<()> {
+        self.host.holds(&managed.container, &managed.instance)
+    }
+
+    /// Ends what it does by itself, and what it tells.
+    pub(super) fn end(&self) {
+        self.ends.cancel();
+        self.notices.end();
+    }
+
     pub(super) fn tell(&self, event: SessionEvent) {
         super::log::told(&event);
         self.notices.tell(event);
     }
 
-    /// Tells what is new of a container, where it is somebody's.
-    pub(super) fn tell_all(&self, managed: &super::managed::Managed, changes: Vec<Change>) {
-        let Some(key) = managed.key() else {
+    /// Tells what is new of a container, where it is a session's.
+    pub(super) fn tell_all(&self, managed: &Managed, changes: Vec<Change>) {
+        let (Some(key), false) = (managed.key(), changes.is_empty()) else {
             return;
         };
+        if self.roster.entry_of(managed).is_none() {
+            return;
+        }
         for change in changes {
             self.tell(SessionEvent::now(
                 key.clone(),
@@ -129,11 +156,11 @@ impl Shared {
     }
 
     pub(super) fn is_open(&self) -> Result<()> {
-        match self.closed.load(Ordering::Relaxed) {
+        match self.closed.load(Ordering::SeqCst) {
             false => Ok(()),
             true => {
                 let message = "the session manager is being shut down";
-                let error = Error::new(ErrorKind::Unavailable, message);
+                let error = Error::new(ErrorKind::Cancelled, message);
                 Err(error.with_effect(Effect::NotSent))
             }
         }
@@ -187,7 +214,7 @@ impl SessionManager {
     /// - `Saturated` where a quota is used up, or its turn didn't come in time.
     /// - `Container` where its program ended before it was ready, or a command of its setup failed; `Timeout` where it wasn't
     ///   ready in time; `Weakened` where the engine doesn't hold it to what was asked for.
-    /// - `Unavailable` where the host's lease can't be renewed, or the manager is being shut down.
+    /// - `Unavailable` where the host's lease can't be renewed; `Cancelled` where the manager is being shut down.
     /// - As the backend's calls elsewhere.
     ///
     /// # Cancel safety
@@ -208,7 +235,7 @@ impl SessionManager {
     /// # use catamaran::session::{SessionKey, SessionManager, SessionSpec};
     /// # async fn example(manager: &SessionManager, spec: &SessionSpec) -> catamaran::Result<()> {
     /// let session = manager.open_scoped(&SessionKey::new("alice", "job-1")?, spec).await?;
-    /// session.write_file("/tmp/input".parse()?, "1 2 3").await?;
+    /// session.write_file(&"/tmp/input".parse()?, "1 2 3").await?;
     /// session.end().await // or by the drop
     /// # }
     /// ```
@@ -231,11 +258,11 @@ impl SessionManager {
     }
 
     /// Closes a session: its program is asked to end and, after the spec's time, killed; its container goes, and so do its own
-    /// volumes and network. False where there was none.
+    /// volumes and network. False where there was none. After the death of the host it waits, as an open does.
     ///
     /// # Errors
-    /// As [`stop`](ContainerBackend::stop) and [`remove`](ContainerBackend::remove): the session is still there then, and closing
-    /// it again is safe.
+    /// As [`remove`](ContainerBackend::remove): the session is still there then, and closing it again is safe. `Conflict` and
+    /// `Unavailable` as [`open`](Self::open).
     ///
     /// # Cancel safety
     /// Dropped before its end, the session may have stopped; it is closed in the background.
@@ -250,7 +277,7 @@ impl SessionManager {
     }
 
     /// Waits until what earlier hosts of this name have left has been seen to: their sessions are adopted, what nobody had got
-    /// is gone. It takes a lease's time at least.
+    /// is gone. It takes a lease's time, unless they had ended in order or left nothing.
     ///
     /// # Errors
     /// `Cancelled` where the host has ended.
@@ -264,6 +291,12 @@ impl SessionManager {
             _ = recovered.wait_for(|recovered| *recovered) => Ok(()),
             ended = self.shared.host.ended() => ended,
         }
+    }
+
+    /// Whether what earlier hosts have left has been [seen to](Self::recovered): until then a session that isn't here may be there.
+    #[must_use]
+    pub fn is_recovered(&self) -> bool {
+        *self.shared.recovered.borrow()
     }
 
     /// Stops and removes now what is due, as it happens every now and then by itself; or says what would be.

@@ -5,6 +5,7 @@ mod tests;
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Mutex;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
@@ -14,6 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{self, Sender};
 
 use super::{Origin, SessionKey};
+use crate::lock::lock;
 use crate::model::ContainerRef;
 
 /// Something that happened to a session.
@@ -141,15 +143,15 @@ pub enum SessionNotice {
     EngineGap,
 }
 
-/// The way to all who have subscribed. They are told of its end when it is dropped.
+/// The way to all who have subscribed, until its end.
 #[derive(Debug)]
-pub(crate) struct Notices(Sender<SessionNotice>);
+pub(crate) struct Notices(Mutex<Option<Sender<SessionNotice>>>);
 
 impl Notices {
     /// So many are kept for who is slow, at least 1.
     pub(crate) fn new(capacity: usize) -> Self {
         // More than this the channel refuses, and no memory would hold.
-        Self(Sender::new(capacity.clamp(1, 1 << 24)))
+        Self(Mutex::new(Some(Sender::new(capacity.clamp(1, 1 << 24)))))
     }
 
     pub(crate) fn tell(&self, event: SessionEvent) {
@@ -162,12 +164,22 @@ impl Notices {
 
     /// What is told from here on.
     pub(crate) fn subscribe(&self) -> SessionEvents {
-        SessionEvents::new(self.0.subscribe())
+        match &*lock(&self.0) {
+            Some(sender) => SessionEvents::new(sender.subscribe()),
+            None => SessionEvents(futures::stream::empty().boxed()),
+        }
+    }
+
+    /// Nothing is told any more.
+    pub(crate) fn end(&self) {
+        *lock(&self.0) = None;
     }
 
     fn send(&self, notice: SessionNotice) {
-        // It fails where nobody listens.
-        let _ = self.0.send(notice);
+        if let Some(sender) = &*lock(&self.0) {
+            // It fails where nobody listens.
+            let _ = sender.send(notice);
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::manager::Shared;
 use super::refill;
 use super::spec::SessionSpec;
 use crate::backend::ContainerBackend;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lock::lock;
 use crate::model::{ContainerState, HealthStatus, setters};
 
@@ -111,7 +111,6 @@ pub struct PoolStatus {
 
 pub(super) struct Pool {
     pub(super) spec: SessionSpec,
-    pub(super) options: PoolOptions,
     hash: String,
     pub(super) state: Mutex<State>,
     /// There may be something to do.
@@ -120,6 +119,7 @@ pub(super) struct Pool {
 }
 
 pub(super) struct State {
+    pub(super) options: PoolOptions,
     pub(super) ready: VecDeque<Warm>,
     pub(super) starting: usize,
     pub(super) target: usize,
@@ -154,16 +154,16 @@ impl Pools {
             wanted.insert(spec.hash()?, (spec, options));
         }
         let mut there = lock(&self.0);
-        let same = |hash: &String, pool: &Arc<Pool>| {
-            wanted
-                .get(hash)
-                .is_some_and(|(_, options)| *options == pool.options)
-        };
-        let gone: Vec<_> = there.extract_if(|hash, pool| !same(hash, pool)).collect();
+        let gone = there.extract_if(|hash, _| !wanted.contains_key(hash));
+        let gone: Vec<_> = gone.collect();
         for (hash, (spec, options)) in wanted {
-            there
-                .entry(hash.clone())
-                .or_insert_with(|| Pool::start(shared, spec, options, hash));
+            match there.get(&hash) {
+                Some(pool) => pool.change(options),
+                None => {
+                    let pool = Pool::start(shared, spec, options, hash.clone());
+                    there.insert(hash, pool);
+                }
+            }
         }
         drop(there);
         gone.into_iter().for_each(|(_, pool)| drop(pool.close()));
@@ -182,13 +182,21 @@ impl Pools {
     ) -> Option<Made> {
         let pool = lock(&self.0).get(hash).cloned()?;
         while let Some(warm) = pool.pop() {
-            if is_well(&**backend, &warm.made).await {
-                pool.hit();
-                return Some(warm.made);
+            match is_well(shared, &**backend, &warm.made).await {
+                Some(true) => {
+                    pool.hit();
+                    return Some(warm.made);
+                }
+                Some(false) => {
+                    tracing::debug!(container = %warm.made.container(), "one of the warm pool isn't well: it is discarded");
+                    pool.discard(shared, warm);
+                }
+                // Nobody can say how any of them is.
+                None => {
+                    pool.put_back(warm);
+                    break;
+                }
             }
-            tracing::debug!(container = %warm.made.container(), "one of the warm pool isn't well: it is discarded");
-            lock(&pool.state).discarded += 1;
-            shared.roster.forget(warm.made.container());
         }
         pool.miss();
         None
@@ -205,12 +213,16 @@ impl Pools {
         pools.into_values().flat_map(|pool| pool.close()).collect()
     }
 
-    /// What is in them is another instance's: they begin anew.
-    pub(super) fn lose(&self) {
+    /// What was in them before so many losses is another instance's to remove.
+    pub(super) fn lose(&self, losses: u64) {
         for pool in lock(&self.0).values() {
-            for warm in std::mem::take(&mut lock(&pool.state).ready) {
-                drop(warm.made.keep());
-            }
+            let mut state = lock(&pool.state);
+            let ready = std::mem::take(&mut state.ready).into_iter();
+            let (lost, kept): (Vec<_>, Vec<_>) =
+                ready.partition(|warm| warm.made.managed.losses < losses);
+            state.ready = kept.into();
+            drop(state);
+            lost.into_iter().for_each(|warm| drop(warm.made.keep()));
         }
     }
 }
@@ -227,6 +239,7 @@ impl Pool {
                 ready: VecDeque::new(),
                 starting: 0,
                 target: options.min,
+                options,
                 claimed: None,
                 missed: Instant::now(),
                 hits: 0,
@@ -236,18 +249,37 @@ impl Pool {
                 closed: false,
             }),
             spec,
-            options,
             hash,
             changed: Notify::new(),
             task: Mutex::new(None),
         });
         let refill = refill::go_on(Arc::clone(shared), Arc::clone(&pool));
-        *lock(&pool.task) = Some(AbortOnDropHandle::new(tokio::spawn(refill)));
+        *lock(&pool.task) = Some(AbortOnDropHandle::new(shared.runtime.spawn(refill)));
         pool
     }
 
     fn pop(&self) -> Option<Warm> {
         lock(&self.state).ready.pop_front()
+    }
+
+    fn put_back(&self, warm: Warm) {
+        let mut state = lock(&self.state);
+        if !state.closed {
+            state.ready.push_front(warm);
+        }
+    }
+
+    fn discard(&self, shared: &Shared, warm: Warm) {
+        lock(&self.state).discarded += 1;
+        shared.roster.forget(warm.made.container());
+    }
+
+    fn change(&self, options: PoolOptions) {
+        let mut state = lock(&self.state);
+        state.target = state.target.clamp(options.min, options.max);
+        state.options = options;
+        drop(state);
+        self.changed.notify_one();
     }
 
     fn hit(&self) {
@@ -262,7 +294,7 @@ impl Pool {
         let mut state = lock(&self.state);
         state.misses += 1;
         state.missed = Instant::now();
-        state.target = (state.target + 1).min(self.options.max);
+        state.target = (state.target + 1).min(state.options.max);
         drop(state);
         self.changed.notify_one();
     }
@@ -293,17 +325,21 @@ impl Pool {
     }
 }
 
-/// Whether one can be given away: it runs, isn't unhealthy, and is limited as it was.
-async fn is_well(backend: &dyn ContainerBackend, made: &Made) -> bool {
-    if !made.managed.is_up() {
-        return false;
+/// Whether one can be given away: it is this instance's, runs, isn't unhealthy, and is limited as it was. Nothing where the
+/// engine doesn't say.
+async fn is_well(shared: &Shared, backend: &dyn ContainerBackend, made: &Made) -> Option<bool> {
+    if !made.managed.is_up() || shared.holds(&made.managed).is_err() {
+        return Some(false);
     }
-    let Ok(details) = backend.inspect(made.container()).await else {
-        return false;
+    let details = match backend.inspect(made.container()).await {
+        Ok(details) => details,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Some(false),
+        Err(_) => return None,
     };
     let health = details.state.health.as_ref().map(|health| &health.status);
     let limits = made.managed.written.what.limits;
-    details.state.status == ContainerState::Running
+    let well = details.state.status == ContainerState::Running
         && health != Some(&HealthStatus::Unhealthy)
-        && limits.weakened(&details.resources).is_empty()
+        && limits.weakened(&details.resources).is_empty();
+    Some(well)
 }

@@ -31,10 +31,8 @@ pub(super) async fn go_on(shared: Arc<Shared>, pool: Arc<Pool>) {
     let (mut pause, mut not_before) = (SHORTEST_PAUSE, Instant::now());
     loop {
         age(&shared, &pool);
-        while making.len() < pool.options.at_once
-            && Instant::now() >= not_before
-            && is_wanted(&shared, &pool)
-        {
+        let at_once = lock(&pool.state).options.at_once;
+        while making.len() < at_once && Instant::now() >= not_before && is_wanted(&shared, &pool) {
             lock(&pool.state).starting += 1;
             making.push(make(&shared, &backend, &pool));
         }
@@ -62,8 +60,7 @@ fn is_wanted(shared: &Shared, pool: &Pool) -> bool {
         return false;
     }
     // Those who make one for themselves come first.
-    let usage = shared.admission.usage();
-    if usage.opening > 0 || usage.waiting > 0 {
+    if shared.admission.is_busy() {
         return false;
     }
     let settled = state.claimed.is_none_or(|at| at.elapsed() >= SETTLES);
@@ -74,14 +71,14 @@ fn is_wanted(shared: &Shared, pool: &Pool) -> bool {
 fn age(shared: &Shared, pool: &Pool) {
     let now = Instant::now();
     let mut state = lock(&pool.state);
-    if now.duration_since(state.missed) >= CALM && state.target > pool.options.min {
+    if now.duration_since(state.missed) >= CALM && state.target > state.options.min {
         state.target -= 1;
         state.missed = now;
     }
     let mut gone = Vec::new();
     while let Some(oldest) = state.ready.front() {
-        let too_old = now.duration_since(oldest.since) >= pool.options.max_age;
-        if !too_old && state.ready.len() <= state.target.max(pool.options.min) {
+        let too_old = now.duration_since(oldest.since) >= state.options.max_age;
+        if !too_old && state.ready.len() <= state.target.max(state.options.min) {
             break;
         }
         gone.extend(state.ready.pop_front());
@@ -100,7 +97,9 @@ fn age(shared: &Shared, pool: &Pool) {
 }
 
 async fn make(shared: &Arc<Shared>, backend: &Arc<dyn ContainerBackend>, pool: &Pool) -> bool {
-    let made = Made::new(shared, backend, &pool.spec, &mut Timings::default()).await;
+    let longest = lock(&pool.state).options.max_age;
+    let mut timings = Timings::default();
+    let made = Made::new(shared, backend, &pool.spec, Some(longest), &mut timings).await;
     let mut state = lock(&pool.state);
     state.starting = state.starting.saturating_sub(1);
     match made {

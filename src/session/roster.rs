@@ -42,7 +42,14 @@ pub(super) struct Roster {
     sessions: Mutex<BTreeMap<SessionKey, Arc<Entry>>>,
     /// Those of the pools too, and those that are being made.
     containers: Mutex<HashMap<ContainerRef, Arc<Managed>>>,
-    turns: Mutex<HashMap<SessionKey, Weak<tokio::sync::Mutex<()>>>>,
+    turns: Mutex<Turns>,
+}
+
+#[derive(Default)]
+struct Turns {
+    of: HashMap<SessionKey, Weak<tokio::sync::Mutex<()>>>,
+    /// Those that nobody holds or waits for any more go when there are so many.
+    tidied_at: usize,
 }
 
 /// Whoever has it may open, close, stop or start the session; nobody else does meanwhile.
@@ -86,10 +93,8 @@ impl Roster {
         lock(&self.containers).remove(container);
     }
 
-    pub(super) fn of_container(&self, id: &str) -> Option<Arc<Managed>> {
-        // A map's key of another type would need to be borrowed as one.
-        let id = ContainerRef::new(id).ok()?;
-        lock(&self.containers).get(&id).cloned()
+    pub(super) fn of_container(&self, id: &ContainerRef) -> Option<Arc<Managed>> {
+        lock(&self.containers).get(id).cloned()
     }
 
     pub(super) fn containers(&self) -> Vec<Arc<Managed>> {
@@ -104,15 +109,15 @@ impl Roster {
 
     fn turn(&self, key: &SessionKey) -> Arc<tokio::sync::Mutex<()>> {
         let mut turns = lock(&self.turns);
-        if let Some(turn) = turns.get(key).and_then(Weak::upgrade) {
+        if let Some(turn) = turns.of.get(key).and_then(Weak::upgrade) {
             return turn;
         }
-        // Those that nobody holds or waits for any more go now and then.
-        if turns.len() > 64 && turns.len() > 2 * self.len() {
-            turns.retain(|_, turn| turn.strong_count() > 0);
+        if turns.of.len() >= turns.tidied_at.max(64) {
+            turns.of.retain(|_, turn| turn.strong_count() > 0);
+            turns.tidied_at = 2 * turns.of.len();
         }
         let turn = Arc::default();
-        turns.insert(key.clone(), Arc::downgrade(&turn));
+        turns.of.insert(key.clone(), Arc::downgrade(&turn));
         turn
     }
 
@@ -126,14 +131,12 @@ impl Roster {
         self.turn(key).try_lock_owned().ok()
     }
 
-    /// Takes out all of them: they are another host's.
-    pub(super) fn clear(&self) -> Vec<Arc<Entry>> {
-        let sessions = std::mem::take(&mut *lock(&self.sessions));
-        lock(&self.containers).clear();
-        let sessions: Vec<_> = sessions.into_values().collect();
-        for entry in &sessions {
-            drop(lock(&entry.place).take());
-        }
-        sessions
+    /// Takes out those that came before so many losses: they are another instance's.
+    pub(super) fn lose(&self, losses: u64) -> Vec<Arc<Entry>> {
+        let mut lost = self.sessions();
+        lost.retain(|entry| entry.managed.losses < losses);
+        lost.iter().for_each(|entry| self.remove(entry));
+        lock(&self.containers).retain(|_, managed| managed.losses >= losses);
+        lost
     }
 }

@@ -99,9 +99,7 @@ impl Session {
                 .with_subject(self.key().to_string())
                 .with_advice("open it again"));
         }
-        self.shared
-            .host
-            .holds(&managed.container, &managed.instance)?;
+        self.shared.holds(managed)?;
         Ok(InUse::begin(managed))
     }
 
@@ -181,11 +179,11 @@ impl Session {
     ///
     /// # Cancel safety
     /// As [`ContainerBackendExt::write_file`].
-    pub async fn write_file(&self, path: ContainerPath, content: impl Into<Bytes>) -> Result<()> {
+    pub async fn write_file(&self, path: &ContainerPath, content: impl Into<Bytes>) -> Result<()> {
         let (_in_use, content) = (self.in_use()?, content.into());
         let options = WriteFileOptions::default();
         self.backend
-            .write_file(self.container(), &path, content, &options)
+            .write_file(self.container(), path, content, &options)
             .await
     }
 

@@ -14,6 +14,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Sessions that are closed at once.
 const AT_ONCE: usize = 16;
+/// Nobody waits for longer.
+const LONGEST: Duration = Duration::from_secs(86_400 * 365);
 /// From one look to the next.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -30,8 +32,9 @@ pub enum Shutdown {
 }
 
 pub(super) async fn shutdown(shared: &Arc<Shared>, how: Shutdown, within: Duration) -> Result<()> {
+    let within = within.min(LONGEST);
     let until = Instant::now() + within;
-    shared.closed.store(true, Ordering::Relaxed);
+    shared.closed.store(true, Ordering::SeqCst);
     // The lease is given back in any case: a part of the time is for that.
     let most = until - within / 4;
     let pooled = drain(shared, shared.pools.close());
@@ -49,44 +52,48 @@ pub(super) async fn shutdown(shared: &Arc<Shared>, how: Shutdown, within: Durati
         }
     };
     let ended = tokio::time::timeout_at(most, async { tokio::join!(pooled, sessions).1 }).await;
-    let ended = ended.unwrap_or_else(|_| {
-        let (left, opening) = (shared.roster.len(), shared.admission.usage().opening);
-        let message = format!(
-            "{left} sessions and {opening} opens were left after {within:?}, less a quarter to give the lease back"
-        );
-        let error = Error::new(ErrorKind::Timeout, message);
-        Err(error.with_advice("they go on: the next instance adopts or removes them"))
-    });
-    shared.ends.cancel();
-    let host = shared
-        .host
-        .end(until.saturating_duration_since(Instant::now()));
-    let ended_host = host.await;
-    ended.and(ended_host)
+    let ended = ended.unwrap_or_else(|_| Err(late(shared, within)));
+    shared.end();
+    let left = until.saturating_duration_since(Instant::now());
+    let host = shared.host.end(left).await;
+    ended.and(host)
+}
+
+fn late(shared: &Shared, within: Duration) -> Error {
+    let (left, opens) = (shared.roster.len(), shared.opens.load(Ordering::SeqCst));
+    let message = format!(
+        "{left} sessions and {opens} opens were left after {within:?}, less a quarter to give the lease back"
+    );
+    let error = Error::new(ErrorKind::Timeout, message);
+    error.with_advice("they go on: the next instance adopts or removes them")
 }
 
 async fn opens_end(shared: &Shared) {
-    while shared.admission.usage().opening > 0 {
+    while shared.opens.load(Ordering::SeqCst) > 0 {
         tokio::time::sleep(LOOK).await;
     }
 }
 
 async fn drain(shared: &Shared, pooled: Vec<Made>) {
     let gone = pooled.into_iter().map(|made| made.discard(shared));
-    futures::stream::iter(gone)
-        .buffer_unordered(AT_ONCE)
-        .collect::<Vec<()>>()
-        .await;
+    let gone = futures::stream::iter(gone).buffer_unordered(AT_ONCE);
+    gone.collect::<Vec<()>>().await;
 }
 
+/// Those that are adopted meanwhile, too.
 async fn close_all(shared: &Arc<Shared>) -> Result<()> {
-    let entries = shared.roster.sessions();
-    // Owned by each: of borrowed ones the compiler doesn't see that their future can go to another thread.
-    let closed = entries.into_iter().map(|entry| {
-        let shared = Arc::clone(shared);
-        async move { close(&shared, &entry.key).await }
-    });
-    let closed = futures::stream::iter(closed).buffer_unordered(AT_ONCE);
-    let closed: Vec<Result<bool>> = closed.collect().await;
-    closed.into_iter().try_for_each(|closed| closed.map(drop))
+    loop {
+        let entries = shared.roster.sessions();
+        if entries.is_empty() {
+            return Ok(());
+        }
+        // Owned by each: of borrowed ones the compiler doesn't see that their future can go to another thread.
+        let closed = entries.into_iter().map(|entry| {
+            let shared = Arc::clone(shared);
+            async move { close(&shared, &entry.key).await }
+        });
+        let closed = futures::stream::iter(closed).buffer_unordered(AT_ONCE);
+        let closed: Vec<Result<bool>> = closed.collect().await;
+        closed.into_iter().try_for_each(|closed| closed.map(drop))?;
+    }
 }

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::manager::Shared;
 use super::{belongings, written};
+use crate::backend::janitor;
 use crate::backend::leftover::Leftover;
-use crate::backend::{ContainerBackend, janitor};
 use crate::error::Result;
 use crate::host::INSTANCE_LABEL;
 use crate::model::ContainerSummary;
@@ -24,13 +24,8 @@ pub(super) struct Strays(BTreeMap<String, Instant>);
 
 impl Strays {
     /// Removes what nobody has had for long enough; `all` is what there is of this host.
-    pub(super) async fn look(
-        &mut self,
-        shared: &Shared,
-        backend: &dyn ContainerBackend,
-        all: &[ContainerSummary],
-    ) -> Result<()> {
-        let (now, found) = (Instant::now(), find(shared, backend, all).await?);
+    pub(super) async fn look(&mut self, shared: &Shared, all: &[ContainerSummary]) -> Result<()> {
+        let (now, found) = (Instant::now(), find(shared, all).await?);
         let names: BTreeSet<_> = found.iter().map(ToString::to_string).collect();
         self.0.retain(|name, _| names.contains(name));
         for stray in found {
@@ -48,11 +43,7 @@ impl Strays {
 }
 
 /// What nobody has, as it seems just now: it may belong to a session that is being made.
-pub(super) async fn find(
-    shared: &Shared,
-    backend: &dyn ContainerBackend,
-    all: &[ContainerSummary],
-) -> Result<Vec<Leftover>> {
+pub(super) async fn find(shared: &Shared, all: &[ContainerSummary]) -> Result<Vec<Leftover>> {
     let ids: BTreeSet<Uuid> = all
         .iter()
         .filter_map(|container| written::read_id(&container.labels))
@@ -61,15 +52,15 @@ pub(super) async fn find(
     let mut found = Vec::new();
     for container in all {
         // Those of other instances their heirs see to.
-        let of_this = container.labels.get(INSTANCE_LABEL) == Some(&own);
-        let pending = container.names.iter().any(|name| written::is_pending(name));
-        let known = || shared.roster.of_container(container.id.as_str()).is_some();
+        let of_this = container.labels.get(INSTANCE_LABEL) == Some(&own)
+            || shared.host.has_adopted(&container.id);
+        let known = || shared.roster.of_container(&container.id).is_some();
         let readable = written::Written::read(&container.labels).is_some();
-        if of_this && pending && readable && !known() {
+        if of_this && readable && !known() {
             found.push(Leftover::Container(container.id.clone()));
         }
     }
-    for (id, leftover) in belongings::all(backend, &shared.name).await? {
+    for (id, leftover) in belongings::all(&*shared.backend, &shared.name).await? {
         if !ids.contains(&id) {
             found.push(leftover);
         }

@@ -1,8 +1,10 @@
 //! What stands on a session's container: all that is known of it after the death of its host.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::admission::Needs;
@@ -40,6 +42,9 @@ pub(super) struct What {
     /// How many volumes of its own it has, and whether a network.
     pub(super) volumes: usize,
     pub(super) network: bool,
+    /// For so long it may have been in a warm pool before it was anybody's.
+    #[serde(with = "humantime_serde")]
+    pub(super) pooled: Duration,
 }
 
 /// The limits that it was made with.
@@ -53,7 +58,8 @@ pub(super) struct Limits {
 const VERSION: u32 = 1;
 
 impl Written {
-    pub(super) fn new(spec: &SessionSpec) -> Result<Self> {
+    /// For a spec, and for so long in a warm pool at most.
+    pub(super) fn new(spec: &SessionSpec, pooled: Duration) -> Result<Self> {
         let resources = &spec.container.resources;
         Ok(Self {
             id: Uuid::new_v4(),
@@ -64,6 +70,7 @@ impl Written {
                 limits: Limits::of(resources),
                 volumes: spec.volumes.len(),
                 network: spec.own_network.is_some(),
+                pooled,
             },
         })
     }
@@ -83,6 +90,15 @@ impl Written {
         let id = read_id(labels)?;
         let what: What = serde_json::from_str(labels.get(WHAT)?).ok()?;
         (what.version == VERSION).then_some(Self { id, what })
+    }
+
+    /// When one that was made then is too old, as far as its labels tell: nobody's age counts in the pool.
+    pub(super) fn expires(&self, created: SystemTime, now: Instant) -> Option<Instant> {
+        let age = SystemTime::now()
+            .duration_since(created)
+            .unwrap_or_default();
+        let most = self.what.lifecycle.max_age?.checked_add(self.what.pooled)?;
+        now.checked_add(most.saturating_sub(age))
     }
 
     /// The name of its container before it is anybody's.
@@ -180,7 +196,7 @@ mod tests {
 
     #[test]
     fn what_is_put_is_read_and_nothing_else() {
-        let written = Written::new(&spec()).expect("written");
+        let written = Written::new(&spec(), Duration::ZERO).expect("written");
         let mut labels = BTreeMap::new();
         written.put(&mut labels).expect("labels");
         let labels: BTreeMap<_, _> = labels

@@ -197,6 +197,12 @@ impl Limit {
         self.permit(Some(key.clone()))
     }
 
+    /// How many hold a permit, and how many wait.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        let state = lock(&self.state);
+        (state.used(), state.waiting())
+    }
+
     /// How many of each key hold a permit, and how many wait.
     pub(crate) fn counts(&self) -> HashMap<Key, Counts> {
         lock(&self.state).counts()

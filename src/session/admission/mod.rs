@@ -114,6 +114,12 @@ impl Admission {
         Ok(Turn { _permit: permit })
     }
 
+    /// Whether somebody opens a session, or waits to.
+    pub(crate) fn is_busy(&self) -> bool {
+        let (opening, waiting) = self.0.turns.load();
+        opening > 0 || waiting > 0 || self.0.places.load().1 > 0
+    }
+
     /// What there is, by owner.
     pub(crate) fn usage(&self) -> Usage {
         let Inner {
