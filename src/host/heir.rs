@@ -270,18 +270,27 @@ impl Heir {
         removals::all(&*self.backend, &unwanted).await
     }
 
+    /// Where something is left, whoever comes next needn't wait to know that it is nobody's.
+    async fn give_all_back(&self) -> Result<()> {
+        let own = self.own.instance();
+        let all = self.backend.list(&labels::of(&self.host, None)?).await?;
+        let left = all.iter().filter_map(|one| labels::read(&self.host, one));
+        let left: BTreeSet<_> = left.map(|(instance, _)| instance).collect();
+        let leases = lease::all(&*self.backend, &self.host).await?;
+        let held = leases.iter().filter(|lease| lease.holder == own);
+        for lease in held {
+            let last = !leases.iter().any(|other| lease.is_before(other));
+            if last && left.contains(&lease.instance) {
+                lease.next(&Instance::nobody()).make(&*self.backend).await?;
+            }
+            lease.give_back(&*self.backend).await?;
+        }
+        Ok(())
+    }
+
     /// Gives back what this instance holds, and tells how it has ended.
     pub(super) async fn end(&self, removed: Result<()>) {
-        let own = self.own.instance();
-        let given_back = async {
-            for lease in lease::all(&*self.backend, &self.host).await? {
-                if lease.holder == own {
-                    lease.give_back(&*self.backend).await?;
-                }
-            }
-            Ok(())
-        };
-        let given_back = given_back.await;
+        let given_back = self.give_all_back().await;
         let ended = removed.and(given_back);
         self.seen.send_modify(|seen| seen.ended = Some(ended));
     }

@@ -27,6 +27,11 @@ impl Instance {
         Self(Uuid::new_v4())
     }
 
+    /// Who holds the lease of one that has ended in order: whoever comes takes over at once.
+    pub(super) const fn nobody() -> Self {
+        Self(Uuid::nil())
+    }
+
     pub(super) fn read(text: &str) -> Option<Self> {
         let uuid = Uuid::try_parse(text).ok()?;
         // One way of writing it alone.

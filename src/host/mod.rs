@@ -266,7 +266,7 @@ impl Host {
 
     /// Waits until all that was left behind when this instance began has been found: `remove` ones are gone, `adopt` ones
     /// are [offered](Self::orphans), or another instance that lives was quicker: then they are offered to that one. It takes
-    /// a lease's time at least, which those who live have to show it.
+    /// a lease's time, which those who live have to show it, unless there is nothing of others, or they have ended in order.
     ///
     /// # Errors
     /// `Cancelled` where the host has ended.
@@ -330,7 +330,7 @@ impl Host {
     }
 
     /// Ends this instance: its own containers that are labelled [`Fate::Remove`] are removed, the others are offered to the
-    /// next one, and its lease is given back.
+    /// next one at once, and its lease is given back; where others are left, an empty volume says that they are nobody's.
     ///
     /// # Errors
     /// `Timeout` where that takes longer, and goes on; or the failure of a removal: the next instance does what is left.

@@ -59,11 +59,13 @@ impl Watch {
     /// sooner than it must.
     pub(super) fn is_over(&self) -> bool {
         let enough =
-            |(began, looked): (Instant, Instant)| looked.duration_since(began) > self.lease;
+            (self.looks).is_some_and(|(began, last)| last.duration_since(began) > self.lease);
         let mut others = (self.latest.iter()).filter(|(instance, _)| **instance != self.own);
-        self.looks.is_some_and(enough)
+        self.looks.is_some()
             && others.all(|(instance, latest)| {
-                Self::holder(instance, latest) != instance || self.silence(latest) < self.lease / 2
+                let holder = Self::holder(instance, latest);
+                let shows = holder != instance || self.silence(latest) < self.lease / 2;
+                *holder == self.own || (enough && shows)
             })
     }
 
@@ -162,7 +164,9 @@ impl Watch {
     /// Whose containers are nobody's. Who was taken over by one whom nobody has seen with a lease, has had that time, too.
     pub(super) fn dead(&self) -> Vec<Dead> {
         let abandoned = self.latest.iter().filter(|(instance, latest)| {
-            self.silence(latest) > self.lease && !self.lives(Self::holder(instance, latest))
+            let holder = Self::holder(instance, latest);
+            let silent = self.silence(latest) > self.lease && !self.lives(holder);
+            silent || *holder == Instance::nobody()
         });
         let dead = abandoned.map(|(instance, latest)| Dead {
             instance: instance.clone(),

@@ -87,7 +87,7 @@ async fn an_open_after_a_crash_waits_and_gets_the_same_session() {
     let session = manager.open(&alice, &spec()).await.expect("the same");
     assert_eq!(
         (session.id(), session.opening().origin),
-        (id, Origin::Existing)
+        (id, Origin::Adopted)
     );
     assert_eq!(names(&engine).len(), 1);
 }

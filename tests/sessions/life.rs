@@ -196,7 +196,7 @@ async fn a_shutdown_leaves_or_closes_what_it_is_told_to() {
         let refused = manager.open(&key("alice", "late"), &spec()).await;
         assert_eq!(
             refused.expect_err("it is over").kind(),
-            catamaran::ErrorKind::Unavailable
+            catamaran::ErrorKind::Cancelled
         );
         // The lease was given back.
         until("no lease is left", || engine.volumes().len() <= left).await;
@@ -216,4 +216,79 @@ async fn a_drain_waits_for_the_users() {
     assert!(closed.expect("it closes"));
     drained.expect("all are gone");
     assert_eq!(names(&engine), [""; 0]);
+}
+
+#[tokio::test]
+async fn after_an_end_in_order_nobody_waits() {
+    let engine = engine().await;
+    // Nothing is left of others: it knows at once.
+    let lease = Duration::from_secs(600);
+    let patient = || builder("notebooks").with_lease(lease).expect("a lease");
+    let one = start(patient(), &engine).await;
+    let soon = Duration::from_secs(60);
+    tokio::time::timeout(soon, one.recovered())
+        .await
+        .expect("at once")
+        .expect("it lives");
+    let alice = key("alice", "demo");
+    let id = one.open(&alice, &spec()).await.expect("it opens").id();
+    one.shutdown(Shutdown::LeaveRunning, soon)
+        .await
+        .expect("it ends");
+    drop(one);
+    let next = start(patient(), &engine).await;
+    tokio::time::timeout(soon, next.recovered())
+        .await
+        .expect("at once")
+        .expect("it lives");
+    let session = next.get(&alice).expect("it is adopted");
+    assert_eq!(session.id(), id);
+    next.shutdown(Shutdown::CloseAll, soon)
+        .await
+        .expect("it ends");
+    drop(next);
+    until("nothing is left", || engine.volumes().is_empty()).await;
+    assert_eq!(names(&engine), [""; 0]);
+}
+
+/// What a host's tasks do goes from thread to thread.
+#[test]
+fn every_future_can_go_to_another_thread() {
+    use catamaran::session::{Session, SessionKey, SessionManager, SessionSpec};
+    fn is_send<T: Send>(_: impl FnOnce(&SessionManager, &Session, &SessionKey, &SessionSpec) -> T) {
+    }
+    async fn all(
+        manager: SessionManager,
+        session: Session,
+        key: SessionKey,
+        spec: SessionSpec,
+    ) -> catamaran::Result<()> {
+        manager.open(&key, &spec).await?;
+        manager.open_scoped(&key, &spec).await?.end().await?;
+        manager.close(&key).await?;
+        manager.recovered().await?;
+        manager.warm().await;
+        manager.reap(&ReapOptions::default()).await?;
+        manager.shutdown(Shutdown::Drain, Duration::ZERO).await?;
+        let exec = catamaran::model::ExecOptions::new(["true"]);
+        session.exec(&exec).await?;
+        drop(session.start_exec(&exec).await?);
+        session.logs(&Default::default()).await?;
+        session.follow_logs(&Default::default()).await?;
+        session.stats().await?;
+        let path = "/tmp/x".parse()?;
+        session.write_file(&path, "x").await?;
+        session.read_file(&path, 1).await?;
+        session
+            .copy_in("/x".as_ref(), &path, &Default::default())
+            .await?;
+        session
+            .copy_out(&path, "/x".as_ref(), &Default::default())
+            .await?;
+        session.close().await?;
+        Ok(())
+    }
+    is_send(|manager, session, key, spec| {
+        all(manager.clone(), session.clone(), key.clone(), spec.clone())
+    });
 }

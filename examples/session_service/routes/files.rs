@@ -31,7 +31,7 @@ pub async fn write(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
     let (session, path) = (app.session(&named?.0)?, path(file)?);
-    session.write_file(path, body?).await?;
+    session.write_file(&path, body?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
