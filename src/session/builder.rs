@@ -18,6 +18,7 @@ use super::ready::Reach;
 use super::resources::ResourceWatch;
 use super::roster::Roster;
 use super::spec::SessionSpec;
+use super::verified::Verified;
 use super::{adopt, key, looks, resources, upkeep, watcher};
 use crate::backend::ContainerBackend;
 use crate::endpoint::{Endpoint, Environment};
@@ -183,6 +184,7 @@ impl SessionManagerBuilder {
             closed: AtomicBool::new(false),
             opens: AtomicUsize::new(0),
             looks: Looks::default(),
+            verified: Verified::default(),
             compare: Notify::new(),
             runtime: Handle::current(),
             ends: CancellationToken::new(),

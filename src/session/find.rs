@@ -17,6 +17,21 @@ use crate::model::{ContainerDetails, ContainerRef};
 /// From one look at who serves a session to the next.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// The session, where this manager has one or may come to have it; as [`find`], without a look where nothing is left to adopt:
+/// should another instance serve it, its name is taken.
+pub(super) async fn find_own(
+    shared: &Shared,
+    backend: &Arc<dyn ContainerBackend>,
+    key: &SessionKey,
+) -> Result<Option<Arc<Entry>>> {
+    match (shared.roster.get(key), *shared.recovered.borrow()) {
+        (Some(entry), _) => return Ok(Some(entry)),
+        (None, true) => return Ok(None),
+        (None, false) => {}
+    }
+    find(shared, backend, key).await
+}
+
 /// The session, where there is one; after a death it is waited until that is known. Whoever calls this has its turn.
 ///
 /// # Errors

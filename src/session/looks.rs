@@ -83,6 +83,9 @@ async fn look_at(
     let Some(managed) = shared.roster.of_container(&container) else {
         return (container, false);
     };
+    if !managed.is_to_be_looked_at() {
+        return (container, false);
+    }
     let epoch = managed.epoch();
     let again = match quick.inspect(&container).await {
         Ok(details) => match managed.saw_details(epoch, &details) {

@@ -63,7 +63,7 @@ impl Made {
 
         let began = Instant::now();
         let (checked, ready) = tokio::join!(
-            limits_hold(&**backend, made.container(), spec),
+            shared.verified.limits_hold(&**backend, &made.managed, spec),
             wait_ready(shared, backend, &made.managed),
         );
         if let Err(not_ready) = ready {
@@ -208,37 +208,6 @@ pub(super) async fn wait_ready(
         deadline,
     )
     .await
-}
-
-/// Whether the kernel holds it to its memory: an engine shows what it was asked for, whatever becomes of it.
-async fn limits_hold(
-    backend: &dyn ContainerBackend,
-    container: &ContainerRef,
-    spec: &SessionSpec,
-) -> Result<()> {
-    let (Some(asked), true) = (spec.container.resources.memory, spec.container.strict) else {
-        return Ok(());
-    };
-    let stats = match backend.stats(container).await {
-        Ok(stats) => stats,
-        // Whether it is there, and runs, others ask.
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    let held = stats.memory.and_then(|memory| memory.limit);
-    // Of a container that has ended there is nothing to see.
-    let weaker = held.is_some_and(|limit| limit > asked + asked / 64);
-    match weaker {
-        true => {
-            let message = format!(
-                "its memory is limited to {} bytes where {asked} were asked for",
-                held.unwrap_or_default()
-            );
-            let advice = "the engine's kernel doesn't hold the limit: see catamaran::doctor";
-            Err(Error::new(ErrorKind::Weakened, message).with_advice(advice))
-        }
-        false => Ok(()),
-    }
 }
 
 pub(super) fn not_ready(not_ready: NotReady) -> Error {

@@ -74,6 +74,8 @@ pub(super) struct Life {
     pub(super) end: Option<End>,
     /// It was asked to end, so that its end is no news; until then, where nothing came of it.
     asked: Option<(End, Instant)>,
+    /// Something happened to it that nobody looked at, since it was being started or was nobody's.
+    passed_over: bool,
     /// It was started, and never became ready: it may run, and is to be stopped.
     pub(super) unready: bool,
     pub(super) last_used: Instant,
@@ -116,6 +118,7 @@ impl Managed {
             stopped: None,
             end: None,
             asked: None,
+            passed_over: false,
             unready: false,
             last_used: now,
             active: 0,
@@ -211,6 +214,19 @@ impl Managed {
             life.begin(SessionState::Ready);
         }
         starting
+    }
+
+    /// Something happened to it: whether it is to be looked at now. While it is being started, whoever starts it is told later.
+    pub(super) fn is_to_be_looked_at(&self) -> bool {
+        let mut life = self.life();
+        let later = life.state == SessionState::Starting;
+        life.passed_over |= later;
+        !later
+    }
+
+    /// Whether something happened to it that nobody has looked at.
+    pub(super) fn was_passed_over(&self) -> bool {
+        std::mem::take(&mut self.life().passed_over)
     }
 
     pub(super) fn epoch(&self) -> u64 {

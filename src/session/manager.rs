@@ -25,6 +25,7 @@ use super::session::{ScopedSession, Session};
 use super::shutdown::{self, Shutdown};
 use super::spec::SessionSpec;
 use super::upkeep::{self, ReapOptions, ReapReport};
+use super::verified::Verified;
 use crate::backend::{CallContext, ContainerBackend};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::host::Host;
@@ -107,6 +108,7 @@ pub(super) struct Shared {
     /// How many opens are under way.
     pub(super) opens: AtomicUsize,
     pub(super) looks: Looks,
+    pub(super) verified: Verified,
     /// Asks for a comparison with what there is.
     pub(super) compare: Notify,
     /// On which it was started, and works.

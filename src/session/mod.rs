@@ -46,6 +46,7 @@ mod shutdown;
 mod spec;
 mod strays;
 mod upkeep;
+mod verified;
 mod watcher;
 mod written;
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::time::Instant;
 
 use super::failure::{OpenFailure, Phase};
-use super::find::find;
+use super::find::{find, find_own};
 use super::key::SessionKey;
 use super::making::Made;
 use super::managed::Managed;
@@ -126,10 +126,14 @@ impl Opener<'_> {
         let _under_way = UnderWay::begin(&self.shared.opens);
         let _turn = self.shared.roster.wait_turn(self.key).await;
         let backend = self.shared.backend_for(self.key.shared_owner());
-        for _ in 0..TRIES {
+        for tried in 0..TRIES {
             self.shared.is_open().map_err(failed(Phase::Admission))?;
             let known = self.shared.roster.get(self.key).is_some();
-            let found = find(self.shared, &backend, self.key).await;
+            let found = match tried {
+                0 => find_own(self.shared, &backend, self.key).await,
+                // Somebody else had the name.
+                _ => find(self.shared, &backend, self.key).await,
+            };
             let opened = match found.map_err(failed(Phase::Admission))? {
                 Some(entry) => self.take_up(&backend, entry, known).await?,
                 None => self.make(&backend).await?,
@@ -225,8 +229,10 @@ impl Opener<'_> {
         let opening = Opening { origin, timings };
         let entry = Arc::new(Entry::new(self.key, managed, opening, place));
         self.shared.roster.insert(Arc::clone(&entry));
-        // What was seen of it before it was anybody's was told to nobody.
-        self.shared.looks.ask(&entry.managed.container);
+        if entry.managed.was_passed_over() {
+            // What happened to it before it was anybody's was told to nobody.
+            self.shared.looks.ask(&entry.managed.container);
+        }
         let (key, container) = (self.key.clone(), entry.managed.container.clone());
         let change = Change::Opened { origin };
         self.shared.tell(SessionEvent::now(key, container, change));

@@ -46,8 +46,9 @@ pub(super) async fn resume(
         let cause = container_failed("it was removed while it started".to_owned());
         return Err(OpenFailure::new(Phase::Ready, cause));
     }
-    // What happened to it while it was being started.
-    shared.looks.ask(&managed.container);
+    if managed.was_passed_over() {
+        shared.looks.ask(&managed.container);
+    }
     Ok(())
 }
 

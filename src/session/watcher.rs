@@ -55,6 +55,8 @@ async fn read(shared: &Shared, mut events: EventWatch) -> Result<()> {
         match next? {
             Watched::Event(event) => happened(shared, &event),
             Watched::Gap(_) => {
+                // It may be another engine by now.
+                shared.verified.clear();
                 shared.notices.engine_gap();
                 shared.compare.notify_one();
             }
@@ -75,6 +77,8 @@ fn happened(shared: &Shared, event: &Event) {
     match &event.action {
         // No look shows it where the program lives on.
         EventAction::Oom => shared.tell_all(&managed, managed.saw(Sight::OutOfMemory)),
+        // Where it runs anyway, that is no news.
+        EventAction::Start | EventAction::Restart if managed.runs() => {}
         EventAction::Die
         | EventAction::Start
         | EventAction::Restart
