@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::manager::Shared;
+use super::ownership;
 use super::spec::{OwnNetwork, SessionSpec};
 use super::written::{self, Written};
 use crate::backend::leftover::Leftover;
@@ -60,6 +61,11 @@ impl Belongings {
             container.security.network = Some(NetworkMode::Network(name.clone()));
         }
         Ok(())
+    }
+
+    /// Makes what there is its user's; its container is there, and hasn't been started.
+    pub(super) async fn hand_over(&self, shared: &Shared, spec: &SessionSpec) -> Result<()> {
+        ownership::hand_over(shared, &*self.backend, spec, &self.volumes).await
     }
 
     pub(super) fn keep(mut self) {

@@ -98,6 +98,7 @@ impl Made {
             .make(shared, &written, spec, &mut container)
             .await?;
         let guard = backend.scoped(&container).await?;
+        belongings.hand_over(shared, spec).await?;
         let instance = container.labels.get(INSTANCE_LABEL).cloned();
         let whose = (instance.unwrap_or_default(), losses);
         let managed = Managed::new(guard.id().clone(), written, whose, SystemTime::now());

@@ -82,7 +82,11 @@ struct Last(Arc<Shared>);
 impl Drop for Last {
     fn drop(&mut self) {
         self.0.closed.store(true, Ordering::SeqCst);
-        drop(self.0.pools.close());
+        self.0
+            .pools
+            .close()
+            .iter()
+            .for_each(|pool| drop(pool.close()));
         self.0.end();
         // Handles of sessions may live on: the next instance has them all the same.
         self.0.host.let_go();

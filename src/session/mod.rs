@@ -34,6 +34,7 @@ mod manager;
 mod notice;
 mod open;
 mod opening;
+mod ownership;
 mod pool;
 mod ready;
 mod refill;

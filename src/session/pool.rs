@@ -7,7 +7,6 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::making::Made;
 use super::manager::Shared;
@@ -115,7 +114,6 @@ pub(super) struct Pool {
     pub(super) state: Mutex<State>,
     /// There may be something to do.
     pub(super) changed: Notify,
-    task: Mutex<Option<AbortOnDropHandle<()>>>,
 }
 
 pub(super) struct State {
@@ -207,10 +205,10 @@ impl Pools {
         pools.iter().map(|pool| pool.status()).collect()
     }
 
-    /// Takes all containers out of all pools, which are closed.
-    pub(super) fn close(&self) -> Vec<Made> {
+    /// Closes all of them.
+    pub(super) fn close(&self) -> Vec<Arc<Pool>> {
         let pools = std::mem::take(&mut *lock(&self.0));
-        pools.into_values().flat_map(|pool| pool.close()).collect()
+        pools.into_values().collect()
     }
 
     /// What was in them before so many losses is another instance's to remove.
@@ -251,10 +249,9 @@ impl Pool {
             spec,
             hash,
             changed: Notify::new(),
-            task: Mutex::new(None),
         });
         let refill = refill::go_on(Arc::clone(shared), Arc::clone(&pool));
-        *lock(&pool.task) = Some(AbortOnDropHandle::new(shared.runtime.spawn(refill)));
+        shared.runtime.spawn(refill);
         pool
     }
 
@@ -299,14 +296,19 @@ impl Pool {
         self.changed.notify_one();
     }
 
-    /// Whoever still makes one for it drops it.
-    fn close(&self) -> Vec<Made> {
+    /// Takes all out of it. What is being made is let be made, and goes then: one whose creation is dropped must be looked for.
+    pub(super) fn close(&self) -> Vec<Made> {
         let mut state = lock(&self.state);
         state.closed = true;
         let ready = std::mem::take(&mut state.ready);
         drop(state);
-        drop(lock(&self.task).take());
+        self.changed.notify_one();
         ready.into_iter().map(|warm| warm.made).collect()
+    }
+
+    /// How many are being made.
+    pub(super) fn starting(&self) -> usize {
+        lock(&self.state).starting
     }
 
     fn status(&self) -> PoolStatus {

@@ -29,7 +29,7 @@ pub(super) async fn go_on(shared: Arc<Shared>, pool: Arc<Pool>) {
     let backend = shared.backend.with_context(context);
     let mut making = FuturesUnordered::new();
     let (mut pause, mut not_before) = (SHORTEST_PAUSE, Instant::now());
-    loop {
+    while !lock(&pool.state).closed || !making.is_empty() {
         age(&shared, &pool);
         let at_once = lock(&pool.state).options.at_once;
         while making.len() < at_once && Instant::now() >= not_before && is_wanted(&shared, &pool) {
@@ -100,10 +100,17 @@ async fn make(shared: &Arc<Shared>, backend: &Arc<dyn ContainerBackend>, pool: &
     let longest = lock(&pool.state).options.max_age;
     let mut timings = Timings::default();
     let made = Made::new(shared, backend, &pool.spec, Some(longest), &mut timings).await;
+    if lock(&pool.state).closed
+        && let Ok(made) = made
+    {
+        made.discard(shared).await;
+        lock(&pool.state).starting -= 1;
+        return true;
+    }
     let mut state = lock(&pool.state);
-    state.starting = state.starting.saturating_sub(1);
+    state.starting -= 1;
     match made {
-        Ok(made) if !state.closed => {
+        Ok(made) => {
             state.last_error = None;
             state.ready.push_back(Warm {
                 made,
@@ -111,7 +118,6 @@ async fn make(shared: &Arc<Shared>, backend: &Arc<dyn ContainerBackend>, pool: &
             });
             true
         }
-        Ok(_) => true,
         Err(failure) => {
             let error = format!("{failure}: {}", failure.cause());
             if state.last_error.is_none() {

@@ -8,8 +8,8 @@ use futures::StreamExt;
 use tokio::time::Instant;
 
 use super::close::close;
-use super::making::Made;
 use super::manager::Shared;
+use super::pool::Pool;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Sessions that are closed at once.
@@ -74,10 +74,14 @@ async fn opens_end(shared: &Shared) {
     }
 }
 
-async fn drain(shared: &Shared, pooled: Vec<Made>) {
+async fn drain(shared: &Shared, pools: Vec<Arc<Pool>>) {
+    let pooled: Vec<_> = pools.iter().flat_map(|pool| pool.close()).collect();
     let gone = pooled.into_iter().map(|made| made.discard(shared));
     let gone = futures::stream::iter(gone).buffer_unordered(AT_ONCE);
     gone.collect::<Vec<()>>().await;
+    while pools.iter().any(|pool| pool.starting() > 0) {
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// Those that are adopted meanwhile, too.
