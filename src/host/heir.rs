@@ -1,6 +1,6 @@
 //! Looks for those who are dead, and stands in for them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -235,9 +235,8 @@ impl Heir {
         let orphans: Vec<_> = (self.estates.values())
             .flat_map(|estate| estate.orphans.iter().cloned())
             .collect();
-        let ids = |orphans: &[Orphan]| -> Vec<_> {
-            orphans.iter().map(|one| one.container.id.clone()).collect()
-        };
+        let ids = orphans.iter().map(|one| one.container.id.clone());
+        let offered: HashSet<_> = ids.collect();
         self.seen.send_if_modified(|seen| {
             let waited = self.began.elapsed() > GRACE + self.own.lasts;
             if !seen.recovered && !recovered && waited {
@@ -247,9 +246,10 @@ impl Heir {
                 );
             }
             let recovered = seen.recovered || recovered || waited;
-            let changed = recovered != seen.recovered || ids(&orphans) != ids(&seen.orphans);
+            let changed = recovered != seen.recovered || offered != seen.offered;
             seen.to = Some(self.own.instance());
-            seen.offered = orphans.iter().map(|one| one.container.id.clone()).collect();
+            seen.offered = offered;
+            seen.estates = self.estates.keys().map(ToString::to_string).collect();
             (seen.recovered, seen.orphans) = (recovered, orphans);
             seen.others = self.watch.others();
             changed

@@ -98,6 +98,8 @@ pub(crate) struct Seen {
     offered: HashSet<ContainerRef>,
     /// Instances whose containers are served by others than this one.
     others: BTreeSet<String>,
+    /// Dead ones for whom this one stands.
+    estates: BTreeSet<String>,
     /// The thread has ended: whether all went as it should.
     ended: Option<Result<()>>,
 }
@@ -196,6 +198,11 @@ impl Host {
     /// Whether what that instance has made is served by another than this one, beyond doubt.
     pub(crate) fn is_anothers(&self, instance: &str) -> bool {
         self.0.seen.borrow().others.contains(instance)
+    }
+
+    /// Whether that instance is dead, and this one stands for it.
+    pub(crate) fn stands_for(&self, instance: &str) -> bool {
+        self.0.own.held().is_ok() && self.0.seen.borrow().estates.contains(instance)
     }
 
     /// Whether the container is offered still: then it is this instance's from now on.

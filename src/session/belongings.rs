@@ -1,5 +1,6 @@
 //! The volumes and the network of a session's own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -11,7 +12,7 @@ use super::written::{self, Written};
 use crate::backend::leftover::Leftover;
 use crate::backend::{ContainerBackend, janitor};
 use crate::error::{ErrorKind, Result};
-use crate::host::Fate;
+use crate::host::{Fate, HOST_LABEL, INSTANCE_LABEL};
 use crate::model::{
     ContainerSpec, LabelKey, ListNetworksOptions, ListVolumesOptions, Mount, NetworkMode,
     NetworkRef, NetworkSpec, RemoveVolumeOptions, VolumeName, VolumeSpec,
@@ -106,23 +107,24 @@ fn is_gone(removed: Result<()>) -> bool {
     }
 }
 
-/// What there is of a host's sessions, with the session that it belongs to.
+/// What there is of a host's sessions: to which it belongs, who made it, and what it is.
 pub(super) async fn all(
     backend: &dyn ContainerBackend,
     host: &str,
-) -> Result<Vec<(Uuid, Leftover)>> {
-    let (key, of) = (LabelKey::new(crate::host::HOST_LABEL)?, host.to_owned());
+) -> Result<Vec<(Uuid, Option<String>, Leftover)>> {
+    let (key, of) = (LabelKey::new(HOST_LABEL)?, host.to_owned());
     let volumes = ListVolumesOptions::default().with_label(key.clone(), of.clone());
     let networks = ListNetworksOptions::default().with_label(key, of);
+    let by = |labels: &BTreeMap<String, String>| labels.get(INSTANCE_LABEL).cloned();
     let mut all = Vec::new();
     for volume in backend.list_volumes(&volumes).await?.volumes {
         if let (Some(id), Ok(name)) = (written::read_id(&volume.labels), volume.reference()) {
-            all.push((id, Leftover::Volume(name)));
+            all.push((id, by(&volume.labels), Leftover::Volume(name)));
         }
     }
     for network in backend.list_networks(&networks).await? {
         if let Some(id) = written::read_id(&network.labels) {
-            all.push((id, Leftover::Network(network.id)));
+            all.push((id, by(&network.labels), Leftover::Network(network.id)));
         }
     }
     Ok(all)

@@ -16,6 +16,8 @@ use crate::model::{ContainerDetails, ContainerRef};
 
 /// From one look at who serves a session to the next.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long it is waited at least until nobody can say.
+const LONG_ENOUGH: Duration = Duration::from_secs(30);
 
 /// The session, where this manager has one or may come to have it; as [`find`], without a look where nothing is left to adopt:
 /// should another instance serve it, its name is taken.
@@ -43,8 +45,8 @@ pub(super) async fn find(
     key: &SessionKey,
 ) -> Result<Option<Arc<Entry>>> {
     let name = ContainerRef::from(key.container_name(&shared.name)?);
-    // Nobody shows what it has after a death in less than that.
-    let until = Instant::now() + 4 * shared.settings.lease;
+    // Nobody shows what it has after a death in less than some leases' time; a busy engine makes it longer.
+    let until = Instant::now() + (4 * shared.settings.lease).max(LONG_ENOUGH);
     loop {
         if let Some(entry) = shared.roster.get(key) {
             return Ok(Some(entry));

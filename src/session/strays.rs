@@ -26,12 +26,12 @@ impl Strays {
     /// Removes what nobody has had for long enough; `all` is what there is of this host.
     pub(super) async fn look(&mut self, shared: &Shared, all: &[ContainerSummary]) -> Result<()> {
         let (now, found) = (Instant::now(), find(shared, all).await?);
-        let names: BTreeSet<_> = found.iter().map(ToString::to_string).collect();
+        let names: BTreeSet<_> = found.iter().map(|(stray, _)| stray.to_string()).collect();
         self.0.retain(|name, _| names.contains(name));
-        for stray in found {
+        for (stray, of_dead) in found {
             let name = stray.to_string();
             let since = *self.0.entry(name.clone()).or_insert(now);
-            if now.duration_since(since) < GRACE {
+            if !of_dead && now.duration_since(since) < GRACE {
                 continue;
             }
             tracing::info!(stray = %name, "what was made for a session that isn't there any more is removed");
@@ -42,8 +42,11 @@ impl Strays {
     }
 }
 
-/// What nobody has, as it seems just now: it may belong to a session that is being made.
-pub(super) async fn find(shared: &Shared, all: &[ContainerSummary]) -> Result<Vec<Leftover>> {
+/// What nobody has, as it seems just now, and whether whoever made it is dead: else it may belong to a session that is being made.
+pub(super) async fn find(
+    shared: &Shared,
+    all: &[ContainerSummary],
+) -> Result<Vec<(Leftover, bool)>> {
     let ids: BTreeSet<Uuid> = all
         .iter()
         .filter_map(|container| written::read_id(&container.labels))
@@ -57,12 +60,13 @@ pub(super) async fn find(shared: &Shared, all: &[ContainerSummary]) -> Result<Ve
         let known = || shared.roster.of_container(&container.id).is_some();
         let readable = written::Written::read(&container.labels).is_some();
         if of_this && readable && !known() {
-            found.push(Leftover::Container(container.id.clone()));
+            found.push((Leftover::Container(container.id.clone()), false));
         }
     }
-    for (id, leftover) in belongings::all(&*shared.backend, &shared.name).await? {
+    for (id, by, leftover) in belongings::all(&*shared.backend, &shared.name).await? {
         if !ids.contains(&id) {
-            found.push(leftover);
+            let of_dead = by.is_some_and(|by| shared.host.stands_for(&by));
+            found.push((leftover, of_dead));
         }
     }
     Ok(found)

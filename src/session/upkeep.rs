@@ -355,6 +355,6 @@ pub(super) async fn reap(shared: &Arc<Shared>, options: &ReapOptions) -> Result<
     let of_this = ListOptions::all().with_label(LabelKey::new(HOST_LABEL)?, shared.name.clone());
     let all = shared.backend.list(&of_this).await?;
     let strays = strays::find(shared, &all).await?;
-    report.strays = strays.iter().map(ToString::to_string).collect();
+    report.strays = strays.iter().map(|(stray, _)| stray.to_string()).collect();
     Ok(report)
 }
