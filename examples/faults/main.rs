@@ -15,6 +15,7 @@ mod naive;
 mod options;
 mod report;
 mod restart;
+mod sessions;
 #[cfg(test)]
 mod tests;
 mod things;
@@ -80,16 +81,27 @@ and 2 where the harness itself failed.
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
-    if let (Some(kill::CHILD), Some(life)) = (words.next().as_deref(), words.next()) {
-        return told(kill::child::live(&life).await.map(|()| ExitCode::SUCCESS));
+    let lived = match (words.next().as_deref(), words.next()) {
+        (Some(kill::CHILD), Some(life)) => Some(kill::child::live(&life).await),
+        (Some(sessions::CHILD), Some(life)) => Some(sessions::child::live(&life).await),
+        _ => None,
+    };
+    if let Some(lived) = lived {
+        return told(lived.map(|()| ExitCode::SUCCESS));
     }
-    let options = match Options::parse(std::env::args().skip(1), &[HELP, kill::HELP, restart::HELP])
-    {
+    let help = [HELP, kill::HELP, restart::HELP, sessions::HELP];
+    let options = match Options::parse(std::env::args().skip(1), &help) {
         Ok(Some(options)) => options,
         Ok(None) => return ExitCode::SUCCESS,
         Err(error) => return told(Err(error)),
     };
-    told(if options.kill_engine > 0 {
+    told(if options.sessions {
+        let line = match options.kill_engine {
+            0 => sessions::kill_host(&options).await,
+            _ => sessions::kill_engine(&options).await,
+        };
+        line.and_then(|line| show(&line, line.is_good(), options.json))
+    } else if options.kill_engine > 0 {
         let line = restart::kill_engine(&options).await;
         line.and_then(|line| show(&line, line.is_good(), options.json))
     } else if options.kill_host > 0 {

@@ -42,6 +42,10 @@ pub struct Options {
     pub kill_host: u64,
     /// How often an engine of our own is killed.
     pub kill_engine: u64,
+    /// Whether what is killed has sessions.
+    pub sessions: bool,
+    /// Whether containers go on when an engine of our own is killed.
+    pub live_restore: bool,
     /// What a host's lease is.
     pub lease: Duration,
 }
@@ -64,6 +68,8 @@ cargo run --release --features testing --example faults -- [OPTIONS]
                        --seed, --engine and --client count, and the client that must fail is naive, which has no host
   --kill-engine N      the same calls, but no faults: a Docker daemon of our own is killed and started anew N times; it takes
                        root, and --engine and --ops don't count
+  --sessions           with one of the two: a session manager is at work; --client doesn't count
+  --no-live-restore    with --kill-engine and --sessions: its containers stop with it
   --lease TIME         how long a host may be silent (6s)
   --json               one JSON object as the last line on stdout, instead of a table
 ";
@@ -85,6 +91,8 @@ impl Options {
             json: false,
             kill_host: 0,
             kill_engine: 0,
+            sessions: false,
+            live_restore: true,
             lease: Duration::from_secs(6),
         };
         let mut words = words;
@@ -96,6 +104,8 @@ impl Options {
                     return Ok(None);
                 }
                 "--json" => options.json = true,
+                "--sessions" => options.sessions = true,
+                "--no-live-restore" => options.live_restore = false,
                 "--ops" => options.ops = number(&word, &value()?)?,
                 "--seed" => options.seed = number(&word, &value()?)?,
                 "--fault-rate" => options.fault_rate = rate(&word, &value()?)?,
@@ -131,6 +141,12 @@ impl Options {
         }
         if options.client == ClientChoice::Naive && options.kill_host == 0 {
             return Err("--client naive is one for --kill-host alone".into());
+        }
+        if options.sessions && (options.kill_host > 0) == (options.kill_engine > 0) {
+            return Err("--sessions goes with --kill-host, or with --kill-engine".into());
+        }
+        if !options.live_restore && !(options.sessions && options.kill_engine > 0) {
+            return Err("--no-live-restore goes with --kill-engine and --sessions".into());
         }
         if options.kill_engine > 0 {
             options.engine = EngineChoice::Real;

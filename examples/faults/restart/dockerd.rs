@@ -17,15 +17,15 @@ pub struct Dockerd {
 }
 
 impl Dockerd {
-    /// It takes root, and `dockerd`.
-    pub fn start() -> Outcome<Self> {
+    /// It takes root, and `dockerd`. Its containers go on while it is away, or the next one stops them.
+    pub fn start(live_restore: bool) -> Outcome<Self> {
         let directory = tempfile::tempdir()?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/lib/private-dockerd");
         let daemon = Command::new("setsid")
             .args(["--wait", "unshare", "--mount", "--net", "--pid", "--fork"])
             .args(["--kill-child", "--mount-proc", "bash"])
             .args([&*script, directory.path()])
-            .arg("restarts")
+            .arg(if live_restore { "restarts" } else { "stops" })
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(File::create(directory.path().join("log"))?)
@@ -39,7 +39,7 @@ impl Dockerd {
         }
     }
 
-    /// With SIGKILL, from within its namespace; it starts anew at once, and its containers go on.
+    /// With SIGKILL, from within its namespace; it starts anew at once.
     pub fn kill(&mut self) -> Outcome<()> {
         let lifeline = self.daemon.stdin.as_mut().ok_or("no daemon")?;
         Ok(lifeline.write_all(b"kill\n")?)

@@ -1,6 +1,6 @@
 //! The engine itself is killed under load, and comes back: calls, streams and containers outlive it.
 
-mod dockerd;
+pub mod dockerd;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -61,7 +61,7 @@ impl Line {
 
 pub async fn kill_engine(options: &Options) -> Outcome<Line> {
     let began = Instant::now();
-    let dockerd = Dockerd::start()?;
+    let dockerd = Dockerd::start(true)?;
     let wire = Wire {
         endpoint: dockerd.endpoint(),
         patient: true,
@@ -86,7 +86,7 @@ pub async fn kill_engine(options: &Options) -> Outcome<Line> {
     }
 }
 
-async fn serves(wire: &Wire) -> Outcome<()> {
+pub async fn serves(wire: &Wire) -> Outcome<()> {
     let patience = Instant::now() + PATIENCE;
     loop {
         match wire.ask("GET", "/_ping", None).await {
