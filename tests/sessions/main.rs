@@ -5,4 +5,5 @@ mod life;
 mod open;
 mod pool;
 mod quotas;
+mod scale;
 mod stage;
