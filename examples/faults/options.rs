@@ -145,7 +145,7 @@ impl Options {
         if options.sessions && (options.kill_host > 0) == (options.kill_engine > 0) {
             return Err("--sessions goes with --kill-host, or with --kill-engine".into());
         }
-        if !options.live_restore && !(options.sessions && options.kill_engine > 0) {
+        if !(options.live_restore || options.sessions && options.kill_engine > 0) {
             return Err("--no-live-restore goes with --kill-engine and --sessions".into());
         }
         if options.kill_engine > 0 {
