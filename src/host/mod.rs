@@ -206,17 +206,18 @@ impl Host {
     }
 
     /// Whether the container is offered still: then it is this instance's from now on.
-    pub(crate) fn has_taken(&self, container: &ContainerRef) -> bool {
-        let Ok(own) = self.0.own.held() else {
-            return false;
-        };
+    ///
+    /// # Errors
+    /// `Unavailable` where this instance may have been replaced.
+    pub(crate) fn take(&self, container: &ContainerRef) -> Result<bool> {
+        let own = self.0.own.held()?;
         let seen = self.0.seen.borrow();
         let offered = seen.to.as_ref() == Some(&own) && seen.offered.contains(container);
         drop(seen);
         if offered {
             lock(&self.0.adopted).insert(container.clone(), own);
         }
-        offered
+        Ok(offered)
     }
 
     /// Whether this instance has adopted it.
@@ -293,19 +294,23 @@ impl Host {
     /// instance is offered them, as long as it lives; none, while it may have been replaced.
     #[must_use]
     pub fn orphans(&self) -> Vec<Orphan> {
-        let Ok(own) = self.0.own.held() else {
-            return Vec::new();
-        };
+        self.offered().unwrap_or_default()
+    }
+
+    /// As [`orphans`](Self::orphans); an error where it isn't known, since this instance may have been replaced, or has just come
+    /// back as another.
+    pub(crate) fn offered(&self) -> Result<Vec<Orphan>> {
+        let own = self.0.own.held()?;
         let seen = self.0.seen.borrow();
         if seen.to.as_ref() != Some(&own) {
-            // They were another instance's, whom this one was before.
-            return Vec::new();
+            let message = "what is left of others hasn't been looked at yet";
+            return Err(Error::new(ErrorKind::Unavailable, message));
         }
         let mut orphans = seen.orphans.clone();
         drop(seen);
         let adopted = lock(&self.0.adopted);
         orphans.retain(|orphan| adopted.get(&orphan.container.id) != Some(&own));
-        orphans
+        Ok(orphans)
     }
 
     /// Takes an orphan over, by its id or a name: it isn't offered any more, and this instance's lease stands for it.

@@ -65,7 +65,9 @@ fn lose(shared: &Shared, losses: u64) {
 
 /// Whether all that is offered has been seen to.
 async fn take_over(shared: &Arc<Shared>) -> bool {
-    let orphans = shared.host.orphans();
+    let Ok(orphans) = shared.host.offered() else {
+        return false;
+    };
     let seen_to = orphans.into_iter().filter_map(|orphan| {
         let written = Written::read(&orphan.container.labels)?;
         let names = &orphan.container.names;
@@ -108,8 +110,7 @@ async fn sweep(shared: &Shared, orphan: &Orphan, written: &Written) -> Result<()
     }
     tracing::info!(%container, "what a dead host had made for nobody yet is removed");
     Belongings::of(&shared.backend, written)?.remove().await;
-    shared.host.has_taken(container);
-    Ok(())
+    shared.host.take(container).map(drop)
 }
 
 async fn adopt_one(
@@ -125,7 +126,7 @@ async fn adopt_one(
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
-    if !shared.host.has_taken(&details.id) {
+    if !shared.host.take(&details.id)? {
         // It isn't offered any more.
         return Ok(());
     }
