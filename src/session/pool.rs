@@ -22,7 +22,8 @@ const MOST: usize = 1_024;
 
 /// How many containers of a spec are kept ready.
 ///
-/// They are made in the background, while no open makes one itself: a pool never takes from those who wait. One is looked at
+/// They are made in the background, while no open makes one itself, and when nobody has claimed one for a second, or less than a
+/// quarter is left: a pool doesn't take from those who wait. One is looked at
 /// before it is given away, and given away once; what is left in a pool belongs to nobody, counts for no quota, and goes with
 /// the manager, or with the next instance where the process is killed.
 #[non_exhaustive]
@@ -34,7 +35,7 @@ pub struct PoolOptions {
     pub max: usize,
     /// One that nobody has claimed for so long is replaced; half an hour unless set.
     pub max_age: Duration,
-    /// So many are made at once, 1 to 16; 2 unless set.
+    /// So many are made at once, 1 to 16; 1 unless set.
     pub at_once: usize,
 }
 
@@ -44,7 +45,7 @@ impl PoolOptions {
     /// ```
     /// use catamaran::session::PoolOptions;
     ///
-    /// let options = PoolOptions::new(4, 16).with_at_once(1usize);
+    /// let options = PoolOptions::new(4, 16).with_at_once(2usize);
     /// assert_eq!((options.min, options.max), (4, 16));
     /// ```
     #[must_use]
@@ -53,7 +54,7 @@ impl PoolOptions {
             min,
             max,
             max_age: Duration::from_secs(1_800),
-            at_once: 2,
+            at_once: 1,
         }
     }
 

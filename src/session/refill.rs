@@ -14,8 +14,8 @@ use super::pool::{Pool, Warm};
 use crate::backend::{CallContext, ContainerBackend};
 use crate::lock::lock;
 
-/// So long after a claim the next may follow, which shouldn't wait behind a start.
-const SETTLES: Duration = Duration::from_millis(100);
+/// So long after a claim the next may follow, which shouldn't wait behind a start: an engine does little else meanwhile.
+const SETTLES: Duration = Duration::from_secs(1);
 /// From one look to the next.
 const LOOK: Duration = Duration::from_millis(250);
 /// After so long without a miss less is kept.
@@ -64,7 +64,7 @@ fn is_wanted(shared: &Shared, pool: &Pool) -> bool {
         return false;
     }
     let settled = state.claimed.is_none_or(|at| at.elapsed() >= SETTLES);
-    settled || state.ready.len() <= state.target / 2
+    settled || state.ready.len() <= state.target / 4
 }
 
 /// Lets go of what is too old, and of what is no longer meant to be kept.
