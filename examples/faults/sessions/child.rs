@@ -123,6 +123,9 @@ pub async fn live(life: &str) -> Outcome<()> {
                 while let Some(hand) = hands.join_next().await {
                     hand?;
                 }
+                Said::Rests.say();
+            }
+            ("check", _) => {
                 check(&manager, &life).await;
                 Said::Checked.say();
             }

@@ -16,7 +16,14 @@ impl Run<'_> {
     /// What there is when all work has ended is opened once more; then the manager closes it all, and nothing is left.
     pub(super) async fn last(&mut self, child: u64, set: u64) -> Outcome<()> {
         self.stage.order(child, "rest").await?;
+        self.stage.until(child, |child| child.rests).await?;
+        self.stage.ledger.check();
+        self.stage.order(child, "check").await?;
         self.stage.until(child, |child| child.checked).await?;
+        self.stuck = self.stage.ledger.stuck().len();
+        for held in self.stage.ledger.stuck() {
+            eprintln!("it can't be opened any more: {held:?}");
+        }
         let listed = self.stage.child(child)?.listed;
         self.stage.order(child, &format!("list {set}")).await?;
         self.stage
@@ -95,6 +102,7 @@ impl Run<'_> {
             foreign_touched: wrongs.count(Bad::ForeignTouched),
             wrong_session: wrongs.count(Bad::WrongSession),
             failed_calls: wrongs.count(Bad::FailedCall),
+            stuck: self.stuck,
             unavailable,
             recovery_ms: Times::of(self.recoveries),
             seconds: (began.elapsed().as_secs_f64() * 10.0).round() / 10.0,

@@ -31,6 +31,8 @@ pub struct Ledger {
     /// What a child says that it has.
     lists: BTreeMap<u64, BTreeSet<String>>,
     sets: BTreeMap<u64, u64>,
+    /// Keys that were opened since the last check began.
+    checked: BTreeSet<String>,
     recovered: BTreeSet<u64>,
     pub opens: u64,
     pub closes: u64,
@@ -58,6 +60,7 @@ impl Ledger {
             }
             Said::Opened { held, origin } => {
                 self.opens += 1;
+                self.checked.insert(held.key.clone());
                 self.resumed += u64::from(origin == "resumed");
                 if !self.recovered.contains(&child) {
                     self.lists
@@ -70,7 +73,13 @@ impl Ledger {
             Said::Has(held) => {
                 let list = self.lists.entry(child).or_default();
                 list.insert(held.key.clone());
-                return self.holds(child, held);
+                let doubt = self.keys.get(&held.key) == Some(&Known::Doubt);
+                let wrong = self.holds(child, held);
+                if doubt {
+                    // A dead one was about to close it: it may have stopped, until it is opened.
+                    self.keys.insert(held.key.clone(), Known::Doubt);
+                }
+                return wrong;
             }
             Said::Closing(key) => {
                 if let Some(Known::Open(held)) = self.keys.insert(key.clone(), Known::Doubt) {
@@ -118,6 +127,17 @@ impl Ledger {
         let open = self.open().filter(|held| is_of(set, &held.key));
         open.filter(|held| !list.contains(&held.key))
             .map(|held| (Bad::Lost, format!("{child} hasn't got {held:?}")))
+            .collect()
+    }
+
+    pub fn check(&mut self) {
+        self.checked.clear();
+    }
+
+    /// Open sessions that couldn't be opened since the check began.
+    pub fn stuck(&self) -> Vec<&Held> {
+        let open = self.open();
+        open.filter(|held| !self.checked.contains(&held.key))
             .collect()
     }
 

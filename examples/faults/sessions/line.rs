@@ -23,6 +23,7 @@ is killed: the other adopts what it had. Counted by what was acknowledged and wh
   foreign_touched        somebody else's containers, volumes and networks that are gone or changed
   wrong_session          opens of a key that is open that gave another session or container, or gave one that was closed
   failed_calls           calls that failed, though nothing stood in their way. Not bad where the engine is killed
+  stuck                  sessions that are there and can't be opened in the end. Not bad where the engine is killed: see below
   unavailable            calls refused as such, since the process was too slow to renew its lease or to find out who is dead, or
                          the engine was away; and times that a living process was replaced. Not bad
   recovery_ms            from the next one's start until it has recovered, and nothing of the dead is left that nobody got
@@ -30,11 +31,12 @@ is killed: the other adopts what it had. Counted by what was acknowledged and wh
 With --kill-engine and --sessions one manager works over a daemon of our own, which is killed again and again; its containers go
 on, or with --no-live-restore are stopped by the next daemon (SIGTERM: exit code 143), and started again when they are opened:
 they are kept then. recovery_ms is from the daemon's return until the next open is acknowledged. What such a daemon forgets:
-commands that run in containers, and a start that it had begun (the container counts as never started, and starting it again
-fails, for its task is there). Both are calls that fail, and an open that fails so leaves nothing. What it had acknowledged as
-made, named, started or removed, it hadn't forgotten.
+commands that run in containers, and a start that it had begun: the container counts as never started, or as stopped, and starting
+it again fails, for its task is there, until the daemon is started anew. Both are calls that fail. An open that fails so leaves
+nothing; one of a session that had stopped leaves that stuck, until the daemon is started anew or the session is closed. What the
+daemon had acknowledged as made, named, started or removed, it hadn't forgotten.
 
-The exit status is 1 where any count from lost to wrong_session isn't 0, or failed_calls where no engine was killed.
+The exit status is 1 where any count from lost to wrong_session isn't 0, or failed_calls or stuck where no engine was killed.
 ";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +103,7 @@ pub struct Line {
     pub foreign_touched: usize,
     pub wrong_session: usize,
     pub failed_calls: usize,
+    pub stuck: usize,
     pub unavailable: u64,
     pub recovery_ms: Times,
     pub seconds: f64,
@@ -112,6 +115,6 @@ impl Line {
     pub fn is_good(&self) -> bool {
         let bad =
             self.lost + self.doubled + self.left_over + self.foreign_touched + self.wrong_session;
-        bad == 0 && (self.calls_may_fail || self.failed_calls == 0)
+        bad == 0 && (self.calls_may_fail || self.failed_calls + self.stuck == 0)
     }
 }

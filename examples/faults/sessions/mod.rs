@@ -43,6 +43,8 @@ struct Run<'a> {
     born: u64,
     sets: u64,
     recoveries: Vec<Duration>,
+    /// Sessions that can't be opened in the end.
+    stuck: usize,
 }
 
 pub async fn kill_host(options: &Options) -> Outcome<Line> {
@@ -78,6 +80,7 @@ impl<'a> Run<'a> {
             born: 0,
             sets: 1,
             recoveries: Vec::new(),
+            stuck: 0,
         })
     }
 
@@ -155,7 +158,12 @@ impl<'a> Run<'a> {
 
     /// Waits until what dead ones have left is dealt with, or should be.
     async fn recovery(&mut self, child: u64) -> Outcome<()> {
-        let started = self.stage.child(child)?.started;
+        let known = self.stage.child(child)?.recovered;
+        // One that has lived on has recovered long since.
+        let started = match known {
+            true => Instant::now(),
+            false => self.stage.child(child)?.started,
+        };
         let until = started + self.options.lease + WITHIN;
         loop {
             self.stage
@@ -165,7 +173,6 @@ impl<'a> Run<'a> {
             let found = self.stage.looker.found().await?;
             let left = pending(&found, &self.stage.dead);
             if told && left.is_empty() {
-                self.recoveries.push(started.elapsed());
                 break;
             }
             if Instant::now() > until {
@@ -177,9 +184,11 @@ impl<'a> Run<'a> {
                     eprintln!("child {child} hasn't recovered after a lease and 10 s");
                 }
                 self.stage.until(child, |child| child.recovered).await?;
-                self.recoveries.push(started.elapsed());
                 break;
             }
+        }
+        if !known {
+            self.recoveries.push(started.elapsed());
         }
         self.stage.judge().await.map(drop)
     }

@@ -34,6 +34,8 @@ pub enum Said {
     Recovered,
     /// All of a set have been opened, used and closed.
     Used,
+    /// Nobody asks any more but by an order.
+    Rests,
     /// All that there are have been opened and used.
     Checked,
     /// What the manager takes for nobody's.

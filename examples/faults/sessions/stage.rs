@@ -31,6 +31,7 @@ pub struct Running {
     pub recovered: bool,
     pub listed: u64,
     pub used: bool,
+    pub rests: bool,
     pub checked: bool,
     /// What it was told last.
     pub strays: Option<Vec<String>>,
@@ -122,6 +123,7 @@ impl Stage {
             recovered: false,
             listed: 0,
             used: false,
+            rests: false,
             checked: false,
             strays: None,
             ended: false,
@@ -167,6 +169,7 @@ impl Stage {
             Said::Recovered => child.recovered = true,
             Said::Listed => child.listed += 1,
             Said::Used => child.used = true,
+            Said::Rests => child.rests = true,
             Said::Checked => child.checked = true,
             Said::Strays(strays) => child.strays = Some(strays.clone()),
             Said::Here(question) => child.here = *question,

@@ -109,6 +109,14 @@ fn what_is_in_doubt_may_be_or_not() {
         let there = found(&[seen("a", "exited")]);
         assert_eq!(judged(&ledger, &there, true), [], "{said:?}");
     }
+    // It was being closed when its manager died: the next one has it, stopped.
+    let mut adopted = ledger(&[opening(), opened("a"), closing()]);
+    adopted.born(2, 0);
+    assert_eq!(hear(&mut adopted, 2, &Said::Has(held("a"))), []);
+    let stopped = found(&[seen("a", "exited")]);
+    assert_eq!(judged(&adopted, &stopped, true), []);
+    assert_eq!(hear(&mut adopted, 2, &opened("a")), []);
+    assert_eq!(judged(&adopted, &stopped, true), [Bad::Lost]);
     // It was closed while it was looked.
     let before = ledger(&[opening(), opened("a")]);
     let mut after = before.clone();
