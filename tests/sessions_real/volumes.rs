@@ -34,7 +34,8 @@ async fn a_volume_is_its_users_and_outlives_a_stop() {
             .expect("a file")[..],
         b"one\n"
     );
-    let written = session.write_file("/root/d".parse().expect("a path"), "four");
+    let path = "/root/d".parse().expect("a path");
+    let written = session.write_file(&path, "four");
     written.await.expect("it is written");
 
     let (witness, options) = (witness(), StopOptions::default());

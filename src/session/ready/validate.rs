@@ -208,7 +208,7 @@ mod tests {
             ),
             (
                 "ready.http.status",
-                http(|page| page.status = 300..=200),
+                http(|page| page.status = std::ops::RangeInclusive::new(300, 200)),
                 net(),
             ),
             (
