@@ -136,7 +136,7 @@ struct Held(u64);
 impl Held {
     fn begin(leftover: &Leftover) -> Self {
         let mut under_way = lock(&UNDER_WAY);
-        let sure = !matches!(leftover, Leftover::Creation(_));
+        let sure = !leftover.is_in_doubt();
         let most = match sure {
             _ if under_way.stuck || leftover.is_in_use() => Duration::ZERO,
             true => HELD,
@@ -288,7 +288,7 @@ async fn remember(backend: &dyn ContainerBackend, leftover: &Leftover) {
 fn is_done(removed: &Result<bool>, leftover: &Leftover) -> bool {
     match removed {
         Ok(true) => !leftover.may_come_again(),
-        Ok(false) => !matches!(leftover, Leftover::Creation(_)),
+        Ok(false) => !leftover.is_in_doubt(),
         Err(_) => false,
     }
 }

@@ -41,7 +41,13 @@ pub(crate) enum Leftover {
     /// A container that is there.
     Container(ContainerRef),
     /// A volume whose container goes, too.
-    Volume(VolumeName),
+    Volume {
+        /// Its name.
+        name: VolumeName,
+        /// Whether its container's creation is in doubt: an engine makes the volumes that a container lacks, so that it may
+        /// come again.
+        again: bool,
+    },
     /// A network whose containers go, too.
     Network(NetworkRef),
     /// What may be there, or may still come to be.
@@ -111,7 +117,16 @@ impl Leftover {
 
     /// Whether more may come after one was removed.
     pub(super) fn may_come_again(&self) -> bool {
-        matches!(self, Self::Creation(creation) if creation.doubted.load(Ordering::Relaxed))
+        match self {
+            Self::Creation(creation) => creation.doubted.load(Ordering::Relaxed),
+            Self::Volume { again, .. } => *again,
+            Self::Container(_) | Self::Network(_) => false,
+        }
+    }
+
+    /// Whether it isn't known to have been made.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        matches!(self, Self::Creation(_) | Self::Volume { again: true, .. })
     }
 
     /// Whether the creation has given its caller a container: what is left is one too many, which most likely isn't there.
@@ -123,7 +138,7 @@ impl Leftover {
     pub(super) async fn remove(&self, backend: &dyn ContainerBackend) -> Result<bool> {
         match self {
             Self::Container(id) => removed(backend.remove(id, &RemoveOptions::force()).await),
-            Self::Volume(name) => removed(
+            Self::Volume { name, .. } => removed(
                 backend
                     .remove_volume(name, &RemoveVolumeOptions::default())
                     .await,
@@ -186,7 +201,7 @@ impl fmt::Display for Leftover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Container(id) => id.fmt(f),
-            Self::Volume(name) => write!(f, "volume {name}"),
+            Self::Volume { name, .. } => write!(f, "volume {name}"),
             Self::Network(name) => write!(f, "network {name}"),
             Self::Creation(creation) => write!(f, "{}={}", creation.key, creation.operation),
         }

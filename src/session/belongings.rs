@@ -23,6 +23,8 @@ pub(super) struct Belongings {
     backend: Arc<dyn ContainerBackend>,
     volumes: Vec<VolumeName>,
     network: Option<NetworkRef>,
+    /// Whether a container may still come to be that has them: the engine makes the volumes that it lacks.
+    doubted: bool,
 }
 
 impl Belongings {
@@ -32,6 +34,7 @@ impl Belongings {
             backend: Arc::clone(backend),
             volumes: written.volumes()?,
             network: written.network()?,
+            doubted: false,
         })
     }
 
@@ -69,6 +72,11 @@ impl Belongings {
         ownership::hand_over(shared, &*self.backend, spec, &self.volumes).await
     }
 
+    /// Whether its container may come to be without anybody's knowing.
+    pub(super) fn doubt(&mut self, doubted: bool) {
+        self.doubted = doubted;
+    }
+
     pub(super) fn keep(mut self) {
         self.volumes.clear();
         self.network = None;
@@ -93,7 +101,9 @@ impl Belongings {
 
 impl Drop for Belongings {
     fn drop(&mut self) {
-        let volumes = self.volumes.drain(..).map(Leftover::Volume);
+        let again = self.doubted;
+        let volumes = self.volumes.drain(..);
+        let volumes = volumes.map(|name| Leftover::Volume { name, again });
         for leftover in volumes.chain(self.network.take().map(Leftover::Network)) {
             janitor::remove(self.backend.detached(), leftover);
         }
@@ -119,7 +129,11 @@ pub(super) async fn all(
     let mut all = Vec::new();
     for volume in backend.list_volumes(&volumes).await?.volumes {
         if let (Some(id), Ok(name)) = (written::read_id(&volume.labels), volume.reference()) {
-            all.push((id, by(&volume.labels), Leftover::Volume(name)));
+            all.push((
+                id,
+                by(&volume.labels),
+                Leftover::Volume { name, again: false },
+            ));
         }
     }
     for network in backend.list_networks(&networks).await? {

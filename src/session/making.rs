@@ -15,7 +15,7 @@ use super::spec::{SessionSpec, Setup};
 use super::written::Written;
 use crate::backend::{ContainerBackend, ContainerBackendExt, ContainerGuard};
 use crate::deadline::Deadline;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::host::{Fate, INSTANCE_LABEL};
 use crate::model::{ContainerRef, LogsOptions, WriteFileOptions};
 
@@ -93,11 +93,15 @@ impl Made {
         let losses = shared.host.lost_so_far();
         // Whoever may have been replaced makes nothing more.
         let mut container = shared.host.label(&container, Fate::Adopt)?;
-        let belongings = Belongings::of(backend, &written)?;
+        let mut belongings = Belongings::of(backend, &written)?;
         belongings
             .make(shared, &written, spec, &mut container)
             .await?;
-        let guard = backend.scoped(&container).await?;
+        belongings.doubt(true);
+        let created = backend.scoped(&container).await;
+        let unknown = |error: &Error| error.effect() == Effect::Unknown;
+        belongings.doubt(created.as_ref().is_err_and(unknown));
+        let guard = created?;
         belongings.hand_over(shared, spec).await?;
         let instance = container.labels.get(INSTANCE_LABEL).cloned();
         let whose = (instance.unwrap_or_default(), losses);
