@@ -4,7 +4,7 @@ use catamaran::model::{ContainerPath, ExecOptions};
 use catamaran::session::{
     Loosening, OpenFailure, Origin, OwnNetwork, Phase, Ready, SessionState, Setup,
 };
-use catamaran::testing::{Fault, Rule, When};
+use catamaran::testing::{Fault, Hold, Rule, When};
 use catamaran::{ContainerBackend, ErrorKind};
 use futures::future::join_all;
 
@@ -232,4 +232,29 @@ async fn a_scoped_session_goes_however_its_scope_ends() {
         .expect("it opens");
     kept.keep();
     assert!(manager.get(&key("alice", "c")).is_some());
+}
+
+#[tokio::test]
+async fn a_container_that_comes_after_its_open_was_dropped_goes_with_what_the_engine_made_for_it() {
+    let engine = engine().await;
+    let manager = manager(&engine).await;
+    let hold = Hold::new();
+    let late = Fault::DelayRequestUntil(hold.clone());
+    let rule = (engine.faults()).add(Rule::new("POST", "/containers/create", late));
+    let (key, spec) = (key("alice", "demo"), spec().with_volume("/work"));
+    let mut opening = Box::pin(manager.open(&key, &spec));
+    tokio::select! {
+        _ = &mut opening => panic!("its container isn't made yet"),
+        () = engine.faults().until(rule, |count| count.faulted > 0) => {}
+    }
+    assert_eq!(volumes(&engine).len(), 1);
+    drop(opening);
+    until("its volume goes", || volumes(&engine).is_empty()).await;
+    // An engine makes the volumes that a container lacks.
+    hold.release();
+    engine.faults().until(rule, |count| count.acted > 0).await;
+    until("all is gone", || {
+        names(&engine).is_empty() && volumes(&engine).is_empty()
+    })
+    .await;
 }
