@@ -114,8 +114,10 @@ impl Drop for Closing<'_> {
 
 fn gone(shared: &Shared, entry: &Entry) {
     let changes = entry.managed.saw(Sight::Gone);
-    shared.tell_all(&entry.managed, changes);
-    shared.roster.remove(entry);
+    match shared.roster.entry_of(&entry.managed) {
+        Some(there) => shared.is_over(&there, changes),
+        None => shared.roster.remove(entry),
+    }
 }
 
 /// Has it removed in the background, unless it may be another instance's by now.

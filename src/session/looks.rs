@@ -111,10 +111,9 @@ async fn look_at(
 /// It was removed, by whomever: its session is over.
 fn gone(shared: &Shared, managed: &Managed) {
     let changes = managed.saw(Sight::Gone);
-    shared.tell_all(managed, changes);
     match shared.roster.entry_of(managed) {
         Some(entry) => {
-            shared.roster.remove(&entry);
+            shared.is_over(&entry, changes);
             // What it had for itself goes in the background.
             drop(Belongings::of(&shared.backend, &managed.written));
         }

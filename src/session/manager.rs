@@ -20,7 +20,7 @@ use super::notice::{Change, Notices, SessionEvent, SessionEvents};
 use super::open::open;
 use super::pool::{PoolOptions, PoolStatus, Pools};
 use super::ready::Reach;
-use super::roster::Roster;
+use super::roster::{Entry, Roster};
 use super::session::{ScopedSession, Session};
 use super::shutdown::{self, Shutdown};
 use super::spec::SessionSpec;
@@ -158,6 +158,15 @@ impl Shared {
                 managed.container.clone(),
                 change,
             ));
+        }
+    }
+
+    /// Its session is over: whoever is told of it doesn't find it any more.
+    pub(super) fn is_over(&self, entry: &Entry, changes: Vec<Change>) {
+        self.roster.remove(entry);
+        for change in changes {
+            let (key, container) = (entry.key.clone(), entry.managed.container.clone());
+            self.tell(SessionEvent::now(key, container, change));
         }
     }
 
