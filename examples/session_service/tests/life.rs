@@ -145,6 +145,8 @@ async fn who_routes_here_is_told_how_it_is() {
 #[tokio::test]
 async fn what_isnt_known_yet_isnt_denied() {
     let engine = FakeEngine::start().await.expect("an engine");
+    // Whether one that was there before lives shows in a lease's time.
+    let _other = app(&engine, &[]).await;
     let app = app(&engine, &[]).await;
     let service = Served {
         routes: routes::router(&app),
