@@ -203,13 +203,28 @@ impl Witness {
         self.found("/volumes?", "Name").await
     }
 
+    /// The leases of the run's hosts that somebody holds: one that ends in order, and leaves something, leaves one of nobody.
+    pub async fn held_leases(&self) -> Outcome<Vec<String>> {
+        const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+        self.leases_but(Some(NOBODY)).await
+    }
+
     /// The leases of the run's hosts.
     pub async fn leases(&self) -> Outcome<Vec<String>> {
+        self.leases_but(None).await
+    }
+
+    async fn leases_but(&self, holder: Option<&str>) -> Outcome<Vec<String>> {
         let mut leases = Vec::new();
         for host in self.setting.hosts() {
             let label = format!("catamaran.lease.host={host}");
             let found = self.wire.labelled("/volumes?", &label).await?.into_iter();
-            leases.extend(found.filter_map(|one| one["Name"].as_str().map(str::to_owned)));
+            let is_held = |one: &serde_json::Value| {
+                let by = one["Labels"]["catamaran.lease.holder"].as_str();
+                holder.is_none() || by != holder
+            };
+            let held = found.filter(is_held);
+            leases.extend(held.filter_map(|one| one["Name"].as_str().map(str::to_owned)));
         }
         Ok(leases)
     }

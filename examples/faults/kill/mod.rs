@@ -158,9 +158,9 @@ impl Killing<'_> {
             let what = format!("its host has ended: {}", self.stage.ledger.describe(&id));
             self.stage.report.bad(Bad::RemoveLeft, 1, &what);
         }
-        let leases = self.stage.witness.leases().await?;
+        let leases = self.stage.witness.held_leases().await?;
         if !leases.is_empty() {
-            let what = format!("leases of nobody: {leases:?}");
+            let what = format!("leases of hosts that have ended: {leases:?}");
             self.stage
                 .report
                 .bad(Bad::LeaseLeft, leases.len() as u64, &what);
