@@ -2,7 +2,6 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
@@ -27,7 +26,6 @@ pub struct Service {
     pub spec: SessionSpec,
     pub stopping: Stopping,
     pub last_look: LastLook,
-    recovered: AtomicBool,
 }
 
 /// A handle to the service, for handlers.
@@ -58,32 +56,19 @@ impl App {
             let pool = PoolOptions::new(settings.warm, settings.warm);
             manager = manager.with_pool(spec.clone(), pool)?;
         }
-        let app = Self(Arc::new(Service {
+        Ok(Self(Arc::new(Service {
             manager: manager.start(Arc::clone(&backend)).await?,
             backend,
             spec,
             settings,
             stopping: Stopping::default(),
             last_look: LastLook::default(),
-            recovered: AtomicBool::new(false),
-        }));
-        let recovering = app.clone();
-        app.stopping.tasks.spawn(async move {
-            let recovered = tokio::select! {
-                recovered = recovering.manager.recovered() => recovered,
-                () = recovering.stopping.begun.cancelled() => return,
-            };
-            match recovered {
-                Ok(()) => recovering.recovered.store(true, Ordering::Relaxed),
-                Err(error) => tracing::error!("what was left isn't taken up: {error:#}"),
-            }
-        });
-        Ok(app)
+        })))
     }
 
     /// Whether it is known what an earlier instance has left.
     pub fn is_recovered(&self) -> bool {
-        self.recovered.load(Ordering::Relaxed)
+        self.manager.is_recovered()
     }
 
     /// The session of this key.

@@ -189,7 +189,8 @@ impl Creation {
     }
 }
 
-fn removed(answer: Result<()>) -> Result<bool> {
+/// Whether there was something to remove: what is gone already is no failure.
+pub(crate) fn removed(answer: Result<()>) -> Result<bool> {
     match answer {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),

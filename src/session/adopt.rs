@@ -10,11 +10,12 @@ use super::belongings::Belongings;
 use super::key::SessionKey;
 use super::managed::{End, Managed};
 use super::manager::Shared;
-use super::notice::{Change, SessionEvent};
+use super::notice::Change;
 use super::opening::{Opening, Origin, Timings};
 use super::roster::Entry;
 use super::written::{self, Written};
 use crate::backend::ContainerBackend;
+use crate::backend::leftover::removed;
 use crate::error::{ErrorKind, Result};
 use crate::host::Orphan;
 use crate::model::{ContainerDetails, RemoveOptions, StopOptions, UpdateOptions};
@@ -56,9 +57,7 @@ pub(super) async fn adopt(shared: Arc<Shared>) {
 /// Another instance has taken this one's place: what it had until then is that one's.
 fn lose(shared: &Shared, losses: u64) {
     for entry in shared.roster.lose(losses) {
-        let container = entry.managed.container.clone();
-        let lost = SessionEvent::now(entry.key.clone(), container, Change::Lost);
-        shared.tell(lost);
+        shared.tell_each(&entry, vec![Change::Lost]);
     }
     shared.pools.lose(losses);
 }
@@ -100,14 +99,8 @@ async fn take_over(shared: &Arc<Shared>) -> bool {
 /// It was never acknowledged: an open that nobody got the answer of, or one of the warm pool.
 async fn sweep(shared: &Shared, orphan: &Orphan, written: &Written) -> Result<()> {
     let container = &orphan.container.id;
-    match shared
-        .backend
-        .remove(container, &RemoveOptions::force())
-        .await
-    {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    let force = RemoveOptions::force();
+    removed(shared.backend.remove(container, &force).await)?;
     tracing::info!(%container, "what a dead host had made for nobody yet is removed");
     Belongings::of(&shared.backend, written)?.remove().await;
     shared.host.take(container).map(drop)
@@ -155,12 +148,12 @@ async fn adopt_one(
     let place = shared.admission.readmit(key.shared_owner(), needs);
     let entry = Arc::new(Entry::new(key, Arc::new(managed), opening, place));
     shared.roster.insert(Arc::clone(&entry));
-    shared.tell_all(&entry.managed, vec![Change::Adopted]);
+    shared.tell_each(&entry, vec![Change::Adopted]);
     // How it is by now: it may have ended, or been stopped for its limits.
     shared.looks.ask(&entry.managed.container);
     if !weakened.is_empty() {
         let fields = weakened.into_iter().map(str::to_owned).collect();
-        shared.tell_all(&entry.managed, vec![Change::Weakened { fields }]);
+        shared.tell_each(&entry, vec![Change::Weakened { fields }]);
     }
     Ok(())
 }

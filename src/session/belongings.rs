@@ -9,9 +9,9 @@ use super::manager::Shared;
 use super::ownership;
 use super::spec::{OwnNetwork, SessionSpec};
 use super::written::{self, Written};
-use crate::backend::leftover::Leftover;
+use crate::backend::leftover::{Leftover, removed};
 use crate::backend::{ContainerBackend, janitor};
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::host::{Fate, HOST_LABEL, INSTANCE_LABEL};
 use crate::model::{
     ContainerSpec, LabelKey, ListNetworksOptions, ListVolumesOptions, Mount, NetworkMode,
@@ -86,13 +86,13 @@ impl Belongings {
     pub(super) async fn remove(mut self) {
         while let Some(volume) = self.volumes.last() {
             let options = RemoveVolumeOptions::default();
-            if !is_gone(self.backend.remove_volume(volume, &options).await) {
+            if removed(self.backend.remove_volume(volume, &options).await).is_err() {
                 return;
             }
             self.volumes.pop();
         }
         if let Some(network) = &self.network
-            && is_gone(self.backend.remove_network(network).await)
+            && removed(self.backend.remove_network(network).await).is_ok()
         {
             self.network = None;
         }
@@ -107,13 +107,6 @@ impl Drop for Belongings {
         for leftover in volumes.chain(self.network.take().map(Leftover::Network)) {
             janitor::remove(self.backend.detached(), leftover);
         }
-    }
-}
-
-fn is_gone(removed: Result<()>) -> bool {
-    match removed {
-        Ok(()) => true,
-        Err(error) => error.kind() == ErrorKind::NotFound,
     }
 }
 

@@ -8,7 +8,7 @@ use super::key::SessionKey;
 use super::managed::{End, Sight};
 use super::manager::Shared;
 use super::roster::Entry;
-use crate::backend::leftover::Leftover;
+use crate::backend::leftover::{Leftover, removed};
 use crate::backend::{ContainerBackend, janitor};
 use crate::error::{ErrorKind, Result};
 use crate::model::{RemoveOptions, StopOptions};
@@ -81,10 +81,7 @@ impl<'a> Closing<'a> {
             self.shared.holds(managed)?;
         }
         let force = RemoveOptions::force();
-        match self.backend.remove(&managed.container, &force).await {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        removed(self.backend.remove(&managed.container, &force).await).map(drop)
     }
 
     async fn end(mut self) {

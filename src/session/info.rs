@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::key::SessionKey;
 use super::managed::SessionState;
-use super::opening::Origin;
+use super::opening::{Origin, seconds};
 use super::roster::Entry;
 use crate::model::ContainerRef;
 
@@ -63,10 +63,6 @@ impl SessionInfo {
             cpus: limits.cpus,
         }
     }
-}
-
-fn seconds<S: serde::Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_f64(time.as_secs_f64())
 }
 
 fn maybe_seconds<S: serde::Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::model::setters;
 
 const QUEUE_TIMES: RangeInclusive<Duration> =
     Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
@@ -64,53 +65,21 @@ impl Default for SessionLimits {
 }
 
 impl SessionLimits {
-    /// Sets how many sessions there may be.
-    #[must_use]
-    pub fn with_sessions(mut self, sessions: impl Into<usize>) -> Self {
-        self.sessions = sessions.into();
-        self
-    }
-
-    /// Sets how many sessions one owner may have.
-    #[must_use]
-    pub fn with_owner_sessions(mut self, sessions: impl Into<Option<usize>>) -> Self {
-        self.owner_sessions = sessions.into();
-        self
-    }
-
-    /// Sets how much memory one owner's sessions may have, in bytes.
-    #[must_use]
-    pub fn with_owner_memory(mut self, memory: impl Into<Option<u64>>) -> Self {
-        self.owner_memory = memory.into();
-        self
-    }
-
-    /// Sets how many CPUs one owner's sessions may have.
-    #[must_use]
-    pub fn with_owner_cpus(mut self, cpus: impl Into<Option<f64>>) -> Self {
-        self.owner_cpus = cpus.into();
-        self
-    }
-
-    /// Sets how many sessions are opened at once.
-    #[must_use]
-    pub fn with_opens(mut self, opens: impl Into<usize>) -> Self {
-        self.opens = opens.into();
-        self
-    }
-
-    /// Sets how many opens wait; with 0 none does.
-    #[must_use]
-    pub fn with_queue(mut self, queue: impl Into<usize>) -> Self {
-        self.queue = queue.into();
-        self
-    }
-
-    /// Sets how long an open waits.
-    #[must_use]
-    pub fn with_queue_time(mut self, time: impl Into<Duration>) -> Self {
-        self.queue_time = time.into();
-        self
+    setters! {
+        /// Sets how many sessions there may be.
+        with_sessions(sessions: usize);
+        /// Sets how many sessions one owner may have.
+        with_owner_sessions(owner_sessions: Option<usize>);
+        /// Sets how much memory one owner's sessions may have, in bytes.
+        with_owner_memory(owner_memory: Option<u64>);
+        /// Sets how many CPUs one owner's sessions may have.
+        with_owner_cpus(owner_cpus: Option<f64>);
+        /// Sets how many sessions are opened at once.
+        with_opens(opens: usize);
+        /// Sets how many opens wait; with 0 none does.
+        with_queue(queue: usize);
+        /// Sets how long an open waits.
+        with_queue_time(queue_time: Duration);
     }
 
     pub(crate) fn validate(&self) -> Result<()> {

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::admission::Admission;
 use super::builder::{SessionManagerBuilder, Settings};
 use super::close::close;
+use super::handle::{ScopedSession, Session};
 use super::info::SessionInfo;
 use super::key::SessionKey;
 use super::looks::Looks;
@@ -21,14 +22,14 @@ use super::open::open;
 use super::pool::{PoolOptions, PoolStatus, Pools};
 use super::ready::Reach;
 use super::roster::{Entry, Roster};
-use super::session::{ScopedSession, Session};
 use super::shutdown::{self, Shutdown};
 use super::spec::SessionSpec;
 use super::upkeep::{self, ReapOptions, ReapReport};
 use super::verified::Verified;
 use crate::backend::{CallContext, ContainerBackend};
 use crate::error::{Effect, Error, ErrorKind, Result};
-use crate::host::Host;
+use crate::host::{HOST_LABEL, Host};
+use crate::model::{ContainerSummary, LabelKey, ListOptions};
 
 /// From one look at the warm pools to the next.
 const WARMS: Duration = Duration::from_millis(20);
@@ -139,35 +140,33 @@ impl Shared {
         self.notices.end();
     }
 
-    pub(super) fn tell(&self, event: SessionEvent) {
-        super::log::told(&event);
-        self.notices.tell(event);
-    }
-
     /// Tells what is new of a container, where it is a session's.
     pub(super) fn tell_all(&self, managed: &Managed, changes: Vec<Change>) {
-        let (Some(key), false) = (managed.key(), changes.is_empty()) else {
-            return;
-        };
-        if self.roster.entry_of(managed).is_none() {
-            return;
-        }
-        for change in changes {
-            self.tell(SessionEvent::now(
-                key.clone(),
-                managed.container.clone(),
-                change,
-            ));
+        if let (Some(entry), false) = (self.roster.entry_of(managed), changes.is_empty()) {
+            self.tell_each(&entry, changes);
         }
     }
 
     /// Its session is over: whoever is told of it doesn't find it any more.
     pub(super) fn is_over(&self, entry: &Entry, changes: Vec<Change>) {
         self.roster.remove(entry);
+        self.tell_each(entry, changes);
+    }
+
+    pub(super) fn tell_each(&self, entry: &Entry, changes: Vec<Change>) {
         for change in changes {
             let (key, container) = (entry.key.clone(), entry.managed.container.clone());
-            self.tell(SessionEvent::now(key, container, change));
+            let event = SessionEvent::now(key, container, change);
+            super::log::told(&event);
+            self.notices.tell(event);
         }
+    }
+
+    /// All containers of this host, of whichever instance.
+    pub(super) async fn containers(&self) -> Result<Vec<ContainerSummary>> {
+        let of_this = LabelKey::new(HOST_LABEL)?;
+        let all = ListOptions::all().with_label(of_this, self.name.clone());
+        self.backend.list(&all).await
     }
 
     pub(super) fn is_open(&self) -> Result<()> {

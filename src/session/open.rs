@@ -7,15 +7,15 @@ use tokio::time::Instant;
 
 use super::failure::{OpenFailure, Phase};
 use super::find::{find, find_own};
+use super::handle::Session;
 use super::key::SessionKey;
 use super::making::Made;
 use super::managed::Managed;
 use super::manager::Shared;
-use super::notice::{Change, SessionEvent};
+use super::notice::Change;
 use super::opening::{Opening, Origin, Timings};
 use super::resume::resume;
 use super::roster::Entry;
-use super::session::Session;
 use super::spec::SessionSpec;
 use crate::backend::ContainerBackend;
 use crate::deadline::Deadline;
@@ -233,9 +233,8 @@ impl Opener<'_> {
             // What happened to it before it was anybody's was told to nobody.
             self.shared.looks.ask(&entry.managed.container);
         }
-        let (key, container) = (self.key.clone(), entry.managed.container.clone());
-        let change = Change::Opened { origin };
-        self.shared.tell(SessionEvent::now(key, container, change));
+        self.shared
+            .tell_each(&entry, vec![Change::Opened { origin }]);
         Ok(Some((entry, opening)))
     }
 }

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::admission::Needs;
 use super::hardening::{self, Loosening};
 use super::lifecycle::{Lifecycle, Restart};
 use super::ready::Ready;
 use super::written::Limits;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::model::{
     ContainerPath, ContainerSpec, EnsureOptions, ExecOptions, ImageRef, RestartPolicy, setters,
 };
+use crate::policy::resolve;
 
 /// How many volumes of its own a session may have.
 pub(super) const MOST_VOLUMES: usize = 16;
@@ -278,18 +278,12 @@ impl SessionSpec {
             volumes: &'a [String],
             own_network: Option<OwnNetwork>,
         }
-        let same = Same {
+        resolve::hash(&Same {
             container: &self.container,
             lifecycle: &self.lifecycle,
             volumes: &self.volumes,
             own_network: self.own_network,
-        };
-        let text = serde_json::to_vec(&same).map_err(|error| {
-            Error::new(ErrorKind::InvalidInput, "the spec can't be written as JSON")
-                .with_source(error)
-        })?;
-        let digest = Sha256::digest(text);
-        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        })
     }
 
     /// What it takes of its owner's share.

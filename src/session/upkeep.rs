@@ -23,8 +23,7 @@ use super::strays;
 use crate::backend::ContainerBackend;
 use crate::deadline::Deadline;
 use crate::error::{Effect, ErrorKind, Result};
-use crate::host::HOST_LABEL;
-use crate::model::{LabelKey, ListOptions, StopOptions, setters};
+use crate::model::{StopOptions, setters};
 
 /// Sessions that are seen to at once, and how many of them may be started, or be one owner's.
 const AT_ONCE: usize = 16;
@@ -352,8 +351,7 @@ pub(super) async fn reap(shared: &Arc<Shared>, options: &ReapOptions) -> Result<
             (Ok(()), Due::Halt | Due::Restart { .. }) => {}
         }
     }
-    let of_this = ListOptions::all().with_label(LabelKey::new(HOST_LABEL)?, shared.name.clone());
-    let all = shared.backend.list(&of_this).await?;
+    let all = shared.containers().await?;
     let strays = strays::find(shared, &all).await?;
     report.strays = strays.iter().map(|(stray, _)| stray.to_string()).collect();
     Ok(report)

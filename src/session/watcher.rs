@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::host::HOST_LABEL;
 use crate::model::{
     ContainerRef, ContainerState, ContainerSummary, Event, EventAction, EventKind, EventWatch,
-    EventsOptions, LabelKey, ListOptions, Watched,
+    EventsOptions, LabelKey, Watched,
 };
 
 /// Between two tries to watch.
@@ -115,8 +115,7 @@ pub(super) async fn reconcile(shared: Arc<Shared>) {
 async fn compare(shared: &Shared, strays: &mut Strays) -> Result<()> {
     // What is made after this is no matter of this look.
     let known = shared.roster.containers();
-    let of_this = ListOptions::all().with_label(LabelKey::new(HOST_LABEL)?, shared.name.clone());
-    let all = shared.backend.list(&of_this).await?;
+    let all = shared.containers().await?;
     let there: HashMap<&ContainerRef, &ContainerSummary> = (all.iter())
         .map(|container| (&container.id, container))
         .collect();

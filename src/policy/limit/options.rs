@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::model::setters;
+
 /// How much may be under way at once in one backend, both engines together, and how long what is more waits.
 ///
 /// Calls, streams and pulls have permits of their own. A stream holds its permit as long as it is open: a log, events,
@@ -59,45 +61,18 @@ impl Default for LimitOptions {
 }
 
 impl LimitOptions {
-    /// Sets how many calls are under way at once.
-    #[must_use]
-    pub fn with_calls(mut self, calls: impl Into<usize>) -> Self {
-        self.calls = calls.into();
-        self
-    }
-
-    /// Sets how many streams are open at once.
-    #[must_use]
-    pub fn with_streams(mut self, streams: impl Into<usize>) -> Self {
-        self.streams = streams.into();
-        self
-    }
-
-    /// Sets how many pulls are under way at once.
-    #[must_use]
-    pub fn with_pulls(mut self, pulls: impl Into<usize>) -> Self {
-        self.pulls = pulls.into();
-        self
-    }
-
-    /// Sets how many of each kind wait; with 0 none does.
-    #[must_use]
-    pub fn with_queue(mut self, queue: impl Into<usize>) -> Self {
-        self.queue = queue.into();
-        self
-    }
-
-    /// Sets how long a call or a stream waits.
-    #[must_use]
-    pub fn with_queue_time(mut self, time: impl Into<Duration>) -> Self {
-        self.queue_time = time.into();
-        self
-    }
-
-    /// Sets how long a pull waits.
-    #[must_use]
-    pub fn with_pull_queue_time(mut self, time: impl Into<Duration>) -> Self {
-        self.pull_queue_time = time.into();
-        self
+    setters! {
+        /// Sets how many calls are under way at once.
+        with_calls(calls: usize);
+        /// Sets how many streams are open at once.
+        with_streams(streams: usize);
+        /// Sets how many pulls are under way at once.
+        with_pulls(pulls: usize);
+        /// Sets how many of each kind wait; with 0 none does.
+        with_queue(queue: usize);
+        /// Sets how long a call or a stream waits.
+        with_queue_time(queue_time: Duration);
+        /// Sets how long a pull waits.
+        with_pull_queue_time(pull_queue_time: Duration);
     }
 }

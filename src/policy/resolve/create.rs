@@ -1,5 +1,6 @@
 //! Creations: found again by their name, and known by their labels.
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -79,7 +80,8 @@ impl Creation {
 }
 
 /// Of what was asked for; the same for equal specs, whatever the order of their parts.
-fn hash(spec: &ContainerSpec) -> Result<String> {
+/// What tells a spec from others, of whatever kind.
+pub(crate) fn hash(spec: &impl Serialize) -> Result<String> {
     let json = serde_json::to_value(spec).map_err(|error| {
         Error::new(ErrorKind::InvalidInput, "it can't be written as JSON").with_source(error)
     })?;

@@ -12,7 +12,7 @@ use std::future::Future;
 use std::time::Duration;
 
 pub(crate) use container::Container;
-pub(crate) use create::Creation;
+pub(crate) use create::{Creation, hash};
 pub(crate) use network::{Joined, Network, NetworkCreation};
 pub(crate) use volume::{Volume, VolumeCreation};
 
