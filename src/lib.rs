@@ -13,6 +13,7 @@
 //! | follow logs and events over lost connections | [`ContainerBackendExt::follow_logs`], [`ContainerBackendExt::watch_events`] |
 //! | give each user, job or agent a container | [`session`], [`SessionManager`](session::SessionManager) |
 //! | give calls a deadline | [`CallContext`] |
+//! | see how it goes, be called when it doesn't, and prove what was done | [`telemetry`] |
 //! | do without an async runtime | [`blocking`] |
 //! | test a service without Docker | `testing::FakeEngine` |
 //! | know what to connect to, and whom to trust there | [`Config`], [`TlsConfig`] |
@@ -35,6 +36,8 @@
 //!
 //! # Features
 //!
+//! - `metrics` (off by default): counts, durations and states through the [`metrics`](https://docs.rs/metrics) facade, see
+//!   [`telemetry`].
 //! - `testing` (off by default): what services and backends are tested with, `testing` and `conformance`.
 //! - `tls` (off by default): TLS with certificates on both sides, for both engines. It links OpenSSL, which
 //!   the blocking engine's client is made with. Without it, an endpoint with TLS is refused.
@@ -63,6 +66,7 @@ mod policy;
 mod quote;
 mod registry;
 pub mod session;
+pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 

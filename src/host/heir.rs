@@ -23,6 +23,8 @@ const GRACE: Duration = Duration::from_secs(60);
 /// How often it is looked for what nobody expects: instances without a lease, new containers of one long dead.
 const RARELY: Duration = Duration::from_secs(30);
 
+/// For so many times as long as a list took there is no other.
+const RESTS: u32 = 5;
 /// Leases that are taken or given back at once.
 const AT_ONCE: usize = 8;
 
@@ -37,6 +39,8 @@ pub(super) struct Heir {
     estates: BTreeMap<Instance, Estate>,
     removals: Removals,
     looked_at_all: Option<Instant>,
+    /// How long that took.
+    look_took: Duration,
     /// Whose containers, as seen then, are to go with them.
     removable: BTreeSet<Instance>,
     began: Instant,
@@ -68,6 +72,7 @@ impl Heir {
             own,
             estates: BTreeMap::new(),
             looked_at_all: None,
+            look_took: Duration::ZERO,
             removable: BTreeSet::new(),
             began: Instant::now(),
             seen,
@@ -114,6 +119,11 @@ impl Heir {
         let dead = self.watch.dead();
         let taken = self.take_over(&dead).await?;
         let over = self.watch.is_over() && taken && dead.is_empty();
+        if over && all.is_none() && !self.seen.borrow().recovered {
+            // Only a list of now says that nothing is left.
+            self.looked_at_all = None;
+            return Ok(true);
+        }
         let held = self.watch.estates();
         let is_held = |one: &Instance| held.iter().any(|lease| lease.instance == *one);
         self.estates
@@ -139,16 +149,21 @@ impl Heir {
     }
 
     fn is_list_due(&self) -> bool {
+        let Some(since) = self.looked_at_all.map(|at| at.elapsed()) else {
+            return true;
+        };
         let may_change =
             |estate: &Estate| !estate.unwanted.is_empty() || estate.since.elapsed() <= GRACE;
-        !self.seen.borrow().recovered
-            || self.estates.values().any(may_change)
-            || self.looked_at_all.is_none_or(|at| at.elapsed() > RARELY)
+        let soon = !self.seen.borrow().recovered || self.estates.values().any(may_change);
+        // A list of many takes the engine a while, in which it should do something else.
+        since > RARELY || soon && since >= self.look_took * RESTS
     }
 
     /// All containers of this host that say whose they are.
     async fn list(&mut self) -> Result<Vec<(Instance, Fate, ContainerSummary)>> {
+        let began = Instant::now();
         let all = self.quick.list(&labels::of(&self.host, None)?).await?;
+        self.look_took = began.elapsed();
         let named = all.into_iter().filter_map(|container| {
             let (instance, fate) = labels::read(&self.host, &container)?;
             Some((instance, fate, container))

@@ -92,8 +92,12 @@ async fn take_over(shared: &Arc<Shared>) -> bool {
         seen_to.is_ok()
     });
     let seen_to = futures::stream::iter(seen_to.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
-    let adopted: Vec<bool> = seen_to.collect().await;
-    adopted.into_iter().all(|seen_to| seen_to)
+    let seen_to: Vec<bool> = seen_to.collect().await;
+    if !seen_to.is_empty() {
+        // What happened to them before their events were anybody's: one list shows it of all.
+        shared.compare.notify_one();
+    }
+    seen_to.into_iter().all(|seen_to| seen_to)
 }
 
 /// It was never acknowledged: an open that nobody got the answer of, or one of the warm pool.
@@ -149,8 +153,6 @@ async fn adopt_one(
     let entry = Arc::new(Entry::new(key, Arc::new(managed), opening, place));
     shared.roster.insert(Arc::clone(&entry));
     shared.tell_each(&entry, vec![Change::Adopted]);
-    // How it is by now: it may have ended, or been stopped for its limits.
-    shared.looks.ask(&entry.managed.container);
     if !weakened.is_empty() {
         let fields = weakened.into_iter().map(str::to_owned).collect();
         shared.tell_each(&entry, vec![Change::Weakened { fields }]);

@@ -1,6 +1,6 @@
 //! What the tests have in common.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,9 @@ use crate::common::{self, config, witness};
 pub const LEASE: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(90);
 const HOST: &str = "catamaran.host";
+const LEASE_HOST: &str = "catamaran.lease.host";
+const LEASE_HOLDER: &str = "catamaran.lease.holder";
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
 /// A manager's name that no other test and no other run of it has; what bears it is removed in the end, however that comes.
 pub struct Stage {
@@ -83,7 +86,27 @@ impl Stage {
         for network in witness.list_networks(&networks).await? {
             let _ = witness.remove_network(&network.id).await;
         }
-        Ok(())
+        self.leases_go().await
+    }
+
+    /// Managers that were dropped give theirs back in the background; those of nobody are for whoever comes next.
+    async fn leases_go(&self) -> catamaran::Result<()> {
+        let (witness, begun) = (witness(), std::time::Instant::now());
+        let leases = catamaran::model::ListVolumesOptions::default();
+        let leases = leases.with_label(LabelKey::new(LEASE_HOST)?, self.host.clone());
+        loop {
+            let left = witness.list_volumes(&leases).await?.volumes;
+            let held = |labels: &BTreeMap<String, String>| labels[LEASE_HOLDER] != NOBODY;
+            if left.iter().any(|lease| held(&lease.labels)) && begun.elapsed() < PATIENCE / 9 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+            for lease in left {
+                let options = RemoveVolumeOptions::default();
+                let _ = witness.remove_volume(&lease.reference()?, &options).await;
+            }
+            return Ok(());
+        }
     }
 }
 
