@@ -15,11 +15,23 @@ pub enum EngineKind {
     Blocking,
 }
 
-impl fmt::Display for EngineKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl EngineKind {
+    /// The name as `Display` and serde have it.
+    ///
+    /// ```
+    /// assert_eq!(catamaran::EngineKind::Async.as_str(), "async");
+    /// ```
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Async => "async",
             Self::Blocking => "blocking",
-        })
+        }
+    }
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }

@@ -85,6 +85,38 @@ impl ErrorKind {
         )
     }
 
+    /// The name as serde has it, for labels.
+    ///
+    /// ```
+    /// assert_eq!(catamaran::ErrorKind::NotFound.as_str(), "not_found");
+    /// ```
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalid_input",
+            Self::Config => "config",
+            Self::Unsupported => "unsupported",
+            Self::Connect => "connect",
+            Self::Transport => "transport",
+            Self::Timeout => "timeout",
+            Self::Saturated => "saturated",
+            Self::Unavailable => "unavailable",
+            Self::OutputLost => "output_lost",
+            Self::Decode => "decode",
+            Self::TooLarge => "too_large",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+            Self::Denied => "denied",
+            Self::Refused => "refused",
+            Self::Engine => "engine",
+            Self::Weakened => "weakened",
+            Self::Container => "container",
+            Self::Unsafe => "unsafe",
+            Self::Host => "host",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
     fn phrase(self) -> &'static str {
         match self {
             Self::InvalidInput => "invalid input",
@@ -131,6 +163,23 @@ pub enum Effect {
     Unknown,
     /// It happened, though the call failed: what it gave is lost.
     Done,
+}
+
+impl Effect {
+    /// The name as serde has it, for labels.
+    ///
+    /// ```
+    /// assert_eq!(catamaran::Effect::NotSent.as_str(), "not_sent");
+    /// ```
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotSent => "not_sent",
+            Self::Rejected => "rejected",
+            Self::Unknown => "unknown",
+            Self::Done => "done",
+        }
+    }
 }
 
 impl fmt::Display for Effect {

@@ -53,6 +53,7 @@ mod endpoint;
 mod engine;
 mod engine_kind;
 mod error;
+mod fanout;
 mod flight;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -80,7 +81,7 @@ pub use engine::{AsyncEngine, BlockingEngine, Engine};
 pub use engine_kind::EngineKind;
 pub use error::{Effect, Error, ErrorKind, Result};
 pub use host::{Fate, Host, HostOptions, Orphan};
-pub use hybrid::{CallReport, HybridBackend, LastCall, Observer, Reason};
+pub use hybrid::{CallReport, HybridBackend, LastCall, Observer, Reason, ShadowReport};
 pub use operation::Operation;
 pub use policy::{Attempt, BreakerOptions, BreakerState, Gate, LimitOptions, Passed, RetryOptions};
 

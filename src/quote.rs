@@ -27,9 +27,14 @@ const LONGEST_PATH: usize = 256;
 
 /// A path on one line, bounded, and readable where it is an ordinary one.
 pub(crate) fn one_line(path: &Path) -> String {
+    line(&path.to_string_lossy(), LONGEST_PATH)
+}
+
+/// The text on one line without quotes, cut after so many characters.
+pub(crate) fn line(text: &str, longest: usize) -> String {
     let mut shown = String::new();
-    for (count, character) in path.to_string_lossy().chars().enumerate() {
-        if count == LONGEST_PATH {
+    for (count, character) in text.chars().enumerate() {
+        if count == longest {
             shown.push('…');
             break;
         }

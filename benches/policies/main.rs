@@ -7,8 +7,11 @@ mod prompt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use catamaran::telemetry::alerts::{AlertOptions, Alerts};
+use catamaran::telemetry::audit::AuditLog;
 use catamaran::{AsyncEngine, Config, ContainerBackend, HybridBackend, Mode};
 use criterion::Criterion;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::runtime::Runtime;
 
 use prompt::{Ask, Asked, Prompt};
@@ -20,6 +23,9 @@ const PINGS: usize = 201;
 /// What the pipeline may add to a call, and to a real ping.
 const ADDED: Duration = Duration::from_micros(5);
 const RATIO: f64 = 1.06;
+/// The same where all is watched.
+const ALL_ADDED: Duration = Duration::from_micros(10);
+const ALL_RATIO: f64 = 1.10;
 
 /// The time of one call, of so many one after the other in a task, where web handlers run.
 fn sample<F>(runtime: &Runtime, calls: u32, one: impl Fn() -> F + Send + 'static) -> Duration
@@ -72,7 +78,7 @@ fn judge(title: &str, unit: &str, bound: f64, mut values: Vec<f64>) {
         () => "undecided",
     };
     println!(
-        "{title:<34} {median:>8.3}{unit}  {low:.3} .. {high:.3}  (<= {bound}{unit}: {verdict})"
+        "{title:<44} {median:>8.3}{unit}  {low:.3} .. {high:.3}  (<= {bound}{unit}: {verdict})"
     );
 }
 
@@ -122,35 +128,87 @@ fn main() {
         return;
     }
     println!("what the pipeline adds: the median of rounds in turn, with its interval");
-    for ask in Ask::ALL {
-        let values = in_turn(
-            ROUNDS,
-            || asks(&runtime, &bare, &asked, ask, 10_000),
-            || asks(&runtime, &through, &asked, ask, 10_000),
-            |bare, through| (through - bare) * 1e6,
-        );
-        judge(
-            &format!("{}: added to a call", ask.name()),
-            " µs",
-            ADDED.as_secs_f64() * 1e6,
-            values,
-        );
-    }
-    let Ok(config) = Config::from_env() else {
-        println!("no engine is named: a real ping isn't measured");
-        return;
+    let added = |what: &str, through: &Arc<dyn ContainerBackend>, bound: Duration| {
+        for ask in Ask::ALL {
+            let values = in_turn(
+                ROUNDS,
+                || asks(&runtime, &bare, &asked, ask, 10_000),
+                || asks(&runtime, through, &asked, ask, 10_000),
+                |bare, through| (through - bare) * 1e6,
+            );
+            let title = format!("{}: added to a call{what}", ask.name());
+            judge(&title, " µs", bound.as_secs_f64() * 1e6, values);
+        }
     };
-    let engine: Arc<dyn ContainerBackend> = Arc::new(AsyncEngine::new(&config).expect("an engine"));
-    let hybrid: Arc<dyn ContainerBackend> =
-        Arc::new(HybridBackend::new(&config).expect("a backend"));
+    added("", &through, ADDED);
+    let config = Config::from_env();
+    match &config {
+        Ok(config) => pinged(&runtime, config, "", RATIO, |hybrid| hybrid),
+        Err(_) => println!("no engine is named: a real ping isn't measured"),
+    }
+    println!(
+        "and with everything on: metrics, alerts, spans, and an audit, which has no record of what only looks"
+    );
+    let watch = Watch::everything();
+    let hybrid = HybridBackend::over(Arc::new(Prompt), Arc::new(Prompt)).with_mode(Mode::Auto);
+    let watched: Arc<dyn ContainerBackend> = Arc::new(watch.over(hybrid));
+    added(", all on", &watched, ALL_ADDED);
+    if let Ok(config) = &config {
+        let title = ", all on";
+        pinged(&runtime, config, title, ALL_RATIO, |hybrid| {
+            watch.over(hybrid)
+        });
+    }
+}
+
+/// What watches a backend in a service that leaves nothing out. The recorder and the subscriber are the process's: from then on
+/// the bare engine counts, too.
+struct Watch {
+    alerts: Alerts,
+    audit: AuditLog,
+    _directory: tempfile::TempDir,
+    _recorder: PrometheusHandle,
+}
+
+impl Watch {
+    fn everything() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let recorder = PrometheusBuilder::new().install_recorder();
+        catamaran::telemetry::metrics::enable();
+        tracing::subscriber::set_global_default(tracing_subscriber::registry()).expect("the first");
+        Self {
+            alerts: Alerts::new(AlertOptions::default()),
+            audit: AuditLog::open(directory.path().join("audit.jsonl")).expect("a log"),
+            _directory: directory,
+            _recorder: recorder.expect("the first"),
+        }
+    }
+
+    fn over(&self, hybrid: HybridBackend) -> HybridBackend {
+        hybrid.with_alerts(&self.alerts).with_audit(&self.audit)
+    }
+}
+
+/// Real pings, by the async engine alone and by the pipeline over it.
+fn pinged(
+    runtime: &Runtime,
+    config: &Config,
+    what: &str,
+    bound: f64,
+    with: impl FnOnce(HybridBackend) -> HybridBackend,
+) {
+    let engine: Arc<dyn ContainerBackend> = Arc::new(AsyncEngine::new(config).expect("an engine"));
+    let hybrid = with(HybridBackend::new(config).expect("a backend"));
+    let hybrid: Arc<dyn ContainerBackend> = Arc::new(hybrid);
     // The first of each makes the connection.
-    pings(&runtime, &engine, 200);
-    pings(&runtime, &hybrid, 200);
+    pings(runtime, &engine, 200);
+    pings(runtime, &hybrid, 200);
     let values = in_turn(
         PINGS,
-        || pings(&runtime, &engine, 60),
-        || pings(&runtime, &hybrid, 60),
+        || pings(runtime, &engine, 60),
+        || pings(runtime, &hybrid, 60),
         |bare, through| through / bare,
     );
-    judge("ping: pipeline over async engine", "", RATIO, values);
+    let title = format!("ping: pipeline over async engine{what}");
+    judge(&title, "", bound, values);
 }

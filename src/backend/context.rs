@@ -38,6 +38,11 @@ pub struct CallContext {
     /// Whose calls they are: a user, a session, a tenant. Calls of one key leave room for those of others, see
     /// [`LimitOptions`](crate::LimitOptions); it isn't sent anywhere.
     pub key: Option<Arc<str>>,
+    /// The session they belong to: traces and the audit name it, and a [rollout](crate::HybridBackend::set_rollout) serves all its
+    /// calls by one engine. It isn't sent anywhere.
+    pub session: Option<Arc<str>>,
+    /// Who asked for them, as the audit shall name it: a user, a service. It isn't sent anywhere.
+    pub actor: Option<Arc<str>>,
 }
 
 impl CallContext {
@@ -85,6 +90,28 @@ impl CallContext {
         self
     }
 
+    /// Names the session that the calls belong to.
+    ///
+    /// ```
+    /// let context = catamaran::CallContext::new().with_key("alice").with_session("alice/notebook");
+    /// ```
+    #[must_use]
+    pub fn with_session(mut self, session: impl Into<Arc<str>>) -> Self {
+        self.session = Some(session.into());
+        self
+    }
+
+    /// Says who asked for the calls.
+    ///
+    /// ```
+    /// let context = catamaran::CallContext::new().with_actor("alice@example.org");
+    /// ```
+    #[must_use]
+    pub fn with_actor(mut self, actor: impl Into<Arc<str>>) -> Self {
+        self.actor = Some(actor.into());
+        self
+    }
+
     /// The caller's own time, from now; none where the caller set none.
     pub(crate) fn own_deadline(&self) -> Deadline {
         Deadline::new(self.timeout, self.deadline)
@@ -101,6 +128,8 @@ impl CallContext {
             },
             attempt_timeout: self.attempt_timeout.or(older.attempt_timeout),
             key: self.key.or_else(|| older.key.clone()),
+            session: self.session.or_else(|| older.session.clone()),
+            actor: self.actor.or_else(|| older.actor.clone()),
         }
     }
 }

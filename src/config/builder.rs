@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::vars::{self, POOL_SIZES, QUEUE_SIZES, STREAMS, TIMEOUTS};
+use super::vars::{self, PERCENT, POOL_SIZES, QUEUE_SIZES, STREAMS, TIMEOUTS};
 use super::{Config, Mode};
+use crate::endpoint::environment::vars as names;
 use crate::endpoint::{ApiVersion, Endpoint, Environment, resolve};
 use crate::error::{Error, ErrorKind, Result};
 use crate::policy::LimitOptions;
@@ -30,6 +31,8 @@ pub struct ConfigBuilder {
     endpoint: Option<Endpoint>,
     fallback_endpoint: Option<Endpoint>,
     mode: Option<Mode>,
+    rollout: Option<u8>,
+    shadow: Option<u8>,
     operation_timeout: Option<Duration>,
     limits: LimitOptions,
     api_version: Option<ApiVersion>,
@@ -57,6 +60,8 @@ impl ConfigBuilder {
         Ok(Self {
             environment: Some(environment.clone()),
             mode: vars::mode(environment)?,
+            rollout: vars::percent(environment, names::ROLLOUT)?,
+            shadow: vars::percent(environment, names::SHADOW)?,
             operation_timeout: vars::operation_timeout(environment)?,
             limits: vars::limits(environment)?,
             api_version: vars::api_version(environment)?,
@@ -102,6 +107,28 @@ impl ConfigBuilder {
     /// ```
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = Some(mode);
+        self
+    }
+
+    /// Which share of the calls or sessions the async engine serves in [`Mode::Auto`], in percent: see
+    /// [`HybridBackend::set_rollout`](crate::HybridBackend::set_rollout). Default: 100.
+    ///
+    /// ```
+    /// let builder = catamaran::Config::builder().rollout(10);
+    /// ```
+    pub fn rollout(mut self, percent: u8) -> Self {
+        self.rollout = Some(percent);
+        self
+    }
+
+    /// Which share of the calls that only look is also asked of the other engine, to compare the answers, in percent: see
+    /// [`HybridBackend::with_shadow`](crate::HybridBackend::with_shadow). Default: 0.
+    ///
+    /// ```
+    /// let builder = catamaran::Config::builder().shadow(1);
+    /// ```
+    pub fn shadow(mut self, percent: u8) -> Self {
+        self.shadow = Some(percent);
         self
     }
 
@@ -243,6 +270,10 @@ impl ConfigBuilder {
                 Err(wrong(name, format_args!("{value:?}"), "1ms to 24h"))
             }
         };
+        let percent = |name, value: Option<u8>, default| match value.unwrap_or(default) {
+            value if PERCENT.contains(&value) => Ok(value),
+            value => Err(wrong(name, format_args!("{value}"), "0 to 100")),
+        };
         let limits = self.limits;
         for (name, size, sizes) in [
             ("pool_size", limits.calls, POOL_SIZES),
@@ -265,6 +296,8 @@ impl ConfigBuilder {
         Ok(Config {
             endpoint,
             mode: self.mode.unwrap_or_default(),
+            rollout: percent("rollout", self.rollout, Config::ROLLOUT)?,
+            shadow: percent("shadow", self.shadow, 0)?,
             operation_timeout: timeout(
                 "operation_timeout",
                 self.operation_timeout,

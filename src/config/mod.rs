@@ -43,6 +43,8 @@ pub use mode::Mode;
 /// | `DOCKER_CERT_PATH` | where `ca.pem`, `cert.pem`, `key.pem` are; alone it asks for TLS with verification | `DOCKER_CONFIG` | a directory |
 /// | `DOCKER_API_VERSION` | pins the API version | negotiated | `1.40` to `1.53` |
 /// | `USE_ASYNC_DOCKER` | the [`Mode`]: true is `auto`, false is `blocking` | `true` | `true`/`false`, `1`/`0`, `yes`/`no`, `on`/`off`; `async`, `blocking`, `auto` |
+/// | `ASYNC_DOCKER_ROLLOUT` | in `auto`, which [share](crate::HybridBackend::set_rollout) of the calls or sessions the async engine serves, in percent | `100` | 0 to 100 |
+/// | `ASYNC_DOCKER_SHADOW` | which share of the calls that only look is [compared](crate::HybridBackend::with_shadow) with the other engine's answer, in percent | `0` | 0 to 100 |
 /// | `DOCKER_OPERATION_TIMEOUT` | one call's deadline | `30s` | seconds (`30`, `2.5`) or `30s`, `500ms`, `1m 30s`; 1 ms to 24 h |
 /// | `ASYNC_POOL_SIZE` | calls under way at once, see [`LimitOptions`] | `20` | 1 to 1024 |
 /// | `ASYNC_STREAM_POOL_SIZE` | streams open at once | `1024` | 1 to 65536 |
@@ -77,6 +79,8 @@ pub use mode::Mode;
 pub struct Config {
     endpoint: Endpoint,
     mode: Mode,
+    rollout: u8,
+    shadow: u8,
     operation_timeout: Duration,
     limits: LimitOptions,
     api_version: Option<ApiVersion>,
@@ -91,6 +95,8 @@ pub struct Config {
 impl Config {
     /// How long a call may take unless configured: 30 s.
     pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
+    /// Which share the async engine serves unless configured, in percent: all.
+    pub(crate) const ROLLOUT: u8 = 100;
 
     /// A builder that reads nothing from the process; it needs an endpoint.
     ///
@@ -190,6 +196,34 @@ impl Config {
     #[must_use]
     pub fn fallback_endpoint(&self) -> Option<&Endpoint> {
         self.fallback.as_ref().map(|(endpoint, _)| endpoint)
+    }
+
+    /// Which share of the calls or sessions the async engine serves in [`Mode::Auto`], in percent; 100 unless set.
+    ///
+    /// ```
+    /// # use catamaran::{Config, Environment};
+    /// let environment = Environment::empty()
+    ///     .with_var("DOCKER_HOST", "unix:///run/docker.sock")
+    ///     .with_var("ASYNC_DOCKER_ROLLOUT", "10");
+    /// assert_eq!(Config::from_environment(&environment)?.rollout(), 10);
+    /// # Ok::<(), catamaran::Error>(())
+    /// ```
+    #[must_use]
+    pub fn rollout(&self) -> u8 {
+        self.rollout
+    }
+
+    /// Which share of the calls that only look is compared with the other engine's answer, in percent; 0 unless set.
+    ///
+    /// ```
+    /// # use catamaran::{Config, Endpoint};
+    /// let config = Config::builder().endpoint(Endpoint::unix("/run/docker.sock")).shadow(1).build()?;
+    /// assert_eq!(config.shadow(), 1);
+    /// # Ok::<(), catamaran::Error>(())
+    /// ```
+    #[must_use]
+    pub fn shadow(&self) -> u8 {
+        self.shadow
     }
 
     /// Which engine serves the calls; [`Mode::Auto`] unless set.

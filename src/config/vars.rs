@@ -16,6 +16,7 @@ pub(super) const TIMEOUTS: RangeInclusive<Duration> =
     Duration::from_millis(1)..=Duration::from_secs(DAY);
 pub(super) const POOL_SIZES: RangeInclusive<usize> = 1..=1024;
 pub(super) const STREAMS: RangeInclusive<usize> = 1..=65_536;
+pub(super) const PERCENT: RangeInclusive<u8> = 0..=100;
 pub(super) const QUEUE_SIZES: RangeInclusive<usize> = 0..=65_536;
 
 pub(super) fn mode(environment: &Environment) -> Result<Option<Mode>> {
@@ -26,6 +27,14 @@ pub(super) fn mode(environment: &Environment) -> Result<Option<Mode>> {
         None => text
             .parse()
             .map_err(|_| "neither true nor false, nor a mode"),
+    })
+}
+
+pub(super) fn percent(environment: &Environment, name: &'static str) -> Result<Option<u8>> {
+    environment.read(name, "0 to 100, in percent", |text| {
+        let sizes = usize::from(*PERCENT.start())..=usize::from(*PERCENT.end());
+        let percent = number(text, &sizes)?;
+        u8::try_from(percent).map_err(|_| "out of range")
     })
 }
 

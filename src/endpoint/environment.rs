@@ -20,6 +20,8 @@ pub(crate) mod vars {
     pub(crate) const RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
     pub(crate) const API_VERSION: &str = "DOCKER_API_VERSION";
     pub(crate) const USE_ASYNC: &str = "USE_ASYNC_DOCKER";
+    pub(crate) const ROLLOUT: &str = "ASYNC_DOCKER_ROLLOUT";
+    pub(crate) const SHADOW: &str = "ASYNC_DOCKER_SHADOW";
     pub(crate) const OPERATION_TIMEOUT: &str = "DOCKER_OPERATION_TIMEOUT";
     pub(crate) const POOL_SIZE: &str = "ASYNC_POOL_SIZE";
     pub(crate) const STREAM_POOL_SIZE: &str = "ASYNC_STREAM_POOL_SIZE";
@@ -38,6 +40,8 @@ pub(crate) mod vars {
         RUNTIME_DIR,
         API_VERSION,
         USE_ASYNC,
+        ROLLOUT,
+        SHADOW,
         OPERATION_TIMEOUT,
         POOL_SIZE,
         STREAM_POOL_SIZE,

@@ -13,6 +13,7 @@ use crate::engine_kind::EngineKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ContainerRef;
 use crate::policy::Permit;
+use crate::telemetry::metrics::{self, OneMore};
 
 /// What goes along with a call.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +56,11 @@ pub(super) fn no_connection(cause: impl Into<Cause>) -> Error {
     Error::new(ErrorKind::Connect, "")
         .with_source(cause)
         .with_advice("see that an engine listens there and that this user may connect to it")
+}
+
+/// One more connection, until it is dropped.
+pub(super) fn connection(engine: EngineKind) -> OneMore {
+    OneMore::of(metrics::CONNECTIONS, Some(("engine", engine.as_str())))
 }
 
 /// The connection failed before the answer's head.

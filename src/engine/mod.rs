@@ -28,6 +28,7 @@ use arc_swap::ArcSwap;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream, Stream};
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use bollard::BollardCarrier;
 use carrier::{Answer, Carrier, Envelope, OpenAnswer, Status};
@@ -148,6 +149,11 @@ impl<C: Carrier> Engine<C> {
         }
     }
 
+    /// The permits that its calls take.
+    pub(crate) fn limits(&self) -> Option<Arc<Limits>> {
+        self.limits.clone()
+    }
+
     fn over(config: &Config, limits: Option<Arc<Limits>>) -> Result<Self> {
         speakable(config.endpoint())?;
         Ok(Self {
@@ -249,8 +255,11 @@ impl<C: Carrier> Engine<C> {
         }
         let permit = match &self.limits {
             Some(limits) => {
-                let key = self.context.key.as_ref();
-                limits.turn(traffic, key, deadline).await?
+                let (key, began) = (self.context.key.as_ref(), Instant::now());
+                let permit = limits.turn(traffic, key, deadline).await?;
+                let waited = began.elapsed().as_millis() as u64;
+                tracing::Span::current().record("queue_ms", waited);
+                permit
             }
             None => Permit::unbounded(),
         };

@@ -15,9 +15,11 @@ use hyper014::{Client, Request, Response};
 use shiplift::transport::Transport;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::{Instrument, Span};
 
 use super::carrier::{
-    Answer, Carrier, Envelope, Handover, OpenAnswer, Status, broken, no_answer, no_connection,
+    Answer, Carrier, Envelope, Handover, OpenAnswer, Status, broken, connection, no_answer,
+    no_connection,
 };
 use super::takeover::Kept;
 #[cfg(feature = "tls")]
@@ -31,6 +33,7 @@ use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::lock::lock;
 use crate::model::{ContainerRef, TarArchive};
 use crate::policy::Permit;
+use crate::telemetry::metrics::{self, OneMore};
 
 /// shiplift's transport behind `spawn_blocking`.
 pub struct ShipliftCarrier {
@@ -47,6 +50,7 @@ struct Shared {
 struct Lane {
     runtime: Option<tokio::runtime::Runtime>,
     road: Place,
+    _counted: OneMore,
 }
 
 /// shiplift's transport, and what its failures mean.
@@ -174,6 +178,7 @@ impl Shared {
         Ok(Lane {
             runtime: Some(runtime),
             road: Place::default(),
+            _counted: connection(EngineKind::Blocking),
         })
     }
 
@@ -350,7 +355,9 @@ impl ShipliftCarrier {
         // Until the closure has begun, nothing can have been sent.
         let begun = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let began = Arc::clone(&begun);
+        let span = Span::current();
         let join = tokio::task::spawn_blocking(move || {
+            let (_within, _busy) = (span.entered(), OneMore::of(metrics::BLOCKING_THREADS, None));
             // A closure that has begun can't be aborted: the thread is taken until it ends.
             let _permit = permit;
             if gone.is_cancelled() {
@@ -396,10 +403,12 @@ impl ShipliftCarrier {
     {
         let streams = self.shared.streams()?;
         let (roads, road) = (Arc::clone(&self.shared.roads), Arc::clone(&streams.road));
-        let begun = AbortOnDropHandle::new(streams.runtime()?.spawn(async move {
+        let begins = async move {
             let road = roads.latest_aside(road).await?;
             begin(road).await
-        }));
+        };
+        let begins = begins.instrument(Span::current());
+        let begun = AbortOnDropHandle::new(streams.runtime()?.spawn(begins));
         match envelope.deadline.bound(begun).await? {
             Ok(begun) => begun,
             Err(error) => {

@@ -12,11 +12,13 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::carrier::no_connection;
+use super::carrier::{connection, no_connection};
 #[cfg(feature = "tls")]
 use super::tls::rustls::{Alert, Connector, TlsStream};
 use crate::endpoint::Endpoint;
+use crate::engine_kind::EngineKind;
 use crate::error::{Error, Result};
+use crate::telemetry::metrics::OneMore;
 
 /// How connections to an engine are made.
 pub(super) enum Road {
@@ -157,6 +159,7 @@ pub(super) enum Stream {
 pub(super) struct Socket {
     stream: Stream,
     gate: Gate,
+    _counted: OneMore,
     /// Whether the engine has said anything.
     #[cfg(feature = "tls")]
     heard: bool,
@@ -167,6 +170,7 @@ impl Socket {
         Self {
             stream,
             gate,
+            _counted: connection(EngineKind::Async),
             #[cfg(feature = "tls")]
             heard: false,
         }

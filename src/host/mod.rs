@@ -226,6 +226,11 @@ impl Host {
         own.is_some() && lock(&self.0.adopted).get(container) == own.as_ref()
     }
 
+    /// Whether nobody can have taken its place.
+    pub(crate) fn holds_lease(&self) -> bool {
+        self.0.own.held().is_ok()
+    }
+
     /// How often it was replaced, as that changes.
     pub(crate) fn losses(&self) -> state::Receiver<u64> {
         self.0.own.losses()

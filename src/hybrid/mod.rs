@@ -3,6 +3,8 @@
 mod making;
 mod operations;
 mod report;
+mod rollout;
+mod shadow;
 mod switch;
 
 use std::fmt;
@@ -19,11 +21,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::host::{Fate, Host};
 use crate::policy::{
     Breaker, BreakerOptions, BreakerState, Budget, Call, Doubt, Gate, Path, Pipeline, RetryOptions,
-    Road, Seen, Side,
+    Road, Route, Seen, Side,
 };
+use crate::telemetry::alerts::Alerts;
+use crate::telemetry::audit::AuditLog;
+use crate::telemetry::{Ground, HealthReport, Probes, Telemetry};
+use shadow::Shadow;
 use switch::Switch;
 
 pub use report::{CallReport, LastCall, Observer, Reason};
+pub use shadow::ShadowReport;
 
 /// Both engines as one backend: the [`Mode`] says which serves a call, and in [`Mode::Auto`] the
 /// blocking engine helps where the path of the async one fails.
@@ -75,9 +82,10 @@ pub use report::{CallReport, LastCall, Observer, Reason};
 ///
 /// Podman gives another ID each time it is asked, so that its service can't be told by it: there, no other road is taken.
 ///
-/// # The switch
-/// [`set_mode`](Self::set_mode) holds for all handles and clones, and for the calls that begin after it;
-/// calls under way end as they began.
+/// # The switch and the rollout
+/// [`set_mode`](Self::set_mode) and [`set_rollout`](Self::set_rollout) hold for all handles and clones, and for the calls that
+/// begin after it; calls under way end as they began. To move a service from the blocking engine to the async one, raise the
+/// rollout while [`health`](Self::health) and the [alerts](Self::with_alerts) stay quiet, from a hundredth to all; back is one call.
 ///
 /// # Examples
 ///
@@ -101,6 +109,8 @@ pub struct HybridBackend {
     id: BackendId,
     switch: Arc<Switch>,
     pipeline: Pipeline,
+    shadow: Arc<Shadow>,
+    probes: Arc<Probes>,
     /// Whose containers it creates, and what shall become of them.
     host: Option<(Host, Fate)>,
 }
@@ -109,6 +119,7 @@ impl fmt::Debug for HybridBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HybridBackend")
             .field("mode", &self.mode())
+            .field("rollout", &self.rollout())
             .field("operation_timeout", &self.pipeline.operation_timeout)
             .field("context", &self.pipeline.context)
             .finish_non_exhaustive()
@@ -126,9 +137,15 @@ impl HybridBackend {
         let own = config.by_fallback();
         let blocking_config = own.as_ref().unwrap_or(config);
         let blocking_engine = BlockingEngine::sharing(blocking_config, &async_engine)?;
-        let hybrid = Self::over(Arc::new(async_engine), Arc::new(blocking_engine))
-            .with_mode(config.mode())
+        let limits = async_engine.limits();
+        let mut hybrid = Self::over(Arc::new(async_engine), Arc::new(blocking_engine))
             .with_operation_timeout(config.operation_timeout());
+        hybrid.switch = Arc::new(Switch::new(config.mode(), config.rollout()));
+        hybrid.pipeline.telemetry.rolled_out(config.rollout());
+        hybrid = hybrid.with_shadow(config.shadow())?;
+        if let Some(limits) = limits {
+            hybrid.pipeline.telemetry.know(limits);
+        }
         Ok(match own {
             Some(own) => hybrid.checking(config.endpoint().to_string(), own.endpoint().to_string()),
             None => hybrid,
@@ -167,7 +184,9 @@ impl HybridBackend {
         let retry = RetryOptions::default();
         Self {
             id: BackendId::new(),
-            switch: Arc::new(Switch::new(Mode::default())),
+            switch: Arc::new(Switch::new(Mode::default(), Config::ROLLOUT)),
+            shadow: Arc::default(),
+            probes: Arc::default(),
             pipeline: Pipeline {
                 async_path: path(async_engine),
                 blocking_path: path(blocking_engine),
@@ -178,6 +197,8 @@ impl HybridBackend {
                 context: CallContext::new(),
                 observers: Vec::new(),
                 gates: Default::default(),
+                telemetry: Telemetry::new(),
+                looks: false,
                 cleans_up: false,
             },
             host: None,
@@ -224,8 +245,95 @@ impl HybridBackend {
     /// Sets the mode to begin with, for this handle alone and those made of it.
     #[must_use]
     pub fn with_mode(mut self, mode: Mode) -> Self {
-        self.switch = Arc::new(Switch::new(mode));
+        self.switch = Arc::new(Switch::new(mode, self.rollout()));
         self
+    }
+
+    /// Has alerts raised where it goes wrong, for this handle and those made of it: a path that fails, is slow or is left alone,
+    /// too many fallbacks, no place for calls, an engine that was away, a container that was made weaker.
+    ///
+    /// ```
+    /// use catamaran::telemetry::alerts::{AlertOptions, Alerts};
+    /// # use catamaran::{Config, Endpoint, HybridBackend};
+    ///
+    /// # let config = Config::builder().endpoint(Endpoint::unix("/run/docker.sock")).build()?;
+    /// let alerts = Alerts::new(AlertOptions::default());
+    /// let backend = HybridBackend::new(&config)?.with_alerts(&alerts);
+    /// # Ok::<(), catamaran::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_alerts(mut self, alerts: &Alerts) -> Self {
+        self.pipeline.telemetry.tell(alerts);
+        self
+    }
+
+    /// Puts on record what is done through this handle and those made of it, what is removed in the background included: see
+    /// [`AuditLog`].
+    #[must_use]
+    pub fn with_audit(mut self, audit: &AuditLog) -> Self {
+        self.pipeline.telemetry.keep(audit);
+        self
+    }
+
+    /// Has this share of the calls that only look, in percent, also asked of the other engine once the caller has its answer, and
+    /// the answers compared: before the rollout is raised, or to watch for drift. Fields that differ are logged and counted by
+    /// their names, never their values (`catamaran_shadow_differences_total`); what differs since it has changed meanwhile is
+    /// asked for once more, and isn't counted. For this handle and those made of it.
+    ///
+    /// Compared are `version`, `info`, and the inspects and lists of containers, images, networks and volumes. Few comparisons run
+    /// at once; what is more is skipped, and no caller waits.
+    ///
+    /// # Errors
+    /// `InvalidInput` for more than 100.
+    ///
+    /// ```
+    /// # use catamaran::{Config, Endpoint, HybridBackend};
+    /// # let config = Config::builder().endpoint(Endpoint::unix("/run/docker.sock")).build()?;
+    /// let backend = HybridBackend::new(&config)?.with_shadow(1)?;
+    /// # Ok::<(), catamaran::Error>(())
+    /// ```
+    pub fn with_shadow(mut self, percent: u8) -> Result<Self> {
+        self.shadow = Arc::new(Shadow::new(percent)?);
+        Ok(self)
+    }
+
+    /// What the shadow has found so far.
+    #[must_use]
+    pub fn shadow(&self) -> ShadowReport {
+        self.shadow.report()
+    }
+
+    /// Which share of the calls or sessions the async engine serves now, in percent.
+    #[must_use]
+    pub fn rollout(&self) -> u8 {
+        self.switch.rollout.get()
+    }
+
+    /// Sets which share the async engine serves in [`Mode::Auto`], in percent, for all handles and from the next call on, and gives
+    /// back the one before; the blocking engine serves the rest, as [`Reason::Rollout`] says.
+    ///
+    /// It is decided by the [session](CallContext::with_session) of a call, or else by its [key](CallContext::with_key), and always
+    /// alike, in every process: a session's calls go by one way, unless that fails, and a greater share holds all that a smaller
+    /// one did. Of calls that have neither, so many of a hundred are taken.
+    ///
+    /// # Errors
+    /// `InvalidInput` for more than 100.
+    ///
+    /// ```
+    /// # use catamaran::{Config, Endpoint, HybridBackend};
+    /// # let config = Config::builder().endpoint(Endpoint::unix("/run/docker.sock")).build()?;
+    /// let backend = HybridBackend::new(&config)?;
+    /// backend.set_rollout(10)?;
+    /// assert_eq!(backend.rollout(), 10);
+    /// # Ok::<(), catamaran::Error>(())
+    /// ```
+    pub fn set_rollout(&self, percent: u8) -> Result<u8> {
+        let before = self.switch.rollout.set(percent)?;
+        self.pipeline.telemetry.rolled_out(percent);
+        if before != percent {
+            tracing::info!(%before, %percent, "rollout of the async engine changed");
+        }
+        Ok(before)
     }
 
     /// Sets how long a call may take, both attempts together; an engine whose own time is shorter keeps it.
@@ -287,6 +395,37 @@ impl HybridBackend {
         })
     }
 
+    /// How it is: what is known of both engines, and what a probe of each shows. It takes half a second at most, whatever the
+    /// engines and the queues are like.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing is changed.
+    pub async fn health(&self) -> HealthReport {
+        let path = |kind| {
+            let path = self.pipeline.path(kind);
+            (&path.engine, path.breaker.state())
+        };
+        HealthReport::of(Ground {
+            telemetry: &self.pipeline.telemetry,
+            probes: &self.probes,
+            paths: [path(EngineKind::Async), path(EngineKind::Blocking)],
+            mode: self.mode(),
+            rollout: self.rollout(),
+            removals: janitor::under_way(),
+        })
+        .await
+    }
+
+    /// Both engines, the one whose turn it is first.
+    fn both(&self) -> (Arc<dyn ContainerBackend>, Arc<dyn ContainerBackend>) {
+        let engine = |kind| Arc::clone(&self.pipeline.path(kind).engine);
+        let (async_engine, blocking) = (engine(EngineKind::Async), engine(EngineKind::Blocking));
+        match self.route().mode {
+            Mode::Blocking => (blocking, async_engine),
+            Mode::Async | Mode::Auto => (async_engine, blocking),
+        }
+    }
+
     /// What an engine's path lets through now.
     #[must_use]
     pub fn breaker(&self, engine: EngineKind) -> BreakerState {
@@ -320,25 +459,29 @@ impl HybridBackend {
     /// Runs a call that can't be sent twice.
     async fn run_once<T, F>(
         &self,
-        call: Call,
+        call: Call<'_>,
         ask: impl FnOnce(Arc<dyn ContainerBackend>) -> F,
     ) -> Result<T>
     where
         F: Future<Output = Result<T>> + Send,
     {
-        self.pipeline.run_once(self.mode(), call, ask).await
+        self.pipeline.run_once(self.route(), call, ask).await
     }
 
-    async fn run<T, F>(&self, call: Call, ask: impl Fn(Arc<dyn ContainerBackend>) -> F) -> Result<T>
+    async fn run<T, F>(
+        &self,
+        call: Call<'_>,
+        ask: impl Fn(Arc<dyn ContainerBackend>) -> F,
+    ) -> Result<T>
     where
         F: Future<Output = Result<T>> + Send,
     {
-        self.pipeline.run(self.mode(), call, ask).await
+        self.pipeline.run(self.route(), call, ask).await
     }
 
     async fn run_observed<T, F, G>(
         &self,
-        call: Call,
+        call: Call<'_>,
         ask: impl Fn(Arc<dyn ContainerBackend>) -> F,
         look: impl Fn(Doubt) -> G,
     ) -> Result<T>
@@ -346,8 +489,13 @@ impl HybridBackend {
         F: Future<Output = Result<T>> + Send,
         G: Future<Output = Result<Seen<T>>> + Send,
     {
-        let mode = self.mode();
-        self.pipeline.run_observed(mode, call, ask, look).await
+        let route = self.route();
+        self.pipeline.run_observed(route, call, ask, look).await
+    }
+
+    /// By which way the next call goes.
+    fn route(&self) -> Route {
+        self.switch.route(&self.pipeline.context)
     }
 
     fn under(&self, context: CallContext) -> Self {
@@ -367,6 +515,7 @@ impl HybridBackend {
         looking.pipeline.retry = RetryOptions::never();
         looking.pipeline.observers.clear();
         looking.pipeline.gates.clear();
+        looking.pipeline.looks = true;
         looking
     }
 

@@ -24,13 +24,31 @@ use crate::model::{
     VolumeDetails, VolumeList, VolumeName, VolumeSpec, WaitCondition, WaitOptions, WaitOutcome,
 };
 use crate::operation::Operation as Op;
-use crate::policy::{Call, Doubt, Nature, resolve};
+use crate::policy::{Call, Doubt, Made, Nature, resolve};
 
 /// How an engine is asked, once for each attempt.
 macro_rules! ask {
     ($method:ident($($argument:expr),*)) => {
         |engine: Arc<dyn ContainerBackend>| async move { engine.$method($($argument),*).await }
     };
+}
+
+/// Runs a call that only looks; some are asked of the other engine, too, to compare the answers.
+macro_rules! compared {
+    ($hybrid:ident, $call:expr, $method:ident($($argument:ident),*)) => {{
+        let call: Call<'_> = $call;
+        let operation = call.operation;
+        let answer = $hybrid.run(call, ask!($method($($argument),*))).await;
+        if let (Ok(answer), true) = (&answer, $hybrid.shadow.takes()) {
+            $(let $argument = $argument.clone();)*
+            let ask = move |engine: Arc<dyn ContainerBackend>| {
+                $(let $argument = $argument.clone();)*
+                async move { engine.$method($(&$argument),*).await }
+            };
+            $hybrid.shadow.compare(operation, answer, $hybrid.both(), ask);
+        }
+        answer
+    }};
 }
 
 /// How a look asks what has become of an attempt.
@@ -66,11 +84,11 @@ impl ContainerBackend for HybridBackend {
     }
 
     async fn version(&self) -> Result<EngineVersion> {
-        self.run(Op::Version.into(), ask!(version())).await
+        compared!(self, Op::Version.into(), version())
     }
 
     async fn info(&self) -> Result<EngineInfo> {
-        self.run(Op::Info.into(), ask!(info())).await
+        compared!(self, Op::Info.into(), info())
     }
 
     async fn disk_usage(&self) -> Result<DiskUsage> {
@@ -82,13 +100,12 @@ impl ContainerBackend for HybridBackend {
     }
 
     async fn image_exists(&self, image: &ImageRef) -> Result<bool> {
-        self.run(Op::ImageExists.into(), ask!(image_exists(image)))
+        self.run(Call::on(Op::ImageExists, image), ask!(image_exists(image)))
             .await
     }
 
     async fn list_images(&self, options: &ListImagesOptions) -> Result<Vec<ImageSummary>> {
-        self.run(Op::ListImages.into(), ask!(list_images(options)))
-            .await
+        compared!(self, Op::ListImages.into(), list_images(options))
     }
 
     async fn import_image(&self, options: &ImportOptions, archive: TarArchive) -> Result<ImageRef> {
@@ -109,17 +126,23 @@ impl ContainerBackend for HybridBackend {
     }
 
     async fn pull_image(&self, image: &ImageRef, options: &PullOptions) -> Result<PullStream> {
-        self.run(Op::PullImage.into(), ask!(pull_image(image, options)))
-            .await
+        self.run(
+            Call::on(Op::PullImage, image),
+            ask!(pull_image(image, options)),
+        )
+        .await
     }
 
     async fn inspect_image(&self, image: &ImageRef) -> Result<ImageDetails> {
-        self.run(Op::InspectImage.into(), ask!(inspect_image(image)))
-            .await
+        compared!(
+            self,
+            Call::on(Op::InspectImage, image),
+            inspect_image(image)
+        )
     }
 
     async fn tag_image(&self, image: &ImageRef, name: &ImageRef) -> Result<()> {
-        self.run(Op::TagImage.into(), ask!(tag_image(image, name)))
+        self.run(Call::on(Op::TagImage, image), ask!(tag_image(image, name)))
             .await
     }
 
@@ -128,8 +151,11 @@ impl ContainerBackend for HybridBackend {
         image: &ImageRef,
         options: &RemoveImageOptions,
     ) -> Result<Vec<ImageRemoval>> {
-        self.run(Op::RemoveImage.into(), ask!(remove_image(image, options)))
-            .await
+        self.run(
+            Call::on(Op::RemoveImage, image),
+            ask!(remove_image(image, options)),
+        )
+        .await
     }
 
     async fn prune_images(&self, options: &PruneImagesOptions) -> Result<ImagePruneReport> {
@@ -147,13 +173,21 @@ impl ContainerBackend for HybridBackend {
         }
         let creation = &creation;
         let making = self.making(Kind::Container, creation.operation())?;
-        let ask =
-            |engine: Arc<dyn ContainerBackend>| async move { engine.create(&creation.spec).await };
+        let made = &Made::of(creation.hash());
+        let audited = self.pipeline.telemetry.audit_of(Op::Create).is_some();
+        let ask = |engine: Arc<dyn ContainerBackend>| async move {
+            let created = engine.create(&creation.spec).await?;
+            if audited {
+                made.see(engine.inspect(&created.id).await);
+            }
+            Ok(created)
+        };
         let look = |doubt: Doubt| {
             making.doubt();
             async move { creation.made(&self.looking(&doubt), doubt).await }
         };
-        let made = self.run_observed(Op::Create.into(), ask, look).await;
+        let call = Call::on(Op::Create, creation.name()).making(made);
+        let made = self.run_observed(call, ask, look).await;
         making.made(made, |created| Some(&created.id))
     }
 
@@ -169,7 +203,9 @@ impl ContainerBackend for HybridBackend {
             let by = self.looking(&doubt);
             target.started(&by, doubt).await
         };
-        let started = self.run_observed(Op::Start.into(), ask, look).await?;
+        let started = self
+            .run_observed(Call::on(Op::Start, container), ask, look)
+            .await?;
         Ok(match doubted.load(Ordering::Relaxed) {
             true => target.start_in_doubt(started),
             false => started,
@@ -183,8 +219,12 @@ impl ContainerBackend for HybridBackend {
             engine.stop(&id, options).await
         };
         let look = look!(self, target.stopped(options.patience()));
-        self.run_observed(Call::from(Op::Stop).taking(options.patience()), ask, look)
-            .await
+        self.run_observed(
+            Call::on(Op::Stop, container).taking(options.patience()),
+            ask,
+            look,
+        )
+        .await
     }
 
     async fn restart(&self, container: &ContainerRef, options: &RestartOptions) -> Result<()> {
@@ -195,7 +235,7 @@ impl ContainerBackend for HybridBackend {
         };
         let look = look!(self, target.restarted(options.patience()));
         self.run_observed(
-            Call::from(Op::Restart).taking(options.patience()),
+            Call::on(Op::Restart, container).taking(options.patience()),
             ask,
             look,
         )
@@ -205,7 +245,7 @@ impl ContainerBackend for HybridBackend {
     async fn kill(&self, container: &ContainerRef, options: &KillOptions) -> Result<()> {
         if options.signal != Signal::KILL {
             // What a program makes of it, nobody can see.
-            let call = Call::from(Op::Kill).of_nature(Nature::Once);
+            let call = Call::on(Op::Kill, container).of_nature(Nature::Once);
             return self.run(call, ask!(kill(container, options))).await;
         }
         let target = &resolve::Container::new(container);
@@ -214,7 +254,8 @@ impl ContainerBackend for HybridBackend {
             engine.kill(&id, options).await
         };
         let look = look!(self, target.killed());
-        self.run_observed(Op::Kill.into(), ask, look).await
+        self.run_observed(Call::on(Op::Kill, container), ask, look)
+            .await
     }
 
     async fn pause(&self, container: &ContainerRef) -> Result<()> {
@@ -224,7 +265,8 @@ impl ContainerBackend for HybridBackend {
             engine.pause(&id).await
         };
         let look = look!(self, target.paused(true));
-        self.run_observed(Op::Pause.into(), ask, look).await
+        self.run_observed(Call::on(Op::Pause, container), ask, look)
+            .await
     }
 
     async fn unpause(&self, container: &ContainerRef) -> Result<()> {
@@ -234,7 +276,8 @@ impl ContainerBackend for HybridBackend {
             engine.unpause(&id).await
         };
         let look = look!(self, target.paused(false));
-        self.run_observed(Op::Unpause.into(), ask, look).await
+        self.run_observed(Call::on(Op::Unpause, container), ask, look)
+            .await
     }
 
     async fn rename(&self, container: &ContainerRef, name: &ContainerName) -> Result<()> {
@@ -244,7 +287,8 @@ impl ContainerBackend for HybridBackend {
             engine.rename(&id, name).await
         };
         let look = look!(self, target.renamed(name));
-        self.run_observed(Op::Rename.into(), ask, look).await
+        self.run_observed(Call::on(Op::Rename, container), ask, look)
+            .await
     }
 
     async fn update(
@@ -254,7 +298,10 @@ impl ContainerBackend for HybridBackend {
     ) -> Result<Vec<String>> {
         if options.validate().is_err() {
             // The engine refuses it by name, before it is looked for the container.
-            let refused = self.run(Op::Update.into(), ask!(update(container, options)));
+            let refused = self.run(
+                Call::on(Op::Update, container),
+                ask!(update(container, options)),
+            );
             return refused.await;
         }
         let target = &resolve::Container::new(container);
@@ -262,21 +309,21 @@ impl ContainerBackend for HybridBackend {
             let id = target.pinned(&*engine, Op::Update).await?;
             engine.update(&id, options).await
         };
-        self.run(Op::Update.into(), ask).await
+        self.run(Call::on(Op::Update, container), ask).await
     }
 
     async fn inspect(&self, container: &ContainerRef) -> Result<ContainerDetails> {
-        self.run(Op::Inspect.into(), ask!(inspect(container))).await
+        compared!(self, Call::on(Op::Inspect, container), inspect(container))
     }
 
     async fn list(&self, options: &ListOptions) -> Result<Vec<ContainerSummary>> {
-        self.run(Op::List.into(), ask!(list(options))).await
+        compared!(self, Op::List.into(), list(options))
     }
 
     async fn wait(&self, container: &ContainerRef, options: &WaitOptions) -> Result<WaitOutcome> {
         if options.condition != WaitCondition::NotRunning {
             // Asked again, it would wait for another exit, or find the container gone.
-            let call = Call::from(Op::Wait).of_nature(Nature::Once);
+            let call = Call::on(Op::Wait, container).of_nature(Nature::Once);
             return self.run(call, ask!(wait(container, options))).await;
         }
         let target = &resolve::Container::new(container);
@@ -285,30 +332,38 @@ impl ContainerBackend for HybridBackend {
             let id = target.same_run(&*engine, Op::Wait).await?;
             engine.wait(&id, options).await
         };
-        self.run(Op::Wait.into(), ask).await
+        self.run(Call::on(Op::Wait, container), ask).await
     }
 
     async fn logs(&self, container: &ContainerRef, options: &LogsOptions) -> Result<LogStream> {
-        self.run(Op::Logs.into(), ask!(logs(container, options)))
-            .await
+        self.run(
+            Call::on(Op::Logs, container),
+            ask!(logs(container, options)),
+        )
+        .await
     }
 
     async fn stats(&self, container: &ContainerRef) -> Result<ContainerStats> {
-        self.run(Op::Stats.into(), ask!(stats(container))).await
-    }
-
-    async fn stats_stream(&self, container: &ContainerRef) -> Result<StatsStream> {
-        self.run(Op::StatsStream.into(), ask!(stats_stream(container)))
+        self.run(Call::on(Op::Stats, container), ask!(stats(container)))
             .await
     }
 
+    async fn stats_stream(&self, container: &ContainerRef) -> Result<StatsStream> {
+        self.run(
+            Call::on(Op::StatsStream, container),
+            ask!(stats_stream(container)),
+        )
+        .await
+    }
+
     async fn top(&self, container: &ContainerRef, options: &TopOptions) -> Result<ProcessTable> {
-        self.run(Op::Top.into(), ask!(top(container, options)))
+        self.run(Call::on(Op::Top, container), ask!(top(container, options)))
             .await
     }
 
     async fn changes(&self, container: &ContainerRef) -> Result<Vec<FileChange>> {
-        self.run(Op::Changes.into(), ask!(changes(container))).await
+        self.run(Call::on(Op::Changes, container), ask!(changes(container)))
+            .await
     }
 
     async fn put_archive(
@@ -328,12 +383,13 @@ impl ContainerBackend for HybridBackend {
                         engine.put_archive(&id, directory, options, archive).await
                     }
                 };
-                self.run(Op::PutArchive.into(), ask).await
+                self.run(Call::on(Op::PutArchive, container), ask).await
             }
             // Nobody can read a stream twice.
             archive @ TarArchive::Stream(_) => {
                 let ask = ask!(put_archive(container, directory, options, archive));
-                self.run_once(Op::PutArchive.into(), ask).await
+                self.run_once(Call::on(Op::PutArchive, container), ask)
+                    .await
             }
         }
     }
@@ -343,17 +399,23 @@ impl ContainerBackend for HybridBackend {
         container: &ContainerRef,
         path: &ContainerPath,
     ) -> Result<ArchiveStream> {
-        self.run(Op::GetArchive.into(), ask!(get_archive(container, path)))
-            .await
+        self.run(
+            Call::on(Op::GetArchive, container),
+            ask!(get_archive(container, path)),
+        )
+        .await
     }
 
     async fn stat_path(&self, container: &ContainerRef, path: &ContainerPath) -> Result<PathStat> {
-        self.run(Op::StatPath.into(), ask!(stat_path(container, path)))
-            .await
+        self.run(
+            Call::on(Op::StatPath, container),
+            ask!(stat_path(container, path)),
+        )
+        .await
     }
 
     async fn exec(&self, container: &ContainerRef, options: &ExecOptions) -> Result<ExecOutput> {
-        let call = Call::from(Op::Exec).taking(options.patience());
+        let call = Call::on(Op::Exec, container).taking(options.patience());
         self.run(call, ask!(exec(container, options))).await
     }
 
@@ -362,28 +424,40 @@ impl ContainerBackend for HybridBackend {
         container: &ContainerRef,
         options: &ExecOptions,
     ) -> Result<ExecSession> {
-        self.run(Op::StartExec.into(), ask!(start_exec(container, options)))
-            .await
+        self.run(
+            Call::on(Op::StartExec, container),
+            ask!(start_exec(container, options)),
+        )
+        .await
     }
 
     async fn inspect_exec(&self, exec: &ExecId) -> Result<ExecDetails> {
-        self.run(Op::InspectExec.into(), ask!(inspect_exec(exec)))
+        self.run(Call::on(Op::InspectExec, exec), ask!(inspect_exec(exec)))
             .await
     }
 
     async fn resize_exec(&self, exec: &ExecId, size: TerminalSize) -> Result<()> {
-        self.run(Op::ResizeExec.into(), ask!(resize_exec(exec, size)))
-            .await
+        self.run(
+            Call::on(Op::ResizeExec, exec),
+            ask!(resize_exec(exec, size)),
+        )
+        .await
     }
 
     async fn attach(&self, container: &ContainerRef, options: &AttachOptions) -> Result<Attached> {
-        self.run(Op::Attach.into(), ask!(attach(container, options)))
-            .await
+        self.run(
+            Call::on(Op::Attach, container),
+            ask!(attach(container, options)),
+        )
+        .await
     }
 
     async fn resize(&self, container: &ContainerRef, size: TerminalSize) -> Result<()> {
-        self.run(Op::Resize.into(), ask!(resize(container, size)))
-            .await
+        self.run(
+            Call::on(Op::Resize, container),
+            ask!(resize(container, size)),
+        )
+        .await
     }
 
     async fn remove(&self, container: &ContainerRef, options: &RemoveOptions) -> Result<()> {
@@ -393,7 +467,8 @@ impl ContainerBackend for HybridBackend {
             engine.remove(&id, options).await
         };
         let look = look!(self, target.removed());
-        self.run_observed(Op::Remove.into(), ask, look).await
+        self.run_observed(Call::on(Op::Remove, container), ask, look)
+            .await
     }
 
     async fn prune_containers(&self, options: &PruneContainersOptions) -> Result<PruneReport> {
@@ -416,13 +491,15 @@ impl ContainerBackend for HybridBackend {
     }
 
     async fn inspect_network(&self, network: &NetworkRef) -> Result<NetworkDetails> {
-        self.run(Op::InspectNetwork.into(), ask!(inspect_network(network)))
-            .await
+        compared!(
+            self,
+            Call::on(Op::InspectNetwork, network),
+            inspect_network(network)
+        )
     }
 
     async fn list_networks(&self, options: &ListNetworksOptions) -> Result<Vec<NetworkSummary>> {
-        self.run(Op::ListNetworks.into(), ask!(list_networks(options)))
-            .await
+        compared!(self, Op::ListNetworks.into(), list_networks(options))
     }
 
     async fn connect_network(
@@ -434,7 +511,7 @@ impl ContainerBackend for HybridBackend {
         if options.validate().is_err() {
             // The engine refuses it by name, before anything is sent: a look would be.
             let ask = ask!(connect_network(network, container, options));
-            return self.run(Op::ConnectNetwork.into(), ask).await;
+            return self.run(Call::on(Op::ConnectNetwork, container), ask).await;
         }
         let target = &resolve::Joined::new(network, container);
         let ask = |engine: Arc<dyn ContainerBackend>| async move {
@@ -442,7 +519,7 @@ impl ContainerBackend for HybridBackend {
             engine.connect_network(network, container, options).await
         };
         let look = look!(self, target.is(true));
-        self.run_observed(Op::ConnectNetwork.into(), ask, look)
+        self.run_observed(Call::on(Op::ConnectNetwork, container), ask, look)
             .await
     }
 
@@ -458,7 +535,7 @@ impl ContainerBackend for HybridBackend {
             engine.disconnect_network(network, container, options).await
         };
         let look = look!(self, target.is(false));
-        self.run_observed(Op::DisconnectNetwork.into(), ask, look)
+        self.run_observed(Call::on(Op::DisconnectNetwork, container), ask, look)
             .await
     }
 
@@ -469,7 +546,8 @@ impl ContainerBackend for HybridBackend {
             engine.remove_network(&id).await
         };
         let look = look!(self, target.removed());
-        self.run_observed(Op::RemoveNetwork.into(), ask, look).await
+        self.run_observed(Call::on(Op::RemoveNetwork, network), ask, look)
+            .await
     }
 
     async fn prune_networks(&self, options: &PruneNetworksOptions) -> Result<PruneReport> {
@@ -498,13 +576,15 @@ impl ContainerBackend for HybridBackend {
     }
 
     async fn inspect_volume(&self, volume: &VolumeName) -> Result<VolumeDetails> {
-        self.run(Op::InspectVolume.into(), ask!(inspect_volume(volume)))
-            .await
+        compared!(
+            self,
+            Call::on(Op::InspectVolume, volume),
+            inspect_volume(volume)
+        )
     }
 
     async fn list_volumes(&self, options: &ListVolumesOptions) -> Result<VolumeList> {
-        self.run(Op::ListVolumes.into(), ask!(list_volumes(options)))
-            .await
+        compared!(self, Op::ListVolumes.into(), list_volumes(options))
     }
 
     async fn remove_volume(
@@ -518,7 +598,8 @@ impl ContainerBackend for HybridBackend {
             engine.remove_volume(volume, options).await
         };
         let look = look!(self, target.removed());
-        self.run_observed(Op::RemoveVolume.into(), ask, look).await
+        self.run_observed(Call::on(Op::RemoveVolume, volume), ask, look)
+            .await
     }
 
     async fn prune_volumes(&self, options: &PruneVolumesOptions) -> Result<PruneReport> {

@@ -18,6 +18,8 @@ use crate::operation::Operation;
 pub enum Reason {
     /// The mode says so.
     Mode,
+    /// The rollout hasn't come to it: see [`HybridBackend::set_rollout`](crate::HybridBackend::set_rollout).
+    Rollout,
     /// The async engine's path has failed before and is left alone for a while.
     Breaker,
     /// The path of the async engine failed first.
@@ -45,6 +47,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mode => f.write_str("by mode"),
+            Self::Rollout => f.write_str("by rollout"),
             Self::Breaker => f.write_str("by breaker"),
             Self::Fallback { kind, .. } => write!(f, "by fallback ({kind})"),
         }
@@ -57,6 +60,8 @@ impl fmt::Display for Reason {
 pub struct CallReport {
     /// What was asked.
     pub operation: Operation,
+    /// What it was about, by the id or the name that it was called by: a container, an image, a network, a volume, an exec.
+    pub subject: Option<String>,
     /// The engine whose answer, or failure, the caller got.
     pub engine: EngineKind,
     /// Why that engine.

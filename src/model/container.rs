@@ -166,7 +166,7 @@ impl fmt::Debug for ContainerDetails {
 
 /// A container as a list shows it.
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct ContainerSummary {
     /// Its id.
     pub id: ContainerRef,
@@ -184,6 +184,8 @@ pub struct ContainerSummary {
     pub labels: BTreeMap<String, String>,
 }
 
+debug_by_keys!(ContainerSummary { id, names, image, state, status, created } by keys { labels });
+
 /// Which containers a list shows. Conditions of different kinds must all hold; of several states or
 /// names one must.
 ///
@@ -197,7 +199,7 @@ pub struct ContainerSummary {
 /// # Ok::<(), catamaran::Error>(())
 /// ```
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct ListOptions {
     /// Whether containers that don't run are shown too.
     pub all: bool,
@@ -210,6 +212,8 @@ pub struct ListOptions {
     /// Only the newest so many; at least 1.
     pub limit: Option<u32>,
 }
+
+debug_by_keys!(ListOptions { all, states, names, limit } by keys { labels });
 
 impl ListOptions {
     /// Containers in any state.

@@ -215,7 +215,7 @@ impl fmt::Debug for Event {
 /// # Ok::<(), catamaran::Error>(())
 /// ```
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct EventsOptions {
     /// Also what happened from this time on, as far as the engine remembers it.
     pub since: Option<SystemTime>,
@@ -232,6 +232,8 @@ pub struct EventsOptions {
     /// Only what is about these images, or about containers of theirs.
     pub images: Vec<ImageRef>,
 }
+
+debug_by_keys!(EventsOptions { since, until, kinds, actions, containers, images } by keys { labels });
 
 impl EventsOptions {
     setters! {

@@ -14,7 +14,7 @@ const MAX_TEXT: usize = 64 << 10;
 
 /// An image as a list shows it.
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct ImageSummary {
     /// The image's id.
     pub id: ImageRef,
@@ -30,9 +30,11 @@ pub struct ImageSummary {
     pub labels: BTreeMap<String, String>,
 }
 
+debug_by_keys!(ImageSummary { id, tags, digests, size, created } by keys { labels });
+
 /// Which images a list shows.
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct ListImagesOptions {
     /// Whether intermediate layers are shown too.
     pub all: bool,
@@ -41,6 +43,8 @@ pub struct ListImagesOptions {
     /// Only images that bear all these labels, each with its value where one is given.
     pub labels: BTreeMap<LabelKey, Option<String>>,
 }
+
+debug_by_keys!(ListImagesOptions { all, reference } by keys { labels });
 
 impl ListImagesOptions {
     label_conditions! {
@@ -175,7 +179,7 @@ pub enum ImageRemoval {
 /// assert_ne!(old, PruneImagesOptions::default());
 /// ```
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct PruneImagesOptions {
     /// Whether those that have a name go too; by default only nameless ones do.
     pub all: bool,
@@ -184,6 +188,8 @@ pub struct PruneImagesOptions {
     /// Only images made before this time.
     pub until: Option<SystemTime>,
 }
+
+debug_by_keys!(PruneImagesOptions { all, until } by keys { labels });
 
 impl PruneImagesOptions {
     label_conditions! {

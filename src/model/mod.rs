@@ -19,6 +19,20 @@ macro_rules! setters {
 }
 pub(crate) use setters;
 
+/// `Debug` that tells labels by their keys alone: what they hold may be anybody's.
+macro_rules! debug_by_keys {
+    ($name:ident { $($field:ident),* } by keys { $($labels:ident),* }) => {
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($name))
+                    $(.field(stringify!($field), &self.$field))*
+                    $(.field(stringify!($labels), &self.$labels.keys()))*
+                    .finish()
+            }
+        }
+    };
+}
+
 /// Setters of conditions on labels, each by its key, and by its value where one is given.
 macro_rules! label_conditions {
     ($( $(#[$doc:meta])* $setter:ident($field:ident); )*) => { $(

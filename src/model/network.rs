@@ -228,7 +228,7 @@ pub struct CreatedNetwork {
 
 /// A network as a list shows it. What an engine leaves out is empty, false or `None`.
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct NetworkSummary {
     /// Its id.
     pub id: NetworkRef,
@@ -254,6 +254,8 @@ pub struct NetworkSummary {
     /// Its blocks of addresses, as far as they can be read.
     pub subnets: Vec<Subnet>,
 }
+
+debug_by_keys!(NetworkSummary { id, name, driver, scope, created, internal, attachable, ipv6, options, subnets } by keys { labels });
 
 /// A container on a network.
 #[non_exhaustive]

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 
 /// Which networks a list shows. Conditions of different kinds must all hold; of several names one must.
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct ListNetworksOptions {
     /// Only those that bear all these labels, each with its value where one is given.
     pub labels: BTreeMap<LabelKey, Option<String>>,
@@ -20,6 +20,8 @@ pub struct ListNetworksOptions {
     /// Only those of this driver.
     pub driver: Option<String>,
 }
+
+debug_by_keys!(ListNetworksOptions { names, driver } by keys { labels });
 
 impl ListNetworksOptions {
     label_conditions! {

@@ -24,7 +24,7 @@ macro_rules! prune_options {
     ($(#[$doc:meta])* $options:ident) => {
         $(#[$doc])*
         #[non_exhaustive]
-        #[derive(Debug, Clone, PartialEq, Eq, Default)]
+        #[derive(Clone, PartialEq, Eq, Default)]
         pub struct $options {
             /// Only those that bear all these labels, each with its value where one is given.
             pub labels: BTreeMap<LabelKey, Option<String>>,
@@ -33,6 +33,8 @@ macro_rules! prune_options {
             /// Only those that were made before.
             pub until: Option<SystemTime>,
         }
+
+        debug_by_keys!($options { until } by keys { labels, without_labels });
 
         impl $options {
             label_conditions! {
@@ -92,7 +94,7 @@ prune_options! {
 /// # Ok::<(), catamaran::Error>(())
 /// ```
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct PruneVolumesOptions {
     /// Whether those that were given a name go too.
     pub all: bool,
@@ -101,6 +103,8 @@ pub struct PruneVolumesOptions {
     /// None of those that bear one of these labels, with its value where one is given.
     pub without_labels: BTreeMap<LabelKey, Option<String>>,
 }
+
+debug_by_keys!(PruneVolumesOptions { all } by keys { labels, without_labels });
 
 impl PruneVolumesOptions {
     label_conditions! {

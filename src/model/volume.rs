@@ -96,7 +96,7 @@ impl fmt::Debug for VolumeSpec {
 
 /// A volume as the engine shows it. What it leaves out is empty or `None`.
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct VolumeDetails {
     /// Its name. Drivers may take names that [`VolumeName`] doesn't; [`reference`](Self::reference)
     /// tells.
@@ -115,6 +115,8 @@ pub struct VolumeDetails {
     #[serde(skip)]
     pub options: DriverOptions,
 }
+
+debug_by_keys!(VolumeDetails { name, driver, mountpoint, created, scope, options } by keys { labels });
 
 impl VolumeDetails {
     /// Its name as calls take it.
@@ -138,7 +140,7 @@ pub struct VolumeList {
 
 /// Which volumes a list shows. Conditions of different kinds must all hold; of several names one must.
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct ListVolumesOptions {
     /// Only those that bear all these labels, each with its value where one is given.
     pub labels: BTreeMap<LabelKey, Option<String>>,
@@ -149,6 +151,8 @@ pub struct ListVolumesOptions {
     /// Only those that no container has (`true`), or that one has (`false`).
     pub dangling: Option<bool>,
 }
+
+debug_by_keys!(ListVolumesOptions { names, driver, dangling } by keys { labels });
 
 impl ListVolumesOptions {
     label_conditions! {

@@ -93,6 +93,31 @@ pub enum BreakerState {
     Probing,
 }
 
+impl BreakerState {
+    /// The name as serde has it, for labels.
+    ///
+    /// ```
+    /// assert_eq!(catamaran::BreakerState::Open.as_str(), "open");
+    /// ```
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::Probing => "probing",
+        }
+    }
+
+    /// As the metric has it.
+    pub(crate) const fn as_number(self) -> u8 {
+        match self {
+            Self::Closed => 0,
+            Self::Probing => 1,
+            Self::Open => 2,
+        }
+    }
+}
+
 /// The breaker of one path.
 #[derive(Debug)]
 pub(crate) struct Breaker {
@@ -168,6 +193,7 @@ impl Breaker {
                 breaker: Arc::clone(self),
                 generation: state.generation,
                 from: now,
+                probes: matches!(state.phase, Phase::Probing(_)),
                 told: false,
             }),
             Some(left) => Err(Rest {
@@ -177,30 +203,34 @@ impl Breaker {
         }
     }
 
-    fn well(&self, generation: u64) {
+    /// What it has become, where that is new.
+    fn well(&self, generation: u64) -> Option<BreakerState> {
         let mut state = lock(&self.state);
         if state.generation != generation {
-            return;
+            return None;
         }
         state.failures = 0;
-        if matches!(state.phase, Phase::Probing(_)) {
-            state.change(Phase::Closed);
-            state.openings = 0;
-            state.last = None;
-            drop(state);
-            tracing::info!("the path to the engine is well again");
+        if !matches!(state.phase, Phase::Probing(_)) {
+            return None;
         }
+        state.change(Phase::Closed);
+        state.openings = 0;
+        state.last = None;
+        drop(state);
+        tracing::info!("the path to the engine is well again");
+        Some(BreakerState::Closed)
     }
 
-    fn failed(&self, generation: u64, error: &Error) {
+    /// What it has become, where that is new.
+    fn failed(&self, generation: u64, error: &Error) -> Option<BreakerState> {
         let mut state = lock(&self.state);
         if state.generation != generation || self.options.failures == 0 {
-            return;
+            return None;
         }
         state.failures += 1;
         let probed = matches!(state.phase, Phase::Probing(_));
         if !probed && state.failures < self.options.failures {
-            return;
+            return None;
         }
         let rest = self.options.rest;
         let rest = rest.saturating_mul(1 << state.openings.min(16));
@@ -217,6 +247,7 @@ impl Breaker {
         if !probed {
             tracing::warn!(error = %error, ?rest, "the path to the engine fails: it is left alone for a while");
         }
+        Some(BreakerState::Open)
     }
 
     /// Who probed went away without having found out: the next may.
@@ -241,12 +272,19 @@ pub(crate) struct Pass {
     breaker: Arc<Breaker>,
     generation: u64,
     from: Instant,
+    probes: bool,
     told: bool,
 }
 
 impl Pass {
-    /// Tells what came of it. Any answer of the engine says that the path is well.
-    pub(crate) fn ended<T>(mut self, result: &Result<T, Error>) {
+    /// Whether it is to find out how the path is.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.probes
+    }
+
+    /// Tells what came of it. Any answer of the engine says that the path is well. What the breaker has become, where that is
+    /// new.
+    pub(crate) fn ended<T>(mut self, result: &Result<T, Error>) -> Option<BreakerState> {
         match result {
             Ok(_) => self.told = true,
             Err(error) if error.status().is_some() || error.effect() == Effect::Rejected => {
@@ -254,14 +292,11 @@ impl Pass {
             }
             Err(error) if self.counts(error) => {
                 self.told = true;
-                self.breaker.failed(self.generation, error);
-                return;
+                return self.breaker.failed(self.generation, error);
             }
             Err(_) => {}
         }
-        if self.told {
-            self.breaker.well(self.generation);
-        }
+        self.told.then(|| self.breaker.well(self.generation))?
     }
 
     fn counts(&self, error: &Error) -> bool {

@@ -1,34 +1,108 @@
 //! What is asked, and what is known of how it has gone so far.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::table::Nature;
+use crate::config::Mode;
 use crate::deadline::Deadline;
-use crate::error::{Effect, Error};
+use crate::error::{Effect, Error, Result};
+use crate::model::ContainerDetails;
 use crate::operation::Operation;
+
+/// By which way a call goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) mode: Mode,
+    /// It would be the async engine's turn, if the rollout were further.
+    pub(crate) left_out: bool,
+}
+
+impl From<Mode> for Route {
+    fn from(mode: Mode) -> Self {
+        Self {
+            mode,
+            left_out: false,
+        }
+    }
+}
+
+/// What is made by a call, for the audit: known before, and seen after.
+#[derive(Debug)]
+pub(crate) struct Made {
+    /// A hash of what was asked for.
+    pub(crate) spec: String,
+    pub(crate) seen: OnceLock<ContainerDetails>,
+}
+
+impl Made {
+    pub(crate) fn of(spec: &str) -> Self {
+        Self {
+            spec: spec.to_owned(),
+            seen: OnceLock::new(),
+        }
+    }
+
+    /// It is there, as it is shown; or isn't shown, which is no fault of the creation.
+    pub(crate) fn see(&self, shown: Result<ContainerDetails>) {
+        if let Ok(details) = shown {
+            let _ = self.seen.set(details);
+        }
+    }
+}
 
 /// What the pipeline knows of a call.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Call {
+pub(crate) struct Call<'a> {
     pub(crate) operation: Operation,
     pub(crate) nature: Nature,
     /// The time that it takes by its own nature, beyond the usual.
     pub(crate) patience: Duration,
+    /// What it is about: a container, an image, a network, a volume, an exec.
+    pub(crate) subject: Option<&'a str>,
+    pub(crate) made: Option<&'a Made>,
 }
 
-impl From<Operation> for Call {
+impl From<Operation> for Call<'_> {
     fn from(operation: Operation) -> Self {
         Self {
             operation,
             nature: Nature::of(operation),
             patience: Duration::ZERO,
+            subject: None,
+            made: None,
         }
     }
 }
 
-impl Call {
+impl<'a> Call<'a> {
+    /// A call about something.
+    pub(crate) fn on(operation: Operation, subject: &'a impl AsRef<str>) -> Self {
+        Self {
+            subject: Some(subject.as_ref()),
+            ..operation.into()
+        }
+    }
+
+    pub(crate) fn making(self, made: &'a Made) -> Self {
+        Self {
+            made: Some(made),
+            ..self
+        }
+    }
+
+    /// Whether how long it takes says something of the engine, rather than of a container, an archive or a registry.
+    pub(crate) fn is_usual(&self) -> bool {
+        use Operation as Op;
+        let takes_its_time = matches!(self.operation, Op::Exec | Op::ImportImage | Op::Stats);
+        self.patience.is_zero()
+            && !takes_its_time
+            && !self.operation.is_open_ended()
+            && !self.operation.has_all_the_time()
+    }
+
     /// A call that takes so much time by its own nature.
     pub(crate) fn taking(self, patience: Duration) -> Self {
         Self { patience, ..self }

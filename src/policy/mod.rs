@@ -21,8 +21,8 @@ pub use limit::{LimitOptions, Permit};
 pub use retry::RetryOptions;
 
 pub(crate) use breaker::Breaker;
-pub(crate) use call::{Call, Doubt, Seen};
-pub(crate) use limit::{Bounds, Counts, Limit, Limits, Share, Traffic};
+pub(crate) use call::{Call, Doubt, Made, Route, Seen};
+pub(crate) use limit::{Bounds, Counts, Limit, Limits, Load, Share, Traffic};
 pub(crate) use pipeline::{Path, Pipeline};
 pub(crate) use retry::Budget;
 pub(crate) use road::{Road, Side};

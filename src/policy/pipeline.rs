@@ -4,10 +4,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::time::Instant;
+use tracing::field::{Empty, display};
+use tracing::{Instrument, Span};
 
-use super::breaker::{Breaker, Rest};
-use super::call::{Call, Doubt, Seen};
+use super::breaker::{Breaker, BreakerState, Pass, Rest};
+use super::call::{Call, Doubt, Route, Seen};
 use super::gate::{Attempt, Gates, Passed};
 use super::retry::{Budget, RetryOptions};
 use super::road::Road;
@@ -18,6 +22,8 @@ use crate::deadline::Deadline;
 use crate::engine_kind::EngineKind;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::hybrid::{CallReport, Observer, Reason};
+use crate::telemetry::audit::{AuditEntry, AuditOutcome};
+use crate::telemetry::{Abandoned, Called, Telemetry, entry};
 
 /// A way to the engine.
 #[derive(Clone)]
@@ -39,6 +45,9 @@ pub(crate) struct Pipeline {
     pub(crate) context: CallContext,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
     pub(crate) gates: Gates,
+    pub(crate) telemetry: Telemetry,
+    /// A look at what has become of another call is none of its own.
+    pub(crate) looks: bool,
     /// Cleaning up goes on whatever the breakers say, and passes no gates.
     pub(crate) cleans_up: bool,
 }
@@ -46,13 +55,16 @@ pub(crate) struct Pipeline {
 /// What happens between the attempts of one call.
 struct Run<'a> {
     pipeline: &'a Pipeline,
-    call: Call,
+    call: Call<'a>,
+    span: Span,
     mode: Mode,
     deadline: Deadline,
     began: Instant,
     /// The path of the next attempt.
     next: EngineKind,
     attempts: u32,
+    /// Before the next attempt.
+    pause: Duration,
     /// The first failure, and whether the async path's is the reason for having left it.
     first: Option<Error>,
     reason: Reason,
@@ -65,22 +77,22 @@ impl Pipeline {
     /// Runs a call of which no look tells whether it has happened.
     pub(crate) async fn run<T, F>(
         &self,
-        mode: Mode,
-        call: Call,
+        route: Route,
+        call: Call<'_>,
         ask: impl Fn(Arc<dyn ContainerBackend>) -> F,
     ) -> Result<T>
     where
         F: Future<Output = Result<T>> + Send,
     {
         let look = |_: Doubt| async { Ok(Seen::Unclear("")) };
-        self.run_observed(mode, call, ask, look).await
+        self.run_observed(route, call, ask, look).await
     }
 
     /// Runs a call; where it may have happened, a look decides.
     pub(crate) async fn run_observed<T, F, G>(
         &self,
-        mode: Mode,
-        call: Call,
+        route: Route,
+        call: Call<'_>,
         ask: impl Fn(Arc<dyn ContainerBackend>) -> F,
         look: impl Fn(Doubt) -> G,
     ) -> Result<T>
@@ -88,33 +100,44 @@ impl Pipeline {
         F: Future<Output = Result<T>> + Send,
         G: Future<Output = Result<Seen<T>>> + Send,
     {
-        let mut run = Run::new(self, mode, call);
-        let result = run.go(ask, look).await;
-        run.report(&result);
-        result
+        let mut run = Run::new(self, route, call);
+        let span = run.span.clone();
+        let told = async {
+            let abandoned = run.admit().await?;
+            let result = run.go(ask, look).await;
+            if let Some(recorded) = run.end(abandoned, &result) {
+                recorded.await;
+            }
+            result
+        };
+        told.instrument(span).await
     }
 
     /// Runs a call whose input can be read once: one attempt, by the path that the mode and the breakers give.
     pub(crate) async fn run_once<T, F>(
         &self,
-        mode: Mode,
-        call: Call,
+        route: Route,
+        call: Call<'_>,
         ask: impl FnOnce(Arc<dyn ContainerBackend>) -> F,
     ) -> Result<T>
     where
         F: Future<Output = Result<T>> + Send,
     {
-        let call = Call {
-            nature: Nature::Once,
-            ..call
+        let call = call.of_nature(Nature::Once);
+        let mut run = Run::new(self, route, call);
+        let span = run.span.clone();
+        let told = async {
+            let abandoned = run.admit().await?;
+            let result = run.attempt(ask).await;
+            if let Some(recorded) = run.end(abandoned, &result) {
+                recorded.await;
+            }
+            result
         };
-        let mut run = Run::new(self, mode, call);
-        let result = run.attempt(ask).await;
-        run.report(&result);
-        result
+        told.instrument(span).await
     }
 
-    fn deadline(&self, call: Call) -> Deadline {
+    fn deadline(&self, call: &Call<'_>) -> Deadline {
         let usual = self.operation_timeout.saturating_add(call.patience);
         let usual = (!call.operation.is_open_ended()).then_some(usual);
         Deadline::new(self.context.timeout.or(usual), self.context.deadline)
@@ -129,21 +152,37 @@ impl Pipeline {
 }
 
 impl<'a> Run<'a> {
-    fn new(pipeline: &'a Pipeline, mode: Mode, call: Call) -> Self {
+    fn new(pipeline: &'a Pipeline, route: Route, call: Call<'a>) -> Self {
         pipeline.budget.earn();
+        let (mode, context) = (route.mode, &pipeline.context);
         Self {
+            span: tracing::debug_span!(
+                "call",
+                operation = call.operation.as_str(),
+                subject = call.subject,
+                session = context.session.as_deref(),
+                engine = Empty,
+                reason = Empty,
+                attempts = Empty,
+                outcome = Empty,
+                effect = Empty,
+            ),
+            deadline: pipeline.deadline(&call),
             pipeline,
             call,
             mode,
-            deadline: pipeline.deadline(call),
             began: Instant::now(),
             next: match mode {
                 Mode::Blocking => EngineKind::Blocking,
                 Mode::Async | Mode::Auto => EngineKind::Async,
             },
             attempts: 0,
+            pause: Duration::ZERO,
             first: None,
-            reason: Reason::Mode,
+            reason: match route.left_out {
+                true => Reason::Rollout,
+                false => Reason::Mode,
+            },
             in_doubt: false,
             left_alone: false,
         }
@@ -206,19 +245,19 @@ impl<'a> Run<'a> {
             }
             if fell_back {
                 self.next = EngineKind::Blocking;
+                self.pause = Duration::ZERO;
             } else {
                 tries += u32::from(!rests);
                 let pause = pauses.next().unwrap_or(self.pipeline.retry.longest_pause);
-                if !self
-                    .pause(pause.max(error.retry_after().unwrap_or_default()))
-                    .await
-                {
+                self.pause = pause.max(error.retry_after().unwrap_or_default());
+                if !self.pause(self.pause).await {
                     return Err(self.last(error));
                 }
                 // Each try begins with the path that is meant to serve.
                 if self.mode == Mode::Auto {
                     self.next = EngineKind::Async;
                 }
+                self.pipeline.telemetry.retried(self.next);
             }
             self.first.get_or_insert(error);
         }
@@ -251,6 +290,7 @@ impl<'a> Run<'a> {
         }
         if may {
             self.reason = Reason::fallback(error);
+            self.pipeline.telemetry.fell_back(error.kind().as_str());
         }
         Ok(may)
     }
@@ -289,6 +329,7 @@ impl<'a> Run<'a> {
                 }
                 self.next = EngineKind::Blocking;
                 self.reason = Reason::Breaker;
+                pipeline.telemetry.fell_back("breaker");
                 let pass = pipeline.blocking_path.breaker.admit();
                 pass.map_err(|other| {
                     self.unavailable(if other.left < rest.left { other } else { rest })
@@ -300,17 +341,42 @@ impl<'a> Run<'a> {
             && let Err(refusal) = self.one_daemon().await.map_err(named)
         {
             let refused = Err(refusal);
-            pass.ended(&refused);
+            self.passed(pass, &refused);
             return refused;
         }
-        self.attempts += 1;
-        let passed = self.gates().await?;
-        let began = Instant::now();
-        let result = ask(self.engine(pipeline.path(self.next))).await;
-        for passed in passed {
-            passed.ended(result.as_ref().err());
+        if pass.is_probe() {
+            pipeline
+                .telemetry
+                .breaker(self.next, BreakerState::Probing, None);
         }
-        pass.ended(&result);
+        self.attempts += 1;
+        let span = tracing::debug_span!(
+            "attempt",
+            number = self.attempts,
+            engine = self.next.as_str(),
+            backoff_ms = self.pause.as_millis() as u64,
+            queue_ms = Empty,
+            outcome = Empty,
+            effect = Empty,
+        );
+        let began = Instant::now();
+        let asked = async {
+            let passed = self.gates().await?;
+            let _under_way = pipeline.telemetry.begins(self.next);
+            let result = ask(self.engine(pipeline.path(self.next))).await;
+            for passed in passed {
+                passed.ended(result.as_ref().err());
+            }
+            told(&Span::current(), &result);
+            result
+        };
+        let result = asked.instrument(span).await;
+        let usual = self.call.is_usual();
+        let failure = result.as_ref().err();
+        pipeline
+            .telemetry
+            .attempted(self.next, began.elapsed(), usual, failure);
+        self.passed(pass, &result);
         if let Some(road) = &pipeline.road {
             road.ended(self.next, began, &result);
         }
@@ -319,6 +385,14 @@ impl<'a> Run<'a> {
             Nature::Observable | Nature::Once if error.is_gateways() => unclear(error, ""),
             _ => error,
         })
+    }
+
+    /// Tells the breaker what came of it.
+    fn passed<T>(&self, pass: Pass, result: &Result<T>) {
+        if let Some(state) = pass.ended(result) {
+            let (telemetry, failure) = (&self.pipeline.telemetry, result.as_ref().err());
+            telemetry.breaker(self.next, state, failure);
+        }
     }
 
     fn engine(&self, path: &Path) -> Arc<dyn ContainerBackend> {
@@ -365,7 +439,15 @@ impl<'a> Run<'a> {
         };
         let answered = doubt.is_answered();
         let seen = self.deadline.bound(self.looked(look, &doubt)).await;
-        match seen.and_then(|seen| seen) {
+        let seen = seen.and_then(|seen| seen);
+        self.pipeline.telemetry.looked(match &seen {
+            Ok(Seen::Done(_)) => "done",
+            Ok(Seen::NotDone) => "not_done",
+            Ok(Seen::Refused) => "refused",
+            Ok(Seen::Unclear(_)) => "unclear",
+            Err(_) => "failed",
+        });
+        match seen {
             Ok(Seen::Done(done)) => {
                 tracing::info!(operation = %self.call.operation, %error, "a look shows that it was done");
                 Ok(Ok(done))
@@ -453,20 +535,95 @@ impl<'a> Run<'a> {
             .with_advice("see that the engine is well; calls come through by themselves once it is")
     }
 
-    fn report<T>(&self, result: &Result<T>) {
+    /// Whether it may be done as far as the audit goes, which hears of it even where the caller goes away.
+    async fn admit(&self) -> Result<Option<Abandoned>> {
+        let telemetry = &self.pipeline.telemetry;
+        let Some(audit) = telemetry.audit_of(self.call.operation) else {
+            return Ok(None);
+        };
+        if self.pipeline.cleans_up {
+            // What was made without a record of it can only be removed.
+            return Ok(Some(Abandoned::new(audit, self.entry())));
+        }
+        let admitted = self.deadline.bound(audit.admit()).await;
+        let named = |error: Error| {
+            telemetry.judge();
+            let error = error.with_effect(Effect::NotSent);
+            error.with_operation(self.call.operation)
+        };
+        admitted.and_then(|admitted| admitted).map_err(named)?;
+        Ok(Some(Abandoned::new(audit, self.entry())))
+    }
+
+    /// Tells whoever wants to know how it has ended, and gives back what waits until it is on record.
+    fn end<T>(
+        &self,
+        abandoned: Option<Abandoned>,
+        result: &Result<T>,
+    ) -> Option<BoxFuture<'static, ()>> {
+        let pipeline = self.pipeline;
+        told(&self.span, result);
+        self.span.record("engine", self.next.as_str());
+        self.span.record("reason", display(&self.reason));
+        self.span.record("attempts", self.attempts);
+        if !pipeline.looks {
+            let elapsed = self.began.elapsed();
+            let failure = result.as_ref().err().map(Error::kind);
+            pipeline.telemetry.called(&Called {
+                call: &self.call,
+                engine: self.next,
+                reason: &self.reason,
+                elapsed,
+                failure,
+            });
+            self.report(elapsed, failure);
+        }
+        let abandoned = abandoned?;
+        let entry = self.entry().with_outcome(AuditOutcome::of(result));
+        Some(abandoned.ended(entry).boxed())
+    }
+
+    fn report(&self, elapsed: Duration, failure: Option<ErrorKind>) {
         if self.pipeline.observers.is_empty() {
             return;
         }
         let report = CallReport {
             operation: self.call.operation,
+            subject: self.call.subject.map(str::to_owned),
             engine: self.next,
             reason: self.reason.clone(),
             attempts: self.attempts,
-            elapsed: self.began.elapsed(),
-            failure: result.as_ref().err().map(Error::kind),
+            elapsed,
+            failure,
         };
         for observer in &self.pipeline.observers {
             observer.on_call(&report);
+        }
+    }
+
+    /// What the audit keeps of it.
+    fn entry(&self) -> AuditEntry {
+        let context = &self.pipeline.context;
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let known = AuditEntry::new(self.call.operation, self.next)
+            .with_actor(owned(context.actor.as_deref()))
+            .with_session(owned(context.session.as_deref()))
+            .with_subject(owned(self.call.subject))
+            .with_attempts(self.attempts)
+            .with_elapsed(self.began.elapsed());
+        entry(known, &self.reason, self.call.made)
+    }
+}
+
+/// Notes on a span how it has ended.
+fn told<T>(span: &Span, result: &Result<T>) {
+    match result {
+        Ok(_) => {
+            span.record("outcome", "ok");
+        }
+        Err(error) => {
+            span.record("outcome", error.kind().as_str());
+            span.record("effect", error.effect().as_str());
         }
     }
 }

@@ -53,7 +53,7 @@ pub(super) enum Verdict {
 }
 
 /// Of a failure of this call; `in_doubt` is whether an earlier attempt of it may have happened.
-pub(super) fn verdict(call: &Call, error: &Error, in_doubt: bool) -> Verdict {
+pub(super) fn verdict(call: &Call<'_>, error: &Error, in_doubt: bool) -> Verdict {
     let (kind, effect, status) = (error.kind(), error.effect(), error.status());
     // Who has waited for a registry for so long waits no longer.
     let stalled = kind == ErrorKind::Timeout && effect == Effect::Unknown;

@@ -14,6 +14,7 @@ use super::looks::Looks;
 use super::manager::{SessionManager, Shared};
 use super::notice::Notices;
 use super::pool::{PoolOptions, Pools};
+use super::pulse::Pulse;
 use super::ready::Reach;
 use super::resources::ResourceWatch;
 use super::roster::Roster;
@@ -24,6 +25,7 @@ use crate::backend::ContainerBackend;
 use crate::endpoint::{Endpoint, Environment};
 use crate::error::{Error, Result};
 use crate::host::{Host, HostOptions};
+use crate::telemetry::alerts::Alerts;
 
 /// Told from those of other managers of this process.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -48,6 +50,7 @@ pub struct SessionManagerBuilder {
     settings: Settings,
     pools: Vec<(SessionSpec, PoolOptions)>,
     engine_host: Option<String>,
+    alerts: Option<Alerts>,
 }
 
 impl SessionManagerBuilder {
@@ -65,6 +68,7 @@ impl SessionManagerBuilder {
             limits: SessionLimits::default(),
             pools: Vec::new(),
             engine_host: None,
+            alerts: None,
         })
     }
 
@@ -150,6 +154,13 @@ impl SessionManagerBuilder {
         self
     }
 
+    /// Has alerts raised where it goes wrong: sessions whose limits don't hold, and what was left behind by nobody knows whom. The
+    /// backend has its [own](crate::HybridBackend::with_alerts) way to the same alerts.
+    pub fn with_alerts(mut self, alerts: &Alerts) -> Self {
+        self.alerts = Some(alerts.clone());
+        self
+    }
+
     /// The machine of that endpoint, unless one is set.
     pub(super) fn reaching(mut self, endpoint: &Endpoint) -> Self {
         if self.engine_host.is_none() {
@@ -186,6 +197,7 @@ impl SessionManagerBuilder {
             looks: Looks::default(),
             verified: Verified::default(),
             compare: Notify::new(),
+            pulse: Pulse::new(self.alerts),
             runtime: Handle::current(),
             ends: CancellationToken::new(),
         });

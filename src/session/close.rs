@@ -15,7 +15,7 @@ use crate::model::{RemoveOptions, StopOptions};
 
 pub(super) async fn close(shared: &Arc<Shared>, key: &SessionKey) -> Result<bool> {
     let _turn = shared.roster.wait_turn(key).await;
-    let backend = shared.backend_for(key.shared_owner());
+    let backend = shared.backend_for(key);
     match find(shared, &backend, key).await? {
         Some(entry) => close_held(shared, &entry).await.map(|()| true),
         None => Ok(false),
@@ -31,7 +31,7 @@ pub(super) async fn close_held(shared: &Arc<Shared>, entry: &Arc<Entry>) -> Resu
 pub(super) async fn remove_held(shared: &Arc<Shared>, entry: &Arc<Entry>, why: End) -> Result<()> {
     // Whoever may have been replaced does nothing to what may be another's.
     shared.holds(&entry.managed)?;
-    let backend = shared.backend_for(entry.key.shared_owner());
+    let backend = shared.backend_for(&entry.key);
     let closing = Closing::begin(shared, &backend, entry, why);
     if let Err(error) = closing.stop_and_remove().await {
         closing.give_up();

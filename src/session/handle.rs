@@ -45,7 +45,7 @@ impl Session {
 
     pub(super) fn opened(shared: &Arc<Shared>, entry: Arc<Entry>, opening: Opening) -> Self {
         Self {
-            backend: shared.backend_for(entry.key.shared_owner()),
+            backend: shared.backend_for(&entry.key),
             shared: Arc::clone(shared),
             entry,
             opening,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::backend::CallContext;
 use crate::error::{Error, Result};
 use crate::model::ContainerName;
 use crate::quote::quote;
@@ -74,6 +75,11 @@ impl SessionKey {
 
     pub(super) fn shared_owner(&self) -> &Arc<str> {
         &self.owner
+    }
+
+    /// What says that calls are this session's.
+    pub(super) fn context(&self) -> CallContext {
+        CallContext::new().with_session(self.to_string())
     }
 
     /// Which one of theirs.

@@ -87,6 +87,10 @@ async fn look_at(
         return (container, false);
     }
     let epoch = managed.epoch();
+    let quick = match managed.key() {
+        Some(key) => &*quick.with_context(key.context()),
+        None => quick,
+    };
     let again = match quick.inspect(&container).await {
         Ok(details) => match managed.saw_details(epoch, &details) {
             Some(changes) => {

@@ -20,16 +20,19 @@ use super::managed::Managed;
 use super::notice::{Change, Notices, SessionEvent, SessionEvents};
 use super::open::open;
 use super::pool::{PoolOptions, PoolStatus, Pools};
+use super::pulse;
+use super::pulse::Pulse;
 use super::ready::Reach;
 use super::roster::{Entry, Roster};
 use super::shutdown::{self, Shutdown};
 use super::spec::SessionSpec;
 use super::upkeep::{self, ReapOptions, ReapReport};
 use super::verified::Verified;
-use crate::backend::{CallContext, ContainerBackend};
+use crate::backend::ContainerBackend;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::host::{HOST_LABEL, Host};
 use crate::model::{ContainerSummary, LabelKey, ListOptions};
+use crate::telemetry::SessionsHealth;
 
 /// From one look at the warm pools to the next.
 const WARMS: Duration = Duration::from_millis(20);
@@ -116,6 +119,7 @@ pub(super) struct Shared {
     pub(super) verified: Verified,
     /// Asks for a comparison with what there is.
     pub(super) compare: Notify,
+    pub(super) pulse: Pulse,
     /// On which it was started, and works.
     pub(super) runtime: Handle,
     /// Ends its tasks.
@@ -123,9 +127,14 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// A handle for the calls of an owner, which leave room for those of others.
-    pub(super) fn backend_for(&self, owner: &Arc<str>) -> Arc<dyn ContainerBackend> {
-        let context = CallContext::new().with_key(Arc::clone(owner));
+    /// A handle for the calls of a session, which leave room for those of other owners, and which its owner has asked for unless
+    /// the backend knows better.
+    pub(super) fn backend_for(&self, key: &SessionKey) -> Arc<dyn ContainerBackend> {
+        let owner = Arc::clone(key.shared_owner());
+        let mut context = key.context().with_key(Arc::clone(&owner));
+        if self.backend.context().actor.is_none() {
+            context = context.with_actor(owner);
+        }
         self.backend.with_context(context)
     }
 
@@ -158,6 +167,7 @@ impl Shared {
             let (key, container) = (entry.key.clone(), entry.managed.container.clone());
             let event = SessionEvent::now(key, container, change);
             super::log::told(&event);
+            self.pulse.told(&event);
             self.notices.tell(event);
         }
     }
@@ -234,7 +244,9 @@ impl SessionManager {
     /// # Cancel safety
     /// Safe: dropped, the next who waits for the same session takes over; where nobody does, what there was goes.
     pub async fn open(&self, key: &SessionKey, spec: &SessionSpec) -> Result<Session> {
-        open(&self.shared, key, spec).await
+        let opened = open(&self.shared, key, spec).await;
+        self.shared.pulse.opened(&opened);
+        opened
     }
 
     /// As [`open`](Self::open); the session is closed when what this gives goes out of scope, however that ends.
@@ -359,6 +371,12 @@ impl SessionManager {
     #[must_use]
     pub fn usage(&self) -> super::Usage {
         self.shared.admission.usage()
+    }
+
+    /// How the sessions are, for a report of [health](crate::HybridBackend::health).
+    #[must_use]
+    pub fn health(&self) -> SessionsHealth {
+        pulse::health(&self.shared)
     }
 
     /// The host whose lease stands for the sessions.

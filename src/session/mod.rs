@@ -37,6 +37,7 @@ mod open;
 mod opening;
 mod ownership;
 mod pool;
+mod pulse;
 mod ready;
 mod refill;
 mod resources;

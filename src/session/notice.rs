@@ -3,19 +3,13 @@
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-use std::pin::Pin;
-use std::sync::Mutex;
-use std::task::{Context, Poll};
 use std::time::SystemTime;
 
-use futures::stream::{BoxStream, Stream, StreamExt, unfold};
+use futures::stream::BoxStream;
 use serde::Serialize;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::broadcast::{self, Sender};
 
 use super::{Origin, SessionKey};
-use crate::lock::lock;
+use crate::fanout::{Fanout, subscription};
 use crate::model::ContainerRef;
 
 /// Something that happened to a session.
@@ -127,6 +121,36 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// Its name, as in JSON.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Opened { .. } => "opened",
+            Self::Unhealthy => "unhealthy",
+            Self::Healthy => "healthy",
+            Self::OutOfMemory => "out_of_memory",
+            Self::Died { .. } => "died",
+            Self::Restarting { .. } => "restarting",
+            Self::Restarted => "restarted",
+            Self::GaveUp { .. } => "gave_up",
+            Self::Paused => "paused",
+            Self::Unpaused => "unpaused",
+            Self::Resumed => "resumed",
+            Self::Idle => "idle",
+            Self::Expired => "expired",
+            Self::Removed { .. } => "removed",
+            Self::Closed => "closed",
+            Self::Adopted => "adopted",
+            Self::Lost => "lost",
+            Self::Weakened { .. } => "weakened",
+            Self::MemoryHigh { .. } => "memory_high",
+            Self::CpuThrottled { .. } => "cpu_throttled",
+            Self::PidsHigh { .. } => "pids_high",
+        }
+    }
+}
+
 /// What a subscriber is told. As JSON it is an object whose `notice` is the variant's name.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -145,41 +169,30 @@ pub enum SessionNotice {
 
 /// The way to all who have subscribed, until its end.
 #[derive(Debug)]
-pub(crate) struct Notices(Mutex<Option<Sender<SessionNotice>>>);
+pub(crate) struct Notices(Fanout<SessionNotice>);
 
 impl Notices {
     /// So many are kept for who is slow, at least 1.
     pub(crate) fn new(capacity: usize) -> Self {
-        // More than this the channel refuses, and no memory would hold.
-        Self(Mutex::new(Some(Sender::new(capacity.clamp(1, 1 << 24)))))
+        Self(Fanout::new(capacity))
     }
 
     pub(crate) fn tell(&self, event: SessionEvent) {
-        self.send(SessionNotice::Change(event));
+        self.0.tell(SessionNotice::Change(event));
     }
 
     pub(crate) fn engine_gap(&self) {
-        self.send(SessionNotice::EngineGap);
+        self.0.tell(SessionNotice::EngineGap);
     }
 
     /// What is told from here on.
     pub(crate) fn subscribe(&self) -> SessionEvents {
-        match &*lock(&self.0) {
-            Some(sender) => SessionEvents::new(sender.subscribe()),
-            None => SessionEvents(futures::stream::empty().boxed()),
-        }
+        SessionEvents(self.0.subscribe(|missed| SessionNotice::Gap { missed }))
     }
 
     /// Nothing is told any more.
     pub(crate) fn end(&self) {
-        *lock(&self.0) = None;
-    }
-
-    fn send(&self, notice: SessionNotice) {
-        if let Some(sender) = &*lock(&self.0) {
-            // It fails where nobody listens.
-            let _ = sender.send(notice);
-        }
+        self.0.end();
     }
 }
 
@@ -207,31 +220,4 @@ impl Notices {
 /// Waiting for the next may be dropped: nothing is lost.
 pub struct SessionEvents(BoxStream<'static, SessionNotice>);
 
-impl SessionEvents {
-    fn new(receiver: broadcast::Receiver<SessionNotice>) -> Self {
-        let notices = unfold(receiver, |mut receiver| async {
-            let notice = match receiver.recv().await {
-                Ok(notice) => notice,
-                Err(RecvError::Lagged(missed)) => SessionNotice::Gap { missed },
-                Err(RecvError::Closed) => return None,
-            };
-            Some((notice, receiver))
-        });
-        // It may be asked again after its end.
-        Self(notices.fuse().boxed())
-    }
-}
-
-impl Stream for SessionEvents {
-    type Item = SessionNotice;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_next_unpin(context)
-    }
-}
-
-impl fmt::Debug for SessionEvents {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionEvents")
-    }
-}
+subscription!(SessionEvents of SessionNotice);

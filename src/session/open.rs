@@ -125,7 +125,7 @@ impl Opener<'_> {
         let failed = |phase| move |error| OpenFailure::new(phase, error);
         let _under_way = UnderWay::begin(&self.shared.opens);
         let _turn = self.shared.roster.wait_turn(self.key).await;
-        let backend = self.shared.backend_for(self.key.shared_owner());
+        let backend = self.shared.backend_for(self.key);
         for tried in 0..TRIES {
             self.shared.is_open().map_err(failed(Phase::Admission))?;
             let known = self.shared.roster.get(self.key).is_some();

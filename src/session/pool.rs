@@ -16,6 +16,7 @@ use crate::backend::ContainerBackend;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::lock;
 use crate::model::{ContainerState, HealthStatus, setters};
+use crate::telemetry::metrics;
 
 /// How many a pool may hold.
 const MOST: usize = 1_024;
@@ -283,6 +284,7 @@ impl Pool {
     fn hit(&self) {
         let mut state = lock(&self.state);
         state.hits += 1;
+        metrics::count(metrics::POOL_CLAIMS, &[("outcome", "hit")]);
         state.claimed = Some(Instant::now());
         drop(state);
         self.changed.notify_one();
@@ -291,6 +293,7 @@ impl Pool {
     fn miss(&self) {
         let mut state = lock(&self.state);
         state.misses += 1;
+        metrics::count(metrics::POOL_CLAIMS, &[("outcome", "miss")]);
         state.missed = Instant::now();
         state.target = (state.target + 1).min(state.options.max);
         drop(state);

@@ -90,7 +90,8 @@ pub(super) async fn watch(shared: Arc<Shared>) {
         let samples = running.into_iter().map(|entry| {
             let quick = Arc::clone(&quick);
             async move {
-                let stats = quick.stats(&entry.managed.container).await;
+                let of_session = quick.with_context(entry.key.context());
+                let stats = of_session.stats(&entry.managed.container).await;
                 (entry, stats)
             }
         });

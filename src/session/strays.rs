@@ -35,6 +35,7 @@ impl Strays {
                 continue;
             }
             tracing::info!(stray = %name, "what was made for a session that isn't there any more is removed");
+            shared.pulse.found(&name);
             self.0.remove(&name);
             janitor::remove(shared.backend.detached(), stray);
         }

@@ -17,6 +17,7 @@ use super::managed::{End, Life, Managed, SessionState};
 use super::manager::Shared;
 use super::notice::Change;
 use super::opening::Timings;
+use super::pulse;
 use super::resume::resume;
 use super::roster::{Entry, KeyTurn};
 use super::strays;
@@ -174,6 +175,7 @@ pub(super) async fn go_on(shared: Arc<Shared>) {
         }
         tokio::select! {
             _ = ticks.tick() => {
+                pulse::show(&shared);
                 let now = Instant::now();
                 let is_due = |entry: &Arc<Entry>| {
                     forgive(&entry.managed, now);
@@ -222,7 +224,7 @@ fn take(shared: &Shared, entry: &Arc<Entry>, now: Instant) -> Option<(KeyTurn, D
 async fn act(shared: &Arc<Shared>, entry: &Arc<Entry>, due: Due, _turn: KeyTurn) -> Result<()> {
     // Whoever may have been replaced does nothing to what may be another's.
     shared.holds(&entry.managed)?;
-    let backend = shared.backend_for(entry.key.shared_owner());
+    let backend = shared.backend_for(&entry.key);
     match due {
         Due::Stop(why) => stop(shared, &*backend, &entry.managed, why).await,
         Due::Halt => halt(shared, &*backend, &entry.managed).await,

@@ -9,7 +9,7 @@ use catamaran::{ContainerBackend, ContainerBackendExt, Result};
 use futures::StreamExt;
 use tokio::io::AsyncWriteExt;
 
-use super::canary::{ARGUMENT, AUTH, CONTENT, ENV, OPTION};
+use super::canary::{ARGUMENT, AUTH, CONTENT, ENV, LABEL, OPTION};
 use super::common::peer::Answer;
 use super::common::{image, unique};
 
@@ -40,6 +40,8 @@ fn spec(image: ImageRef, name: &ContainerName) -> ContainerSpec {
         .with_entrypoint(["sh", "-c"])
         .with_command(["cat; exec sleep 600", "sh", ARGUMENT])
         .with_env("TOKEN", ENV)
+        .with_label("note", LABEL)
+        .expect("a label")
         .with_health_check(HealthCheck::command(["sh", "-c", "true", ARGUMENT]))
 }
 
@@ -51,6 +53,8 @@ fn exec() -> ExecOptions {
 
 fn volume(name: VolumeName) -> VolumeSpec {
     VolumeSpec::named(name)
+        .with_label("note", LABEL)
+        .expect("a label")
         .with_option("type", "cifs")
         .with_option("device", "//::1/share")
         .with_option("o", format!("addr=::1,password={OPTION}"))
@@ -88,6 +92,11 @@ pub fn inputs() -> Vec<String> {
     all
 }
 
+fn labelled() -> ListOptions {
+    let key = LabelKey::new("note").expect("a key");
+    ListOptions::all().with_label(key, LABEL.to_owned())
+}
+
 /// Calls that succeed, with secrets in what is sent and in what comes back.
 pub async fn well(backend: &Arc<dyn ContainerBackend>) -> Vec<String> {
     let mut all = Vec::new();
@@ -109,7 +118,8 @@ pub async fn well(backend: &Arc<dyn ContainerBackend>) -> Vec<String> {
     all.extend(files(backend, &container).await);
     all.extend(streams(backend, &container).await);
     all.extend(shown(backend.inspect(&container).await));
-    all.extend(shown(backend.list(&ListOptions::all()).await));
+    all.extend(shown(backend.list(&labelled()).await));
+    all.extend(shown(Ok(labelled())));
     all.extend(shown(backend.top(&container, &TopOptions::default()).await));
     all.extend(shown(backend.inspect_image(&image).await));
     all.extend(shown(backend.stats(&container).await));

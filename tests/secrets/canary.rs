@@ -13,8 +13,9 @@ pub const ARGUMENT: &str = "canaryArgumentX2mJ8pT5";
 pub const AUTH: &str = "canaryAuthL4nB6rC1";
 pub const CONTENT: &str = "canaryContentH9dF3sG7";
 pub const OPTION: &str = "canaryOptionP5vY2tK8";
+pub const LABEL: &str = "canaryLabelD8sW4xM2";
 
-const ALL: &[&str] = &[ENV, ARGUMENT, AUTH, CONTENT, OPTION];
+const ALL: &[&str] = &[ENV, ARGUMENT, AUTH, CONTENT, OPTION, LABEL];
 
 /// As it is, as bytes, in hexadecimal, and in Base64 wherever in a longer text it may begin.
 fn forms(secret: &str) -> Vec<String> {

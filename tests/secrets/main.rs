@@ -12,10 +12,63 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use canary::Taken;
+use catamaran::telemetry::alerts::{AlertOptions, Alerts};
+use catamaran::telemetry::audit::AuditLog;
 use catamaran::{
     AsyncEngine, BlockingEngine, CallContext, Config, ContainerBackend, HybridBackend, Mode,
 };
 use common::peer::{Answer, Peer};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+/// Who keeps the audit, is called by alerts, and counts.
+struct Observed {
+    directory: tempfile::TempDir,
+    audit: AuditLog,
+    alerts: Alerts,
+    recorder: PrometheusHandle,
+}
+
+impl Observed {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let audit = AuditLog::open(directory.path().join("audit.jsonl")).expect("a log");
+        let options = AlertOptions::default().with_least_calls(1);
+        let recorder = PrometheusBuilder::new().install_recorder();
+        catamaran::telemetry::metrics::enable();
+        Self {
+            directory,
+            audit,
+            alerts: Alerts::new(options.expect("in range")),
+            recorder: recorder.expect("the only one"),
+        }
+    }
+
+    fn watching(&self, backend: HybridBackend) -> HybridBackend {
+        backend.with_alerts(&self.alerts).with_audit(&self.audit)
+    }
+
+    /// All that they have, which is something.
+    async fn told(self) -> [(&'static str, String); 3] {
+        let closed = self.audit.close(Duration::from_secs(10));
+        closed.await.expect("all is written");
+        let records = std::fs::read_to_string(self.directory.path().join("audit.jsonl"));
+        let records = records.expect("records");
+        assert!(
+            records.contains("\"operation\":\"exec\""),
+            "it is on record"
+        );
+        let metrics = self.recorder.render();
+        assert!(metrics.contains("catamaran_calls_total"), "it is counted");
+        let alerts = self.alerts.active();
+        assert!(!alerts.is_empty(), "somebody is called");
+        let alerts = alerts.iter().map(|alert| format!("{alert} {alert:?}"));
+        [
+            ("the audit", records),
+            ("the metrics", metrics),
+            ("an alert", alerts.collect()),
+        ]
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_secret_is_told() {
@@ -26,7 +79,11 @@ async fn no_secret_is_told() {
         Arc::new(BlockingEngine::new(&config).expect("an engine")),
     ];
     let mut shown = calls::inputs();
-    for backend in [&asynchronous, &blocking] {
+    let observed = Observed::new();
+    let watched = observed.watching(HybridBackend::new(&config).expect("both engines"));
+    let watched = watched.with_shadow(100).expect("in range");
+    let compared: Arc<dyn ContainerBackend> = Arc::new(watched.clone());
+    for backend in [&asynchronous, &blocking, &compared] {
         shown.extend(calls::well(backend).await);
         shown.extend(calls::ill(backend).await);
     }
@@ -37,7 +94,8 @@ async fn no_secret_is_told() {
     let peer = Peer::start();
     let config = Config::builder().endpoint(peer.endpoint());
     let config = config.build().expect("a configuration");
-    let hybrid = HybridBackend::new(&config).expect("both engines");
+    let hybrid = observed.watching(HybridBackend::new(&config).expect("both engines"));
+    let ill = hybrid.clone();
     hybrid.set_mode(Mode::Auto);
     // What the peer says of an exec never ends.
     let brief = CallContext::new().with_timeout(Duration::from_millis(200));
@@ -51,6 +109,14 @@ async fn no_secret_is_told() {
         shown.extend(calls::pulls(&hybrid).await);
     }
 
+    for backend in [&watched, &ill] {
+        shown.push(serde_json::to_string(&backend.health().await).expect("JSON"));
+        shown.push(format!("{:?}", backend.shadow()));
+    }
+    for (place, text) in observed.told().await {
+        canary::assert_silent(place, text.as_bytes());
+    }
+
     canary::assert_silent("an error or Debug", shown.join("\n").as_bytes());
     let log = taken.log();
     canary::assert_silent("the log", &log);
@@ -61,6 +127,7 @@ async fn no_secret_is_told() {
         "control of log",
         "TRACE hyper",
         "catamaran::policy",
+        "attempt{",
     ] {
         assert!(log.contains(control), "{control} isn't in the log");
     }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::lock::lock;
+use crate::telemetry::metrics;
 pub use options::LimitOptions;
 pub(crate) use queue::Counts;
 use queue::State;
@@ -27,6 +28,16 @@ pub(crate) enum Traffic {
     /// What stays open: a log, events, samples, an exec, an attachment, a wait, an archive on its way, a stop.
     Stream,
     Pull,
+}
+
+impl Traffic {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Call => "calls",
+            Self::Stream => "streams",
+            Self::Pull => "pulls",
+        }
+    }
 }
 
 /// Whose calls they are.
@@ -70,13 +81,47 @@ impl Limits {
         key: Option<&Key>,
         deadline: Deadline,
     ) -> Result<Permit> {
-        let limit = match traffic {
+        let began = Instant::now();
+        let permit = self.of(traffic).turn(key, deadline).await;
+        let kind = [("kind", traffic.as_str())];
+        metrics::time(metrics::QUEUE_SECONDS, &kind, began.elapsed());
+        permit
+    }
+
+    fn of(&self, traffic: Traffic) -> &Arc<Limit> {
+        match traffic {
             Traffic::Call => &self.calls,
             Traffic::Stream => &self.streams,
             Traffic::Pull => &self.pulls,
-        };
-        limit.turn(key, deadline).await
+        }
     }
+
+    /// How much of each kind there is now.
+    pub(crate) fn loads(&self) -> Vec<Load> {
+        let kinds = [Traffic::Call, Traffic::Stream, Traffic::Pull];
+        let load = |kind: Traffic| {
+            let limit = self.of(kind);
+            let (in_use, waiting) = limit.load();
+            Load {
+                kind: kind.as_str(),
+                in_use,
+                size: limit.bounds.size,
+                waiting,
+                queue: limit.bounds.queue,
+            }
+        };
+        kinds.map(load).into()
+    }
+}
+
+/// How much of one kind is under way and waits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    pub(crate) kind: &'static str,
+    pub(crate) in_use: usize,
+    pub(crate) size: usize,
+    pub(crate) waiting: usize,
+    pub(crate) queue: usize,
 }
 
 /// How many of the permits a key may hold.

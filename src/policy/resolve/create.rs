@@ -48,6 +48,16 @@ impl Creation {
         &self.operation
     }
 
+    /// The name that it has in any case.
+    pub(crate) fn name(&self) -> &ContainerRef {
+        &self.name
+    }
+
+    /// Of what was asked for.
+    pub(crate) fn hash(&self) -> &str {
+        &self.hash
+    }
+
     /// Who holds the name. Where nobody is seen to, a creation may be under way all the same: the name is reserved long
     /// before the container can be seen.
     pub(crate) async fn made(

@@ -1,0 +1,113 @@
+//! How the sessions go, as numbers, alerts and a report tell it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use super::handle::Session;
+use super::managed::SessionState;
+use super::manager::Shared;
+use super::notice::{Change, SessionEvent};
+use crate::error::Result;
+use crate::telemetry::SessionsHealth;
+use crate::telemetry::alerts::{AlertKind, Alerts};
+use crate::telemetry::metrics;
+
+const STATES: [SessionState; 5] = [
+    SessionState::Starting,
+    SessionState::Ready,
+    SessionState::Unhealthy,
+    SessionState::Paused,
+    SessionState::Stopped,
+];
+
+/// Who is told.
+#[derive(Debug)]
+pub(super) struct Pulse(Option<Alerts>);
+
+impl Pulse {
+    pub(super) fn new(alerts: Option<Alerts>) -> Self {
+        Self(alerts)
+    }
+
+    /// Something has happened to a session.
+    pub(super) fn told(&self, event: &SessionEvent) {
+        metrics::count(
+            metrics::SESSION_EVENTS,
+            &[("change", event.change.as_str())],
+        );
+        if let (Some(alerts), Change::Weakened { fields }) = (&self.0, &event.change) {
+            let message = format!(
+                "{} no longer held; it was held to it again, or stopped",
+                fields.join(", ")
+            );
+            let session = event.key.to_string();
+            alerts.event(AlertKind::LimitsNotEffective, Some(&session), message);
+        }
+    }
+
+    /// An open has ended.
+    pub(super) fn opened(&self, opened: &Result<Session>) {
+        let (origin, outcome) = match opened {
+            Ok(session) => (session.opening().origin.as_str(), "ok"),
+            Err(error) => ("none", error.kind().as_str()),
+        };
+        let labels = [("origin", origin), ("outcome", outcome)];
+        metrics::count(metrics::SESSION_OPENS, &labels);
+        if let Ok(session) = opened {
+            let took = session.opening().timings.total;
+            metrics::time(metrics::SESSION_OPEN_SECONDS, &labels[..1], took);
+        }
+    }
+
+    /// Something that nobody has was found, and goes.
+    pub(super) fn found(&self, stray: &str) {
+        if let Some(alerts) = &self.0 {
+            let message = format!("{stray} belonged to no session, and is removed");
+            alerts.event(AlertKind::OrphansFound, None, message);
+        }
+    }
+}
+
+/// How many there are in each state.
+fn states(shared: &Shared) -> BTreeMap<&'static str, usize> {
+    let mut states: BTreeMap<_, _> = STATES.iter().map(|state| (state.as_str(), 0)).collect();
+    for entry in shared.roster.sessions() {
+        *states.entry(entry.managed.state().as_str()).or_default() += 1;
+    }
+    states
+}
+
+/// Shows how many there are of what.
+pub(super) fn show(shared: &Shared) {
+    if let Some(alerts) = &shared.pulse.0 {
+        alerts.tick();
+    }
+    if !metrics::is_enabled() {
+        return;
+    }
+    for (state, count) in states(shared) {
+        metrics::set(metrics::SESSIONS, &[("state", state)], count as f64);
+    }
+    let pools = shared.pools.status();
+    for (state, count) in [
+        ("ready", pools.iter().map(|pool| pool.ready).sum::<usize>()),
+        ("making", pools.iter().map(|pool| pool.starting).sum()),
+    ] {
+        metrics::set(metrics::POOL_CONTAINERS, &[("state", state)], count as f64);
+    }
+    let held = f64::from(u8::from(shared.host.holds_lease()));
+    metrics::set(metrics::LEASE_HELD, &[], held);
+}
+
+pub(super) fn health(shared: &Shared) -> SessionsHealth {
+    let usage = shared.admission.usage();
+    SessionsHealth {
+        states: states(shared),
+        waiting: usage.waiting,
+        opening: usage.opening,
+        recovered: *shared.recovered.borrow(),
+        lease_held: shared.host.holds_lease(),
+        ends: shared.closed.load(Ordering::SeqCst),
+        pools: shared.pools.status(),
+    }
+}

@@ -1,0 +1,259 @@
+//! What the pipeline tells, and what becomes of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::alerts::{AlertKind, AlertOptions, Alerts};
+use super::audit::AuditLog;
+use super::metrics::{self, OneMore};
+use super::vitals::Vitals;
+use crate::engine_kind::EngineKind;
+use crate::error::{Error, ErrorKind};
+use crate::hybrid::Reason;
+use crate::operation::Operation;
+use crate::policy::{BreakerState, Call, Limits};
+
+/// From one judgement of how it goes to the next, while there are calls.
+const JUDGED_EVERY: Duration = Duration::from_millis(500);
+
+/// A call that has ended.
+pub(crate) struct Called<'a> {
+    pub(crate) call: &'a Call<'a>,
+    /// That served it last.
+    pub(crate) engine: EngineKind,
+    pub(crate) reason: &'a Reason,
+    pub(crate) elapsed: Duration,
+    pub(crate) failure: Option<ErrorKind>,
+}
+
+/// How it goes, and who is told.
+#[derive(Debug, Clone)]
+pub(crate) struct Telemetry {
+    pub(super) vitals: Arc<Vitals>,
+    pub(super) alerts: Option<Alerts>,
+    pub(super) audit: Option<AuditLog>,
+}
+
+impl Telemetry {
+    pub(crate) fn new() -> Self {
+        Self {
+            vitals: Arc::new(Vitals::new()),
+            alerts: None,
+            audit: None,
+        }
+    }
+
+    /// The permits that both engines share.
+    pub(crate) fn know(&self, limits: Arc<Limits>) {
+        self.vitals.know(limits);
+    }
+
+    /// Which share the async engine is to serve from now on, in percent.
+    pub(crate) fn rolled_out(&self, percent: u8) {
+        self.vitals.set_rollout(percent);
+    }
+
+    pub(crate) fn tell(&mut self, alerts: &Alerts) {
+        self.alerts = Some(alerts.clone());
+    }
+
+    pub(crate) fn keep(&mut self, audit: &AuditLog) {
+        self.audit = Some(audit.clone());
+    }
+
+    /// Where such a call is put on record: what only looks isn't.
+    pub(crate) fn audit_of(&self, operation: Operation) -> Option<&AuditLog> {
+        self.audit.as_ref().filter(|_| !operation.is_read_only())
+    }
+
+    /// An attempt begins, and lasts as long as what this gives back.
+    pub(crate) fn begins(&self, engine: EngineKind) -> OneMore {
+        OneMore::of(metrics::IN_FLIGHT, Some(("engine", engine.as_str())))
+    }
+
+    /// An attempt has ended; `usual` is whether how long it took says something of the engine.
+    pub(crate) fn attempted(
+        &self,
+        engine: EngineKind,
+        took: Duration,
+        usual: bool,
+        failure: Option<&Error>,
+    ) {
+        let outcome = failure.map_or("ok", |error| error.kind().as_str());
+        let by = ("engine", engine.as_str());
+        metrics::count(metrics::ATTEMPTS, &[by, ("outcome", outcome)]);
+        metrics::time(metrics::ATTEMPT_SECONDS, &[by], took);
+        let away = (self.vitals).attempted(engine, usual.then_some(took), failure);
+        if let Some(away) = away {
+            metrics::count(metrics::ENGINE_RESTARTS, &[]);
+            tracing::info!(%engine, ?away, "the engine is back");
+            if let Some(alerts) = &self.alerts {
+                let message =
+                    format!("it couldn't be connected to for {away:.1?}, and answers again");
+                alerts.event(AlertKind::EngineRestarted, None, message);
+            }
+        }
+    }
+
+    /// A path's breaker has changed.
+    pub(crate) fn breaker(&self, engine: EngineKind, state: BreakerState, last: Option<&Error>) {
+        let by = ("engine", engine.as_str());
+        metrics::count(
+            metrics::BREAKER_TRANSITIONS,
+            &[by, ("state", state.as_str())],
+        );
+        self.vitals.set_breaker(engine, state);
+        self.show();
+        let Some(alerts) = &self.alerts else {
+            return;
+        };
+        match state {
+            BreakerState::Open => {
+                let last = last.map_or_else(String::new, |error| format!("; at last: {error}"));
+                let message = format!("the {engine} path has failed and is left alone{last}");
+                alerts.raise(AlertKind::BreakerOpen, Some(engine.as_str()), message);
+            }
+            BreakerState::Closed => {
+                let message = format!("the {engine} path is well again");
+                alerts.recover(AlertKind::BreakerOpen, Some(engine.as_str()), message);
+            }
+            BreakerState::Probing => {}
+        }
+    }
+
+    /// The blocking engine takes over.
+    pub(crate) fn fell_back(&self, reason: &'static str) {
+        metrics::count(metrics::FALLBACKS, &[("reason", reason)]);
+    }
+
+    /// An attempt is made again after a pause.
+    pub(crate) fn retried(&self, engine: EngineKind) {
+        metrics::count(metrics::RETRIES, &[("engine", engine.as_str())]);
+    }
+
+    /// A look has shown what became of an attempt.
+    pub(crate) fn looked(&self, verdict: &'static str) {
+        metrics::count(metrics::RESOLUTIONS, &[("verdict", verdict)]);
+    }
+
+    /// A call has ended.
+    pub(crate) fn called(&self, called: &Called<'_>) {
+        let outcome = called.failure.map_or("ok", ErrorKind::as_str);
+        let (of, by) = (
+            ("operation", called.call.operation.as_str()),
+            ("engine", called.engine.as_str()),
+        );
+        metrics::count(metrics::CALLS, &[of, by, ("outcome", outcome)]);
+        metrics::time(metrics::CALL_SECONDS, &[of, by], called.elapsed);
+        let fell_back = matches!(called.reason, Reason::Breaker | Reason::Fallback { .. });
+        let saturated = called.failure == Some(ErrorKind::Saturated);
+        self.vitals.called(fell_back, saturated);
+        if let (Some(ErrorKind::Weakened), Some(alerts)) = (called.failure, &self.alerts) {
+            let message = "the engine made something weaker of a container than was asked for; it was removed";
+            alerts.event(AlertKind::LimitsNotEffective, called.call.subject, message);
+        }
+        if self.vitals.is_to_be_judged(JUDGED_EVERY) {
+            self.judge();
+        }
+    }
+
+    /// Sees whether what was counted calls for somebody, or no longer does; and shows what is under way.
+    pub(crate) fn judge(&self) {
+        self.show();
+        let Some(alerts) = &self.alerts else {
+            return;
+        };
+        alerts.tick();
+        let options = alerts.options();
+        self.judge_paths(alerts, options);
+        let failing = self.audit.as_ref().and_then(|audit| audit.status().failing);
+        hold(
+            alerts,
+            AlertKind::AuditFailing,
+            None,
+            failing.is_some(),
+            || failing.unwrap_or_default(),
+        );
+        let calls = self.vitals.calls();
+        let share = calls.share();
+        let many = calls.all >= options.least_calls && share >= options.fallback_share;
+        hold(alerts, AlertKind::FallbackShare, None, many, || {
+            format!(
+                "{} of {} calls in the last minute were not served by the async engine that was to",
+                calls.marked, calls.all
+            )
+        });
+        let refused = (self.vitals.since_saturated()).is_some_and(|since| since < MINUTE);
+        let mut full = None;
+        for load in self.vitals.loads() {
+            if load.waiting as f64 >= options.queue_share * load.queue.max(1) as f64 {
+                full = Some(load);
+            }
+        }
+        let saturated = refused || full.is_some();
+        hold(alerts, AlertKind::QueueSaturated, None, saturated, || {
+            match &full {
+            Some(load) => format!("{} {} wait, of at most {}", load.waiting, load.kind, load.queue),
+            None => "calls were refused in the last minute, since too many wait or their turn didn't come".to_owned(),
+        }
+        });
+    }
+
+    /// Shows what goes up and down.
+    fn show(&self) {
+        if !metrics::is_enabled() {
+            return;
+        }
+        for load in self.vitals.loads() {
+            let kind = [("kind", load.kind)];
+            metrics::set(metrics::PERMITS, &kind, load.in_use as f64);
+            metrics::set(metrics::QUEUE, &kind, load.waiting as f64);
+        }
+        for engine in [EngineKind::Async, EngineKind::Blocking] {
+            let state = self.vitals.breaker(engine);
+            let by = ("engine", engine.as_str());
+            metrics::set(metrics::BREAKER_STATE, &[by], f64::from(state));
+        }
+        metrics::set(metrics::ROLLOUT, &[], f64::from(self.vitals.rollout()));
+    }
+
+    fn judge_paths(&self, alerts: &Alerts, options: &AlertOptions) {
+        let sum = self.vitals.path(EngineKind::Async).sum;
+        let failing = sum.all >= options.least_calls && sum.share() >= options.error_share;
+        hold(alerts, AlertKind::AsyncPathFailing, None, failing, || {
+            format!(
+                "{} of {} attempts failed in the last minute",
+                sum.marked, sum.all
+            )
+        });
+        for engine in [EngineKind::Async, EngineKind::Blocking] {
+            let sum = self.vitals.path(engine).sum;
+            let p95 = sum.p95.filter(|_| sum.timed >= options.least_calls);
+            let slow = p95.is_some_and(|p95| p95 >= options.slow);
+            let subject = Some(engine.as_str());
+            hold(alerts, AlertKind::SlowEngine, subject, slow, || {
+                format!(
+                    "of {} attempts in the last minute one in twenty took {:.1?} or more",
+                    sum.timed,
+                    p95.unwrap_or_default()
+                )
+            });
+        }
+    }
+}
+
+/// What is looked back on.
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn hold(
+    alerts: &Alerts,
+    kind: AlertKind,
+    subject: Option<&str>,
+    is_so: bool,
+    message: impl FnOnce() -> String,
+) {
+    match is_so {
+        true => alerts.raise(kind, subject, message()),
+        false => alerts.recover(kind, subject, "it is as it should be again"),
+    }
+}

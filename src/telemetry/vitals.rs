@@ -1,0 +1,246 @@
+//! What is known of the engines' paths without asking.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::window::{Sum, Window};
+use crate::config::Config;
+use crate::engine_kind::EngineKind;
+use crate::error::{Error, ErrorKind};
+use crate::lock::lock;
+use crate::policy::{BreakerState, Limits, Load};
+
+/// Of both paths, and of the calls that took them.
+#[derive(Debug)]
+pub(crate) struct Vitals {
+    began: Instant,
+    paths: [Vital; 2],
+    /// Calls; those that fell back are marked.
+    calls: Mutex<Window>,
+    /// The permits that both engines share, where it is known.
+    limits: OnceLock<Arc<Limits>>,
+    /// When a call found no place, in milliseconds from the beginning; 0 is never.
+    saturated: AtomicU64,
+    /// Which share the async engine is to serve, in percent.
+    rollout: AtomicU8,
+    /// When it was judged last, likewise.
+    judged: AtomicU64,
+}
+
+/// Of one path.
+#[derive(Debug, Default)]
+struct Vital {
+    breaker: AtomicU8,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Attempts; those that failed are marked.
+    attempts: Window,
+    last_success: Option<SystemTime>,
+    /// The same, for durations.
+    answered: Option<Instant>,
+    /// Since when no connection could be made.
+    away: Option<Instant>,
+}
+
+/// One path, as it is.
+#[derive(Debug, Clone)]
+pub(super) struct Path {
+    pub(super) sum: Sum,
+    pub(super) last_success: Option<SystemTime>,
+}
+
+impl Vitals {
+    pub(super) fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            paths: Default::default(),
+            calls: Mutex::default(),
+            limits: OnceLock::new(),
+            rollout: AtomicU8::new(Config::ROLLOUT),
+            saturated: AtomicU64::new(0),
+            judged: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn know(&self, limits: Arc<Limits>) {
+        // It is told once, by whoever makes both engines.
+        let _ = self.limits.set(limits);
+    }
+
+    /// What is under way and waits, of each kind.
+    pub(super) fn loads(&self) -> Vec<Load> {
+        self.limits
+            .get()
+            .map(|limits| limits.loads())
+            .unwrap_or_default()
+    }
+
+    fn vital(&self, engine: EngineKind) -> &Vital {
+        &self.paths[usize::from(engine == EngineKind::Blocking)]
+    }
+
+    pub(super) fn path(&self, engine: EngineKind) -> Path {
+        let state = lock(&self.vital(engine).state);
+        Path {
+            sum: state.attempts.sum(),
+            last_success: state.last_success,
+        }
+    }
+
+    pub(super) fn calls(&self) -> Sum {
+        lock(&self.calls).sum()
+    }
+
+    pub(super) fn set_breaker(&self, engine: EngineKind, state: BreakerState) {
+        self.vital(engine)
+            .breaker
+            .store(state.as_number(), Ordering::Relaxed);
+    }
+
+    /// As the metric has it.
+    pub(super) fn breaker(&self, engine: EngineKind) -> u8 {
+        self.vital(engine).breaker.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_rollout(&self, percent: u8) {
+        self.rollout.store(percent, Ordering::Relaxed);
+    }
+
+    pub(super) fn rollout(&self) -> u8 {
+        self.rollout.load(Ordering::Relaxed)
+    }
+
+    /// Counts an attempt; for how long the engine was away, where this one shows that it is back. Where the other path has
+    /// led to it meanwhile, it was the path that was broken.
+    pub(super) fn attempted(
+        &self,
+        engine: EngineKind,
+        took: Option<Duration>,
+        failure: Option<&Error>,
+    ) -> Option<Duration> {
+        let since = self.counted(engine, took, failure)?;
+        let other = match engine {
+            EngineKind::Blocking => EngineKind::Async,
+            _ => EngineKind::Blocking,
+        };
+        let mut other = lock(&self.vital(other).state);
+        if other.answered.is_some_and(|at| at > since) {
+            return None;
+        }
+        // It is told once, whichever path sees it.
+        other.away = None;
+        Some(since.elapsed())
+    }
+
+    /// Since when the path had led to nobody, where it does again.
+    fn counted(
+        &self,
+        engine: EngineKind,
+        took: Option<Duration>,
+        failure: Option<&Error>,
+    ) -> Option<Instant> {
+        let failed = failure.is_some_and(is_the_paths);
+        let mut state = lock(&self.vital(engine).state);
+        state.attempts.add(failed, took);
+        match failure.map(Error::kind) {
+            Some(ErrorKind::Connect) => {
+                state.away.get_or_insert_with(Instant::now);
+                None
+            }
+            _ if failed => None,
+            // Nothing was sent, or the engine has answered.
+            Some(_) if failure.is_some_and(|error| error.status().is_none()) => None,
+            _ => {
+                state.last_success = Some(SystemTime::now());
+                state.answered = Some(Instant::now());
+                state.away.take()
+            }
+        }
+    }
+
+    pub(super) fn called(&self, fell_back: bool, saturated: bool) {
+        lock(&self.calls).add(fell_back, None);
+        if saturated {
+            self.saturated.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// Since when no call was refused for want of a place; nothing where none ever was.
+    pub(super) fn since_saturated(&self) -> Option<Duration> {
+        match self.saturated.load(Ordering::Relaxed) {
+            0 => None,
+            at => Some(Duration::from_millis(self.now().saturating_sub(at))),
+        }
+    }
+
+    /// Whether it is time to judge again: it is for one of those who ask at the same time.
+    pub(super) fn is_to_be_judged(&self, every: Duration) -> bool {
+        let (last, now) = (self.judged.load(Ordering::Relaxed), self.now());
+        now.saturating_sub(last) >= every.as_millis() as u64
+            && (self.judged)
+                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    fn now(&self) -> u64 {
+        // From 1 on.
+        self.began.elapsed().as_millis() as u64 + 1
+    }
+}
+
+/// Whether it is the path's, or the engine's own: not what was asked.
+fn is_the_paths(error: &Error) -> bool {
+    error.is_path_failure() || error.status().is_some_and(|status| status >= 500)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn attempt(vitals: &Vitals, engine: EngineKind, kind: Option<ErrorKind>) -> Option<Duration> {
+        let failure = kind.map(|kind| Error::new(kind, "gone"));
+        vitals.attempted(engine, None, failure.as_ref())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_comes_back_is_told_of_once() {
+        let (vitals, gone) = (Vitals::new(), Some(ErrorKind::Connect));
+        for _ in 0..3 {
+            assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
+            assert_eq!(attempt(&vitals, EngineKind::Blocking, gone), None);
+        }
+        tokio::time::advance(MINUTE).await;
+        assert_eq!(attempt(&vitals, EngineKind::Blocking, None), Some(MINUTE));
+        assert_eq!(attempt(&vitals, EngineKind::Async, None), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_path_that_is_broken_is_no_engine_that_was_away() {
+        let (vitals, gone) = (Vitals::new(), Some(ErrorKind::Connect));
+        assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
+        tokio::time::advance(MINUTE / 4).await;
+        assert_eq!(attempt(&vitals, EngineKind::Blocking, None), None);
+        assert_eq!(attempt(&vitals, EngineKind::Async, None), None);
+        // What the caller asked for in vain is none of the path's.
+        attempt(&vitals, EngineKind::Async, Some(ErrorKind::InvalidInput));
+        assert_eq!(vitals.path(EngineKind::Async).sum.marked, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_judged_every_now_and_then_by_one_of_those_who_ask() {
+        let vitals = Vitals::new();
+        tokio::time::advance(MINUTE).await;
+        assert!(vitals.is_to_be_judged(MINUTE));
+        assert!(!vitals.is_to_be_judged(MINUTE));
+        tokio::time::advance(MINUTE).await;
+        assert!(vitals.is_to_be_judged(MINUTE));
+    }
+}

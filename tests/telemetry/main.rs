@@ -1,0 +1,9 @@
+//! What tells how it goes, over the fake engine: health, alerts, the rollout, the shadow, the audit, and traces.
+
+mod alerts;
+mod audited;
+mod health;
+mod rollout;
+mod shadow;
+mod stage;
+mod traced;

@@ -1,0 +1,115 @@
+//! A call is a span, and its attempts are within it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use catamaran::{AsyncEngine, BlockingEngine, CallContext, ContainerBackend, HybridBackend};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Instrument, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::stage::*;
+
+/// A span as it was when it ended.
+#[derive(Debug, Clone, Default)]
+struct Span {
+    name: &'static str,
+    within: Option<u64>,
+    fields: BTreeMap<&'static str, String>,
+}
+
+#[derive(Clone, Default)]
+struct Spans(Arc<Mutex<BTreeMap<u64, Span>>>);
+
+struct Fields<'a>(&'a mut BTreeMap<&'static str, String>);
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let value = format!("{value:?}");
+        self.0
+            .insert(field.name(), value.trim_matches('"').to_owned());
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut span = Span {
+            name: attributes.metadata().name(),
+            within: context
+                .span(id)
+                .and_then(|span| Some(span.parent()?.id().into_u64())),
+            ..Span::default()
+        };
+        attributes.record(&mut Fields(&mut span.fields));
+        self.0.lock().expect("no panic").insert(id.into_u64(), span);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, _context: Context<'_, S>) {
+        if let Some(span) = self.0.lock().expect("no panic").get_mut(&id.into_u64()) {
+            values.record(&mut Fields(&mut span.fields));
+        }
+    }
+}
+
+impl Spans {
+    fn named(&self, name: &str) -> Vec<(u64, Span)> {
+        let spans = self.0.lock().expect("no panic");
+        let named = spans.iter().filter(|(_, span)| span.name == name);
+        named.map(|(id, span)| (*id, span.clone())).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_falls_back_shows_both_attempts_within_the_callers_own_span() {
+    let (engine, gone) = (engine().await, engine().await);
+    let proxy = proxy(&gone).await;
+    let dead = AsyncEngine::new(&proxy.config().expect("one")).expect("an engine");
+    let live = BlockingEngine::new(&engine.config().expect("one")).expect("an engine");
+    proxy.disconnect();
+    let backend = HybridBackend::over(Arc::new(dead), Arc::new(live));
+    let created = direct(&engine)
+        .create(&spec("one"))
+        .await
+        .expect("it is made");
+    let spans = Spans::default();
+    let subscriber = tracing_subscriber::registry().with(spans.clone());
+    let _taken = tracing::subscriber::set_default(subscriber);
+    let context = CallContext::new().with_session("alice/demo");
+    let backend = backend.with_context(context);
+    let asked = async { backend.inspect(&created.id).await.expect("it is there") };
+    asked.instrument(tracing::info_span!("request")).await;
+
+    let [(request, _)] = &spans.named("request")[..] else {
+        panic!("one");
+    };
+    let [(id, call)] = &spans.named("call")[..] else {
+        panic!("one: {:?}", spans.named("call"));
+    };
+    assert_eq!(call.within, Some(*request), "the caller's context is kept");
+    for (field, value) in [
+        ("operation", "inspect"),
+        ("session", "alice/demo"),
+        ("subject", created.id.as_str()),
+        ("engine", "blocking"),
+        ("attempts", "2"),
+        ("outcome", "ok"),
+    ] {
+        assert_eq!(call.fields[field], value, "{call:?}");
+    }
+    let attempts = spans.named("attempt");
+    let all: Vec<_> = (attempts.iter())
+        .map(|(_, one)| (&*one.fields["engine"], &*one.fields["outcome"], one.within))
+        .collect();
+    assert_eq!(
+        all,
+        [
+            ("async", "connect", Some(*id)),
+            ("blocking", "ok", Some(*id))
+        ]
+    );
+    assert_eq!(attempts[0].1.fields["effect"], "not_sent", "{attempts:?}");
+}
