@@ -566,6 +566,16 @@ impl<'a> Run<'a> {
         self.span.record("engine", self.next.as_str());
         self.span.record("reason", display(&self.reason));
         self.span.record("attempts", self.attempts);
+        if let Err(error) = result
+            && error.effect() == Effect::Unknown
+            && !pipeline.looks
+        {
+            tracing::warn!(
+                operation = %self.call.operation,
+                error = format_args!("{error:#}"),
+                "nobody knows what became of a call"
+            );
+        }
         if !pipeline.looks {
             let elapsed = self.began.elapsed();
             let failure = result.as_ref().err().map(Error::kind);

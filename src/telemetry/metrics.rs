@@ -89,6 +89,8 @@ metrics! {
         "Permits that are held.";
     QUEUE = Gauge "catamaran_queue_length" ["kind"] ""
         "Calls that wait for a permit.";
+    QUEUE_SIZE = Gauge "catamaran_queue_size" ["kind"] ""
+        "How many calls may wait for a permit.";
     CONNECTIONS = Gauge "catamaran_connections" ["engine"] ""
         "Connections to the engine that are open; of the blocking engine, the lanes it keeps, which have one each at most.";
     BLOCKING_THREADS = Gauge "catamaran_blocking_threads_busy" [""] ""

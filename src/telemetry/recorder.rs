@@ -208,6 +208,7 @@ impl Telemetry {
             let kind = [("kind", load.kind)];
             metrics::set(metrics::PERMITS, &kind, load.in_use as f64);
             metrics::set(metrics::QUEUE, &kind, load.waiting as f64);
+            metrics::set(metrics::QUEUE_SIZE, &kind, load.queue as f64);
         }
         for engine in [EngineKind::Async, EngineKind::Blocking] {
             let state = self.vitals.breaker(engine);
