@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::middleware::Next;
@@ -11,7 +12,8 @@ use axum::response::Response;
 use catamaran::session::SessionKey;
 use sha2::{Digest, Sha256};
 
-use crate::problem::Problem;
+use crate::config::Observe;
+use crate::problem::{Problem, sorts};
 use crate::state::App;
 
 /// Shorter ones can be guessed.
@@ -96,22 +98,22 @@ fn digest(token: &[u8]) -> [u8; 32] {
 #[derive(Clone, Debug)]
 pub struct Owner(pub Arc<str>);
 
+/// The bearer token of a request.
+fn token(headers: &HeaderMap) -> Option<&[u8]> {
+    let header = headers.get(AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = header.split_at_checked(7)?;
+    scheme
+        .eq_ignore_ascii_case(b"bearer ")
+        .then(|| token.trim_ascii())
+}
+
 /// Lets those through who have a token, and notes whose it is.
 pub async fn authenticate(
     State(app): State<App>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let header = request
-        .headers()
-        .get(AUTHORIZATION)
-        .map(|value| value.as_bytes());
-    let token = header.and_then(|header| {
-        let (scheme, token) = header.split_at_checked(7)?;
-        scheme
-            .eq_ignore_ascii_case(b"bearer ")
-            .then(|| token.trim_ascii())
-    });
+    let token = token(request.headers());
     let owner = token
         .and_then(|token| app.settings.tokens.owner(token))
         .ok_or_else(|| Problem::unauthorized(token.is_some()))?;
@@ -127,5 +129,52 @@ impl<S: Sync> FromRequestParts<S> for Owner {
         // Missing only where a route was put outside of the layer.
         let owner = parts.extensions.get::<Self>().cloned();
         owner.ok_or_else(|| Problem::unauthorized(false))
+    }
+}
+
+/// One who may change how the service works, and is shown all of how it does.
+#[derive(Debug)]
+pub struct Operator;
+
+impl FromRequestParts<App> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let token = token(&parts.headers);
+        let owner = token
+            .and_then(|token| app.settings.tokens.owner(token))
+            .ok_or_else(|| Problem::unauthorized(token.is_some()))?;
+        match app.settings.operators.iter().any(|name| **name == *owner) {
+            true => Ok(Self),
+            false => Err(Problem::new(&sorts::FORBIDDEN)),
+        }
+    }
+}
+
+/// What whoever asks is shown of how the service does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Whether it serves.
+    Status,
+    /// Numbers and states.
+    Numbers,
+    /// What concerns single sessions, too.
+    All,
+}
+
+impl FromRequestParts<App> for Sight {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let open = app.settings.observe == Observe::Anybody;
+        match Operator::from_request_parts(parts, app).await {
+            Ok(Operator) => Ok(Self::All),
+            // One that is wrong is told so: whoever sends one wants to see all.
+            Err(problem) if token(&parts.headers).is_some() && problem.is_unauthorized() => {
+                Err(problem)
+            }
+            Err(_) if open => Ok(Self::Numbers),
+            Err(_) => Ok(Self::Status),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -28,11 +29,23 @@ impl std::error::Error for ConfigError {}
 
 type Outcome<T> = Result<T, ConfigError>;
 
+/// Who is shown how the service does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observe {
+    /// Whoever asks: numbers and states, no session's name and no owner's.
+    Anybody,
+    /// Operators; everybody else is told no more than whether it serves.
+    Operators,
+}
+
 /// The service's settings. `main.rs` says what each variable is for.
 pub struct Settings {
     pub address: SocketAddr,
     pub name: String,
     pub tokens: Tokens,
+    pub operators: Vec<String>,
+    pub observe: Observe,
+    pub audit: Option<PathBuf>,
     pub image: ImageRef,
     pub command: Vec<String>,
     pub memory: u64,
@@ -58,10 +71,20 @@ impl Settings {
     /// Reads them by this function, which tests bring themselves.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Outcome<Self> {
         let vars = Vars(&variable);
+        let address: SocketAddr = vars.parsed("ADDR", SocketAddr::from(([127, 0, 0, 1], 8080)))?;
+        // Beyond this machine nothing is shown that nobody has asked to be.
+        let usual = match address.ip().is_loopback() {
+            true => Observe::Anybody,
+            false => Observe::Operators,
+        };
+        let tokens = vars.tokens()?;
         Ok(Self {
-            address: vars.parsed("ADDR", SocketAddr::from(([127, 0, 0, 1], 8080)))?,
+            address,
             name: vars.parsed("NAME", "session-service".to_owned())?,
-            tokens: vars.tokens()?,
+            operators: vars.operators(&tokens)?,
+            tokens,
+            observe: vars.read("OBSERVE", usual, observe)?,
+            audit: vars.get("AUDIT").map(|path| PathBuf::from(path.trim())),
             image: vars.image()?,
             command: vars.read("COMMAND", Vec::new(), words)?,
             memory: vars.read("MEMORY", 512 << 20, size)?,
@@ -92,6 +115,9 @@ impl fmt::Display for Settings {
         writeln!(f, "  address          {}", self.address)?;
         writeln!(f, "  name             {}", self.name)?;
         writeln!(f, "  owners           {}", self.tokens.owners().join(", "))?;
+        writeln!(f, "  operators        {}", self.operators.join(", "))?;
+        writeln!(f, "  observed by      {:?}", self.observe)?;
+        writeln!(f, "  audit            {:?}", self.audit)?;
         writeln!(f, "  image            {}", self.image)?;
         // Its arguments may hold secrets.
         writeln!(f, "  command          [{} words]", self.command.len())?;
@@ -155,6 +181,17 @@ impl Vars<'_> {
             .get("IMAGE")
             .ok_or_else(|| Self::wrong("IMAGE", "isn't set: what are sessions to be made of?"))?;
         ImageRef::new(name.trim()).map_err(|error| Self::wrong("IMAGE", error.message()))
+    }
+
+    /// Owners between spaces or commas, each of whom has a token.
+    fn operators(&self, tokens: &Tokens) -> Outcome<Vec<String>> {
+        let text = self.get("OPERATORS").unwrap_or_default();
+        let names = text.split([',', ' ', '\t', '\n']);
+        let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
+        match names.iter().find(|name| !tokens.owners().contains(name)) {
+            Some(name) => Err(Self::wrong("OPERATORS", format!("{name} has no token"))),
+            None => Ok(names.into_iter().map(str::to_owned).collect()),
+        }
     }
 
     fn tokens(&self) -> Outcome<Tokens> {
@@ -237,6 +274,14 @@ fn count(text: &str) -> Result<usize, String> {
     // More than this no semaphore takes, and nobody needs.
     let possible = count.filter(|count| (1..=1 << 20).contains(count));
     possible.ok_or_else(|| "is no count from 1 to a million".to_owned())
+}
+
+fn observe(text: &str) -> Result<Observe, String> {
+    match text {
+        "anybody" => Ok(Observe::Anybody),
+        "operators" => Ok(Observe::Operators),
+        _ => Err("is neither anybody nor operators".to_owned()),
+    }
 }
 
 fn shutdown(text: &str) -> Result<Shutdown, String> {

@@ -4,7 +4,7 @@
 //! ```sh
 //! export SESSION_SERVICE_IMAGE=busybox SESSION_SERVICE_COMMAND='sleep 86400'
 //! export SESSION_SERVICE_TOKENS=correct-horse-battery:alice
-//! cargo run --example session_service
+//! cargo run --features metrics --example session_service
 //!
 //! auth='Authorization: Bearer correct-horse-battery' json='Content-Type: application/json' at=http://127.0.0.1:8080
 //! curl -i $at/health
@@ -16,6 +16,19 @@
 //! curl -N -H "$auth" $at/events
 //! curl -X DELETE -H "$auth" $at/sessions/demo
 //! ```
+//!
+//! For whoever runs it, a browser shows at `/` what `/health` tells; `scripts/observe` tries all of this on a real engine:
+//!
+//! | Path | tells |
+//! |---|---|
+//! | `/live` | 200 as long as this process should go on, whatever the engine does |
+//! | `/ready` | 200, or 503 and why nothing new should be sent here |
+//! | `/health` | all of it as JSON (`catamaran::telemetry::HealthReport`): 200 where calls are served, 503 where they aren't |
+//! | `/metrics` | the numbers of `docs/metrics.md`, for Prometheus |
+//! | `PUT /rollout` | takes `{"percent": 10}` from an operator: the share of the sessions that the async engine serves; answers what it was before and how the service does |
+//!
+//! Whom it tells what, `OBSERVE` says: anybody (numbers and states, no session's name and no owner's) or operators, whose token
+//! `/metrics` takes and the page asks for. `/live`, `/ready` and of `/health` the status are for everybody.
 //!
 //! Whose token it is owns what it opens, and sees nothing else. What goes wrong is told as `application/problem+json`; the
 //! log says more, by the answer's `x-request-id`. It speaks plain HTTP: put something before it that speaks TLS.
@@ -30,6 +43,9 @@
 //! | `NAME` | the name by which its next instance finds its sessions | `session-service` |
 //! | `TOKENS` | `token:owner` pairs, between spaces, commas or lines; a token has 16 characters at least | must be set |
 //! | `TOKENS_FILE` | a file of such pairs, in place of `TOKENS` | |
+//! | `OPERATORS` | owners who may set the rollout, and are shown all | nobody |
+//! | `OBSERVE` | who is shown how it does: `anybody` or `operators` | `anybody` where `ADDR` is loopback, else `operators` |
+//! | `AUDIT` | the file of the audit log: who had what done, and how it ended; what can't be recorded isn't done | none |
 //! | `IMAGE` | what sessions are made of | must be set |
 //! | `COMMAND` | their program: words, or a JSON array of strings | the image's |
 //! | `MEMORY`, `CPUS` | what each may take | `512m`, `1` |
@@ -45,10 +61,11 @@
 //! | `ON_SHUTDOWN` | what becomes of the sessions then: `leave`; `close`; or `drain`, so that they are served until their owners close them, or for `DRAIN` | `leave` |
 //! | `LOG` | `error`, `warn`, `info`, `debug` or `trace` | `info` |
 //!
-//! Its tests need no engine: `cargo test --example session_service`.
+//! Its tests need no engine: `cargo test --features metrics --example session_service`.
 
 mod auth;
 mod config;
+mod exporter;
 mod problem;
 mod routes;
 mod shutdown;
@@ -59,9 +76,8 @@ mod tests;
 use std::error::Error;
 use std::io::IsTerminal;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use catamaran::HybridBackend;
+use catamaran::{Config, HybridBackend};
 use tokio::net::TcpListener;
 
 use config::Settings;
@@ -88,7 +104,12 @@ async fn run() -> Result<(), Box<dyn Error>> {
     // From here on: a signal that comes while it starts isn't lost.
     let asked = shutdown::asked()?;
     let address = settings.address;
-    let app = App::start(settings, Arc::new(HybridBackend::from_env()?)).await?;
+    // Before the first call: what is counted without it is lost.
+    let metrics = exporter::install()?;
+    let config = Config::from_env()?;
+    let app = App::start(settings, HybridBackend::new(&config)?, metrics).await?;
+    app.consult(config);
+    exporter::keep_up(&app);
     let listener = TcpListener::bind(address).await?;
     tracing::info!("listening on http://{}", listener.local_addr()?);
     let routes = routes::router(&app);

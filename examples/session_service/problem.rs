@@ -81,6 +81,10 @@ impl Problem {
         problem
     }
 
+    pub fn is_unauthorized(&self) -> bool {
+        self.0.challenge.is_some()
+    }
+
     /// As part of a stream, whose status has been sent already.
     pub fn into_value(self) -> Value {
         serde_json::to_value(self.0).unwrap_or_default()

@@ -79,10 +79,22 @@ pub async fn serve(
             server.abort();
         }
     }
-    match app.settings.on_shutdown {
-        Shutdown::Drain => Ok(Ok(())),
-        how => Ok(app.manager.shutdown(how, MANAGER).await),
+    let ended = match app.settings.on_shutdown {
+        Shutdown::Drain => Ok(()),
+        how => app.manager.shutdown(how, MANAGER).await,
+    };
+    if let Some(audit) = &app.audit {
+        // What is still removed in the background is on record, too.
+        for done in [
+            app.backend.shutdown(CUT_OFF).await,
+            audit.close(CUT_OFF).await,
+        ] {
+            if let Err(error) = done {
+                tracing::warn!("the audit's end may be missing: {error:#}");
+            }
+        }
     }
+    Ok(ended)
 }
 
 /// Resolves at `SIGTERM` or `SIGINT`. They are listened for from this call on.

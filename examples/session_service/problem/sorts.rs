@@ -47,6 +47,8 @@ sorts! {
         "Something in it can't be as it is.", None;
     UNAUTHORIZED: "unauthorized", UNAUTHORIZED, "Who are you?",
         "Send a token that is somebody's: Authorization: Bearer …", None;
+    FORBIDDEN: "forbidden", FORBIDDEN, "This isn't yours to do",
+        "It takes the token of an operator of this service.", None;
     NO_ROUTE: "no-route", NOT_FOUND, "There is no such path",
         "Nothing is served at this path.", None;
     NO_METHOD: "no-method", METHOD_NOT_ALLOWED, "There is no such method",

@@ -5,6 +5,9 @@ mod exec;
 mod files;
 pub mod health;
 mod logs;
+mod metrics;
+pub mod page;
+mod rollout;
 mod sessions;
 mod text;
 
@@ -45,8 +48,6 @@ pub fn router(app: &App) -> Router {
         .merge(brief.of(get(sessions::list)));
     let files = brief.of(put(files::write).get(files::read));
 
-    let health = get(health::health).fallback(no_method);
-
     let id = HeaderName::from_static("x-request-id");
     Router::new()
         .route("/sessions", sessions)
@@ -58,6 +59,7 @@ pub fn router(app: &App) -> Router {
         .route("/sessions/{name}/logs", streamed.of(get(logs::logs)))
         .route("/sessions/{name}/files/{*path}", files)
         .route("/events", streamed.of(get(events::events)))
+        .route("/rollout", brief.of(put(rollout::set)))
         .method_not_allowed_fallback(no_method)
         .route_layer(from_fn_with_state(app.clone(), authenticate))
         .fallback(|| async { Problem::new(&sorts::NO_ROUTE) })
@@ -73,7 +75,11 @@ pub fn router(app: &App) -> Router {
         )
         .layer(SetRequestIdLayer::new(id, MakeRequestUuid))
         // Asked every few seconds: not for the log.
-        .route("/health", health)
+        .route("/", get(page::page).fallback(no_method))
+        .route("/health", get(health::health).fallback(no_method))
+        .route("/live", get(health::live).fallback(no_method))
+        .route("/ready", get(health::ready).fallback(no_method))
+        .route("/metrics", get(metrics::metrics).fallback(no_method))
         .with_state(app.clone())
 }
 

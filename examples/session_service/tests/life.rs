@@ -119,30 +119,6 @@ async fn files_come_back_as_they_went() {
 }
 
 #[tokio::test]
-async fn who_routes_here_is_told_how_it_is() {
-    let service = knowing().await;
-    let asked = Request::get("/health")
-        .body(Body::empty())
-        .expect("a request");
-    let told = service.send(asked).await;
-    assert_eq!(told.status, StatusCode::OK);
-    let told = told.json();
-    assert_eq!(
-        (&told["status"], &told["sessions"]),
-        (&json!("ok"), &json!(0))
-    );
-
-    let service = served(&[]).await;
-    service.engine.disconnect();
-    let asked = Request::get("/health")
-        .body(Body::empty())
-        .expect("a request");
-    let told = service.send(asked).await;
-    assert_eq!(told.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(told.json()["status"], "no engine");
-}
-
-#[tokio::test]
 async fn what_isnt_known_yet_isnt_denied() {
     let engine = FakeEngine::start().await.expect("an engine");
     // Whether one that was there before lives shows in a lease's time.
@@ -160,10 +136,13 @@ async fn what_isnt_known_yet_isnt_denied() {
     }
     let closed = service.delete(ALICE, "/sessions/demo").await;
     closed.problem(503, "recovering");
-    let asked = Request::get("/health").body(Body::empty());
-    let health = service.send(asked.expect("a request")).await;
-    assert_eq!(health.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(health.json()["status"], "recovering");
+    let ready = service.ask("/ready").await;
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
+    let why = json!(["it isn't known yet which sessions there are"]);
+    assert_eq!(ready.json()["reasons"], why);
+    let health = service.ask("/health").await;
+    assert_eq!(health.status, StatusCode::OK, "calls are served");
+    assert_eq!(health.json()["status"], "degraded");
     // What nobody has can be opened at once.
     service.open(ALICE, "demo").await;
     let found = service.get(ALICE, "/sessions/demo").await;

@@ -2,11 +2,13 @@
 
 mod errors;
 mod life;
+mod numbers;
+mod observing;
 mod settings;
 mod stopping;
 mod streams;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -16,17 +18,22 @@ use catamaran::HybridBackend;
 use catamaran::testing::{FakeEngine, FakeEngineBuilder};
 use futures::StreamExt;
 use http_body_util::BodyExt;
+use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
 use crate::config::Settings;
-use crate::routes;
 use crate::state::App;
+use crate::{exporter, routes};
 
 const ALICE: &str = "alices-token-0123456789";
 const BOB: &str = "bobs-token-0123456789";
 const LONG: Duration = Duration::from_secs(20);
+
+/// Of all tests: a process has one recorder.
+static METRICS: LazyLock<PrometheusHandle> =
+    LazyLock::new(|| exporter::install().expect("a recorder"));
 
 /// The settings, with these beside the usual ones.
 fn settings(more: &[(&str, &str)]) -> Settings {
@@ -79,7 +86,7 @@ async fn served_by(engine: FakeEngineBuilder, more: &[(&str, &str)]) -> Served {
 async fn app(engine: &FakeEngine, more: &[(&str, &str)]) -> App {
     let config = engine.config().expect("a configuration");
     let backend = HybridBackend::new(&config).expect("both engines");
-    let started = App::start(settings(more), Arc::new(backend)).await;
+    let started = App::start(settings(more), backend, METRICS.clone()).await;
     started.expect("the service")
 }
 
@@ -147,6 +154,27 @@ impl Served {
             headers: head.headers,
             body: body.expect("a body").to_bytes(),
         }
+    }
+
+    /// As somebody without a token.
+    async fn ask(&self, path: &str) -> Answer {
+        let request = Request::get(path).body(Body::empty());
+        self.send(request.expect("a request")).await
+    }
+
+    /// Asks until it answers with this status: the engines are looked at once a second.
+    async fn until(&self, path: &str, status: u16) -> Answer {
+        let asking = async {
+            loop {
+                let answer = self.ask(path).await;
+                if answer.status.as_u16() == status {
+                    return answer;
+                }
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let asked = timeout(LONG, asking).await;
+        asked.unwrap_or_else(|_| panic!("{path} never answers {status}"))
     }
 
     async fn get(&self, token: &str, path: &str) -> Answer {

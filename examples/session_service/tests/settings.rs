@@ -39,6 +39,8 @@ fn what_is_wrong_is_named() {
         ("BODY_LIMIT", "16 mb"),
         ("ON_SHUTDOWN", "panic"),
         ("LOG", "loud"),
+        ("OBSERVE", "everybody"),
+        ("OPERATORS", "alice mallory"),
         ("TOKENS", ""),
         ("TOKENS_FILE", "/nonexistent"),
     ] {

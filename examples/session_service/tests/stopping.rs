@@ -165,10 +165,10 @@ async fn draining_serves_those_who_are_there() {
     service.stop();
     let asked = service.served.app.stopping.asked.clone();
     timeout(LONG, asked.cancelled()).await.expect("it stops");
-    let health = until(&mut service.connect("GET /health", "").await, "}").await;
+    let ready = until(&mut service.connect("GET /ready", "").await, "}").await;
     assert!(
-        health.contains("503") && health.contains("stopping"),
-        "{health}"
+        ready.contains("503") && ready.contains("it is being stopped"),
+        "{ready}"
     );
     let refused = until(
         &mut service.connect("POST /sessions", r#"{"name":"x"}"#).await,
