@@ -93,13 +93,13 @@ class Engine:
 
     def of_service(self, kind):
         """What bears the label of this run's services."""
-        of = [name for name in (NAME, f"{NAME}-tight")]
+        path = {"containers": "/containers/json?all=1&", "volumes": "/volumes?", "networks": "/networks?"}[kind]
         found = []
-        for name in of:
-            filters = urllib.parse.quote(json.dumps({"label": [f"catamaran.host={name}"]}))
-            path = {"containers": "/containers/json?all=1&", "volumes": "/volumes?", "networks": "/networks?"}[kind]
-            answer = self.ask("GET", f"{path}filters={filters}")
-            found += (answer.get("Volumes") or []) if kind == "volumes" else answer
+        for label in ("catamaran.host", "catamaran.lease.host"):
+            for name in (NAME, f"{NAME}-tight"):
+                filters = urllib.parse.quote(json.dumps({"label": [f"{label}={name}"]}))
+                answer = self.ask("GET", f"{path}filters={filters}")
+                found += (answer.get("Volumes") or []) if kind == "volumes" else answer
         return found
 
     def remove_all(self):
@@ -280,6 +280,16 @@ class Load:
         self.over.set()
         for thread in self.threads:
             thread.join(40)
+        # A close may have been refused, or have met a road that was cut.
+        end = time.time() + 30
+        while time.time() < end:
+            _, told = self.service.ask("GET", "/sessions")
+            left = [one["name"] for one in told["sessions"] if one["name"].startswith("load-")] if "sessions" in told else [None]
+            if not left:
+                return
+            for name in filter(None, left):
+                self.service.ask("DELETE", f"/sessions/{name}")
+            time.sleep(0.1)
 
 
 class Prometheus:
