@@ -132,6 +132,7 @@ impl Shadow {
         let shadow = Arc::clone(self);
         tokio::spawn(async move {
             let _permit = permit;
+            let answer = in_order(answer);
             let Some(theirs) = asked(&ask, &*other).await else {
                 return shadow.ended(operation, &shadow.failed, "failed");
             };
@@ -186,7 +187,29 @@ where
 {
     let quick = CallContext::new().with_timeout(LONGEST);
     let answer = ask(engine.with_context(quick)).await.ok()?;
-    serde_json::to_value(answer).ok()
+    serde_json::to_value(answer).ok().map(in_order)
+}
+
+/// An answer whose lists are in one order: engines list some things in none.
+fn in_order(answer: Value) -> Value {
+    match answer {
+        Value::Array(all) => {
+            let mut all: Vec<_> = all.into_iter().map(in_order).collect();
+            all.sort_by_cached_key(by_which_it_is_known);
+            Value::Array(all)
+        }
+        Value::Object(all) => {
+            let all = all.into_iter().map(|(key, value)| (key, in_order(value)));
+            Value::Object(all.collect())
+        }
+        value => value,
+    }
+}
+
+/// What tells one of a list from the others.
+fn by_which_it_is_known(one: &Value) -> String {
+    let named = ["id", "name"].iter().find_map(|key| one.get(key)?.as_str());
+    named.map_or_else(|| one.to_string(), str::to_owned)
 }
 
 /// The fields in which two answers differ, by their names: places in lists and names that others have given are `*`.
@@ -266,5 +289,11 @@ mod tests {
             ["*"]
         );
         assert!(fields(json!([{"a": null}]), json!([{}])).is_empty());
+        let ordered = |all| in_order(all);
+        let one =
+            json!({"volumes": [{"name": "b", "x": 1}, {"name": "a", "x": 2}], "tags": ["b", "a"]});
+        let other =
+            json!({"volumes": [{"name": "a", "x": 2}, {"name": "b", "x": 1}], "tags": ["a", "b"]});
+        assert!(fields(ordered(one), ordered(other)).is_empty());
     }
 }

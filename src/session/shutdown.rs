@@ -8,6 +8,7 @@ use futures::StreamExt;
 use tokio::time::Instant;
 
 use super::close::close;
+use super::key::SessionKey;
 use super::manager::Shared;
 use super::pool::Pool;
 use crate::error::{Error, ErrorKind, Result};
@@ -84,6 +85,18 @@ async fn drain(shared: &Shared, pools: Vec<Arc<Pool>>) {
     }
 }
 
+/// Where it isn't its turn, it comes later: nobody else asks any more.
+async fn close_in_turn(shared: &Arc<Shared>, key: &SessionKey) -> Result<bool> {
+    loop {
+        match close(shared, key).await {
+            Err(error) if error.kind() == ErrorKind::Saturated => {
+                tokio::time::sleep(error.retry_after().unwrap_or(LOOK)).await;
+            }
+            closed => return closed,
+        }
+    }
+}
+
 /// Those that are adopted meanwhile, too.
 async fn close_all(shared: &Arc<Shared>) -> Result<()> {
     loop {
@@ -94,7 +107,7 @@ async fn close_all(shared: &Arc<Shared>) -> Result<()> {
         // Owned by each: of borrowed ones the compiler doesn't see that their future can go to another thread.
         let closed = entries.into_iter().map(|entry| {
             let shared = Arc::clone(shared);
-            async move { close(&shared, &entry.key).await }
+            async move { close_in_turn(&shared, &entry.key).await }
         });
         let closed = futures::stream::iter(closed).buffer_unordered(AT_ONCE);
         let closed: Vec<Result<bool>> = closed.collect().await;

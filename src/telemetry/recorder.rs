@@ -220,7 +220,9 @@ impl Telemetry {
 
     fn judge_paths(&self, alerts: &Alerts, options: &AlertOptions) {
         let sum = self.vitals.path(EngineKind::Async).sum;
-        let failing = sum.all >= options.least_calls && sum.share() >= options.error_share;
+        // Whom the breaker leaves alone has few attempts, and has failed often enough.
+        let enough = self.vitals.breaker(EngineKind::Async) != 0 || sum.all >= options.least_calls;
+        let failing = enough && sum.share() >= options.error_share;
         hold(alerts, AlertKind::AsyncPathFailing, None, failing, || {
             format!(
                 "{} of {} attempts failed in the last minute",

@@ -17,7 +17,9 @@ use crate::policy::{BreakerState, Limits, Load};
 #[derive(Debug)]
 pub(crate) struct Vitals {
     began: Instant,
-    paths: [Vital; 2],
+    states: Mutex<[State; 2]>,
+    /// Of both breakers, as the metric has it.
+    breakers: [AtomicU8; 2],
     /// Calls; those that fell back are marked.
     calls: Mutex<Window>,
     /// The permits that both engines share, where it is known.
@@ -32,20 +34,21 @@ pub(crate) struct Vitals {
 
 /// Of one path.
 #[derive(Debug, Default)]
-struct Vital {
-    breaker: AtomicU8,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
 struct State {
     /// Attempts; those that failed are marked.
     attempts: Window,
     last_success: Option<SystemTime>,
     /// The same, for durations.
     answered: Option<Instant>,
-    /// Since when no connection could be made.
-    away: Option<Instant>,
+    away: Option<Away>,
+}
+
+/// No connection can be made.
+#[derive(Debug, Clone, Copy)]
+struct Away {
+    since: Instant,
+    /// Though one was by the other path.
+    alone: bool,
 }
 
 /// One path, as it is.
@@ -59,7 +62,8 @@ impl Vitals {
     pub(super) fn new() -> Self {
         Self {
             began: Instant::now(),
-            paths: Default::default(),
+            states: Mutex::default(),
+            breakers: Default::default(),
             calls: Mutex::default(),
             limits: OnceLock::new(),
             rollout: AtomicU8::new(Config::ROLLOUT),
@@ -81,12 +85,8 @@ impl Vitals {
             .unwrap_or_default()
     }
 
-    fn vital(&self, engine: EngineKind) -> &Vital {
-        &self.paths[usize::from(engine == EngineKind::Blocking)]
-    }
-
     pub(super) fn path(&self, engine: EngineKind) -> Path {
-        let state = lock(&self.vital(engine).state);
+        let state = &lock(&self.states)[index(engine)];
         Path {
             sum: state.attempts.sum(),
             last_success: state.last_success,
@@ -98,14 +98,12 @@ impl Vitals {
     }
 
     pub(super) fn set_breaker(&self, engine: EngineKind, state: BreakerState) {
-        self.vital(engine)
-            .breaker
-            .store(state.as_number(), Ordering::Relaxed);
+        self.breakers[index(engine)].store(state.as_number(), Ordering::Relaxed);
     }
 
     /// As the metric has it.
     pub(super) fn breaker(&self, engine: EngineKind) -> u8 {
-        self.vital(engine).breaker.load(Ordering::Relaxed)
+        self.breakers[index(engine)].load(Ordering::Relaxed)
     }
 
     pub(super) fn set_rollout(&self, percent: u8) {
@@ -116,50 +114,43 @@ impl Vitals {
         self.rollout.load(Ordering::Relaxed)
     }
 
-    /// Counts an attempt; for how long the engine was away, where this one shows that it is back. Where the other path has
-    /// led to it meanwhile, it was the path that was broken.
+    /// Counts an attempt; for how long the engine was away, where this one shows that it is back. Where the other path led to it
+    /// meanwhile, it was the path that was broken.
     pub(super) fn attempted(
         &self,
         engine: EngineKind,
         took: Option<Duration>,
         failure: Option<&Error>,
     ) -> Option<Duration> {
-        let since = self.counted(engine, took, failure)?;
-        let other = match engine {
-            EngineKind::Blocking => EngineKind::Async,
-            _ => EngineKind::Blocking,
+        let mut states = lock(&self.states);
+        let [one, other] = &mut *states;
+        let (own, other) = match engine {
+            EngineKind::Blocking => (other, one),
+            _ => (one, other),
         };
-        let mut other = lock(&self.vital(other).state);
-        if other.answered.is_some_and(|at| at > since) {
-            return None;
-        }
-        // It is told once, whichever path sees it.
-        other.away = None;
-        Some(since.elapsed())
-    }
-
-    /// Since when the path had led to nobody, where it does again.
-    fn counted(
-        &self,
-        engine: EngineKind,
-        took: Option<Duration>,
-        failure: Option<&Error>,
-    ) -> Option<Instant> {
         let failed = failure.is_some_and(is_the_paths);
-        let mut state = lock(&self.vital(engine).state);
-        state.attempts.add(failed, took);
+        own.attempts.add(failed, took);
         match failure.map(Error::kind) {
             Some(ErrorKind::Connect) => {
-                state.away.get_or_insert_with(Instant::now);
+                let since = Instant::now();
+                let away = own.away.get_or_insert(Away {
+                    since,
+                    alone: false,
+                });
+                away.alone |= other.answered.is_some_and(|at| at > away.since);
                 None
             }
             _ if failed => None,
-            // Nothing was sent, or the engine has answered.
+            // Nothing was sent.
             Some(_) if failure.is_some_and(|error| error.status().is_none()) => None,
+            // The engine has answered.
             _ => {
-                state.last_success = Some(SystemTime::now());
-                state.answered = Some(Instant::now());
-                state.away.take()
+                own.last_success = Some(SystemTime::now());
+                own.answered = Some(Instant::now());
+                let away = own.away.take().filter(|away| !away.alone)?;
+                // It is told once, whichever path sees it.
+                other.away = None;
+                Some(away.since.elapsed())
             }
         }
     }
@@ -192,6 +183,10 @@ impl Vitals {
         // From 1 on.
         self.began.elapsed().as_millis() as u64 + 1
     }
+}
+
+fn index(engine: EngineKind) -> usize {
+    usize::from(engine == EngineKind::Blocking)
 }
 
 /// Whether it is the path's, or the engine's own: not what was asked.
@@ -228,10 +223,21 @@ mod tests {
         assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
         tokio::time::advance(MINUTE / 4).await;
         assert_eq!(attempt(&vitals, EngineKind::Blocking, None), None);
+        assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
         assert_eq!(attempt(&vitals, EngineKind::Async, None), None);
         // What the caller asked for in vain is none of the path's.
         attempt(&vitals, EngineKind::Async, Some(ErrorKind::InvalidInput));
-        assert_eq!(vitals.path(EngineKind::Async).sum.marked, 1);
+        assert_eq!(vitals.path(EngineKind::Async).sum.marked, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whichever_path_is_asked_first_afterwards() {
+        // Where the other road is only tried once it is known to lead to the same engine.
+        let (vitals, gone) = (Vitals::new(), Some(ErrorKind::Connect));
+        assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
+        tokio::time::advance(MINUTE).await;
+        assert_eq!(attempt(&vitals, EngineKind::Blocking, None), None);
+        assert_eq!(attempt(&vitals, EngineKind::Async, None), Some(MINUTE));
     }
 
     #[tokio::test(start_paused = true)]

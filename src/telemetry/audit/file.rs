@@ -124,8 +124,8 @@ impl AuditFile {
             Err(error) => return Err(error),
         };
         if !there {
-            tracing::warn!(path = %one_line(&self.path), "the audit log was moved or removed: a new file is begun");
             self.file = append_to(&self.path)?;
+            tracing::warn!(path = %one_line(&self.path), "the audit log was moved or removed: a new file is begun");
             (self.length, self.torn, self.placed) = (0, false, false);
         }
         let length = self.file.metadata()?.len();
