@@ -281,7 +281,7 @@ impl HybridBackend {
     /// asked for once more, and isn't counted. For this handle and those made of it.
     ///
     /// Compared are `version`, `info`, and the inspects and lists of containers, images, networks and volumes. Few comparisons run
-    /// at once; what is more is skipped, and no caller waits.
+    /// at once, by connections of their own and without permits; what is more is skipped, and no caller waits.
     ///
     /// # Errors
     /// `InvalidInput` for more than 100.
@@ -416,13 +416,19 @@ impl HybridBackend {
         .await
     }
 
-    /// Both engines, the one whose turn it is first.
-    fn both(&self) -> (Arc<dyn ContainerBackend>, Arc<dyn ContainerBackend>) {
-        let engine = |kind| Arc::clone(&self.pipeline.path(kind).engine);
-        let (async_engine, blocking) = (engine(EngineKind::Async), engine(EngineKind::Blocking));
-        match self.route().mode {
-            Mode::Blocking => (blocking, async_engine),
-            Mode::Async | Mode::Auto => (async_engine, blocking),
+    /// Whether an answer is to be compared: not those to looks that a call has of itself.
+    fn compares(&self) -> bool {
+        !self.pipeline.looks && !self.pipeline.cleans_up && self.shadow.takes()
+    }
+
+    /// Both engines apart from the calls, the one first that serves by that way.
+    fn both(&self, route: Route) -> (Arc<dyn ContainerBackend>, Arc<dyn ContainerBackend>) {
+        let engine = |kind| &self.pipeline.path(kind).engine;
+        let engines = [engine(EngineKind::Async), engine(EngineKind::Blocking)];
+        let [by_async, by_blocking] = self.probes.apart(engines).clone();
+        match route.mode {
+            Mode::Blocking => (by_blocking, by_async),
+            Mode::Async | Mode::Auto => (by_async, by_blocking),
         }
     }
 

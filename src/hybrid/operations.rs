@@ -37,15 +37,15 @@ macro_rules! ask {
 macro_rules! compared {
     ($hybrid:ident, $call:expr, $method:ident($($argument:ident),*)) => {{
         let call: Call<'_> = $call;
-        let operation = call.operation;
-        let answer = $hybrid.run(call, ask!($method($($argument),*))).await;
-        if let (Ok(answer), true) = (&answer, $hybrid.shadow.takes()) {
+        let (operation, route) = (call.operation, $hybrid.route());
+        let answer = $hybrid.pipeline.run(route, call, ask!($method($($argument),*))).await;
+        if let (Ok(answer), true) = (&answer, $hybrid.compares()) {
             $(let $argument = $argument.clone();)*
             let ask = move |engine: Arc<dyn ContainerBackend>| {
                 $(let $argument = $argument.clone();)*
                 async move { engine.$method($(&$argument),*).await }
             };
-            $hybrid.shadow.compare(operation, answer, $hybrid.both(), ask);
+            $hybrid.shadow.compare(operation, answer, $hybrid.both(route), ask);
         }
         answer
     }};

@@ -103,8 +103,10 @@ impl Pipeline {
         let mut run = Run::new(self, route, call);
         let span = run.span.clone();
         let told = async {
-            let abandoned = run.admit().await?;
-            let result = run.go(ask, look).await;
+            let (abandoned, result) = match run.admit().await {
+                Ok(abandoned) => (abandoned, run.go(ask, look).await),
+                Err(refused) => (None, Err(refused)),
+            };
             if let Some(recorded) = run.end(abandoned, &result) {
                 recorded.await;
             }
@@ -127,8 +129,10 @@ impl Pipeline {
         let mut run = Run::new(self, route, call);
         let span = run.span.clone();
         let told = async {
-            let abandoned = run.admit().await?;
-            let result = run.attempt(ask).await;
+            let (abandoned, result) = match run.admit().await {
+                Ok(abandoned) => (abandoned, run.attempt(ask).await),
+                Err(refused) => (None, Err(refused)),
+            };
             if let Some(recorded) = run.end(abandoned, &result) {
                 recorded.await;
             }
@@ -359,9 +363,10 @@ impl<'a> Run<'a> {
             outcome = Empty,
             effect = Empty,
         );
+        // Whoever is refused by the host's own part has made no attempt.
+        let passed = self.gates().instrument(span.clone()).await?;
         let began = Instant::now();
         let asked = async {
-            let passed = self.gates().await?;
             let _under_way = pipeline.telemetry.begins(self.next);
             let result = ask(self.engine(pipeline.path(self.next))).await;
             for passed in passed {

@@ -152,7 +152,7 @@ pub struct SessionsHealth {
     pub pools: Vec<PoolStatus>,
 }
 
-/// The engines that are probed, with connections of their own.
+/// The engines with connections of their own and without permits: for probes, and for what nobody waits for.
 #[derive(Default)]
 pub(crate) struct Probes(OnceLock<[Arc<dyn ContainerBackend>; 2]>);
 
@@ -160,19 +160,26 @@ pub(crate) struct Probes(OnceLock<[Arc<dyn ContainerBackend>; 2]>);
 type Probed = (Result<Ping>, Duration);
 
 impl Probes {
+    /// Both engines apart from the calls.
+    pub(crate) fn apart(
+        &self,
+        engines: [&Arc<dyn ContainerBackend>; 2],
+    ) -> &[Arc<dyn ContainerBackend>; 2] {
+        self.0
+            .get_or_init(|| engines.map(|engine| engine.detached()))
+    }
+
     /// Probes both at once.
     async fn probe(&self, engines: [&Arc<dyn ContainerBackend>; 2]) -> [Probed; 2] {
-        let quick = CallContext::new().with_timeout(PROBE);
-        let apart = || engines.map(|engine| engine.detached().with_context(quick.clone()));
-        let [one, other] = self.0.get_or_init(apart);
+        let [one, other] = self.apart(engines);
         let (one, other) = tokio::join!(probe(&**one), probe(&**other));
         [one, other]
     }
 }
 
 async fn probe(engine: &dyn ContainerBackend) -> Probed {
-    let began = Instant::now();
-    (engine.ping().await, began.elapsed())
+    let (began, quick) = (Instant::now(), CallContext::new().with_timeout(PROBE));
+    (engine.with_context(quick).ping().await, began.elapsed())
 }
 
 /// What a report is made of.
