@@ -401,19 +401,22 @@ impl HybridBackend {
     /// # Cancel safety
     /// Safe: nothing is changed.
     pub async fn health(&self) -> HealthReport {
-        let path = |kind| {
-            let path = self.pipeline.path(kind);
-            (&path.engine, path.breaker.state())
-        };
+        let kinds = [EngineKind::Async, EngineKind::Blocking];
+        let engines = kinds.map(|kind| &self.pipeline.path(kind).engine);
+        let probed = self.probes.probe(engines).await;
+        for (kind, (answer, _)) in kinds.into_iter().zip(&probed) {
+            if answer.is_ok() {
+                self.pipeline.answers(kind);
+            }
+        }
         HealthReport::of(Ground {
             telemetry: &self.pipeline.telemetry,
-            probes: &self.probes,
-            paths: [path(EngineKind::Async), path(EngineKind::Blocking)],
+            probed,
+            breakers: kinds.map(|kind| self.breaker(kind)),
             mode: self.mode(),
             rollout: self.rollout(),
             removals: janitor::under_way(),
         })
-        .await
     }
 
     /// Whether an answer is to be compared: not those to looks that a call has of itself.

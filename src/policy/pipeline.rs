@@ -147,6 +147,20 @@ impl Pipeline {
         Deadline::new(self.context.timeout.or(usual), self.context.deadline)
     }
 
+    /// A path that has had its rest has just answered a probe beside the calls: where no call goes by it any more, nothing else
+    /// would find out that it is well.
+    pub(crate) fn answers(&self, engine: EngineKind) {
+        let breaker = &self.path(engine).breaker;
+        if breaker.state() != BreakerState::Probing {
+            return;
+        }
+        if let Ok(pass) = breaker.admit()
+            && let Some(state) = pass.ended(&Ok(()))
+        {
+            self.telemetry.breaker(engine, state, None);
+        }
+    }
+
     pub(crate) fn path(&self, kind: EngineKind) -> &Path {
         match kind {
             EngineKind::Blocking => &self.blocking_path,
@@ -261,7 +275,9 @@ impl<'a> Run<'a> {
                 if self.mode == Mode::Auto {
                     self.next = EngineKind::Async;
                 }
-                self.pipeline.telemetry.retried(self.next);
+                if !rests {
+                    self.pipeline.telemetry.retried(self.next);
+                }
             }
             self.first.get_or_insert(error);
         }

@@ -157,7 +157,7 @@ pub struct SessionsHealth {
 pub(crate) struct Probes(OnceLock<[Arc<dyn ContainerBackend>; 2]>);
 
 /// What a probe showed.
-type Probed = (Result<Ping>, Duration);
+pub(crate) type Probed = (Result<Ping>, Duration);
 
 impl Probes {
     /// Both engines apart from the calls.
@@ -170,7 +170,7 @@ impl Probes {
     }
 
     /// Probes both at once.
-    async fn probe(&self, engines: [&Arc<dyn ContainerBackend>; 2]) -> [Probed; 2] {
+    pub(crate) async fn probe(&self, engines: [&Arc<dyn ContainerBackend>; 2]) -> [Probed; 2] {
         let [one, other] = self.apart(engines);
         let (one, other) = tokio::join!(probe(&**one), probe(&**other));
         [one, other]
@@ -185,21 +185,19 @@ async fn probe(engine: &dyn ContainerBackend) -> Probed {
 /// What a report is made of.
 pub(crate) struct Ground<'a> {
     pub(crate) telemetry: &'a Telemetry,
-    pub(crate) probes: &'a Probes,
-    pub(crate) paths: [(&'a Arc<dyn ContainerBackend>, BreakerState); 2],
+    pub(crate) probed: [Probed; 2],
+    pub(crate) breakers: [BreakerState; 2],
     pub(crate) mode: Mode,
     pub(crate) rollout: u8,
     pub(crate) removals: usize,
 }
 
 impl HealthReport {
-    pub(crate) async fn of(ground: Ground<'_>) -> Self {
+    pub(crate) fn of(ground: Ground<'_>) -> Self {
         let telemetry = ground.telemetry;
-        let [on_async, on_blocking] = ground.probes.probe(ground.paths.map(|path| path.0)).await;
         telemetry.judge();
         let kinds = [EngineKind::Async, EngineKind::Blocking];
-        let breakers = ground.paths.map(|path| path.1);
-        let probed = kinds.into_iter().zip(breakers).zip([on_async, on_blocking]);
+        let probed = (kinds.into_iter()).zip(ground.breakers).zip(ground.probed);
         let engines = probed.map(|((engine, breaker), probed)| {
             EngineHealth::of(engine, breaker, &probed, &telemetry.vitals.path(engine))
         });
@@ -269,6 +267,8 @@ impl HealthReport {
         match self.mode {
             Mode::Async => up(EngineKind::Async),
             Mode::Blocking => up(EngineKind::Blocking),
+            // Nothing falls back from the blocking engine.
+            Mode::Auto if self.rollout == 0 => up(EngineKind::Blocking),
             Mode::Auto => up(EngineKind::Async) || up(EngineKind::Blocking),
         }
     }

@@ -147,7 +147,9 @@ impl Telemetry {
         metrics::time(metrics::CALL_SECONDS, &[of, by], called.elapsed);
         let fell_back = matches!(called.reason, Reason::Breaker | Reason::Fallback { .. });
         let saturated = called.failure == Some(ErrorKind::Saturated);
-        self.vitals.called(fell_back, saturated);
+        // The async engine was never to serve what the rollout hasn't come to.
+        let meant = *called.reason != Reason::Rollout;
+        self.vitals.called(meant.then_some(fell_back), saturated);
         if let (Some(ErrorKind::Weakened), Some(alerts)) = (called.failure, &self.alerts) {
             let message = "the engine made something weaker of a container than was asked for; it was removed";
             alerts.event(AlertKind::LimitsNotEffective, called.call.subject, message);

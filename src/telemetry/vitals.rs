@@ -155,8 +155,11 @@ impl Vitals {
         }
     }
 
-    pub(super) fn called(&self, fell_back: bool, saturated: bool) {
-        lock(&self.calls).add(fell_back, None);
+    /// Counts a call; whether it fell back, where it could.
+    pub(super) fn called(&self, fell_back: Option<bool>, saturated: bool) {
+        if let Some(fell_back) = fell_back {
+            lock(&self.calls).add(fell_back, None);
+        }
         if saturated {
             self.saturated.store(self.now(), Ordering::Relaxed);
         }

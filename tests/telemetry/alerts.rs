@@ -53,11 +53,17 @@ async fn a_path_that_fails_is_told_of_once_and_so_is_its_recovery() {
     .await;
     let engine_back = || is_active(&alerts, AlertKind::EngineRestarted);
     until("it is told that it is back", engine_back).await;
-    let open: Vec<_> = (alerts.active().into_iter())
-        .filter(|alert| alert.kind == AlertKind::BreakerOpen)
-        .filter(|alert| alert.subject.as_deref() == Some("async"))
-        .collect();
-    assert!(open.is_empty(), "{open:?}");
+    // Nothing is sent by the other path any more: a look at the health finds that it is well.
+    let begun = std::time::Instant::now();
+    while is_active(&alerts, AlertKind::BreakerOpen) {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{:?}",
+            alerts.active()
+        );
+        backend.health().await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     // Raised and recovered, once each.
     let mut of_async = Vec::new();
     while let Some(Some(notice)) = futures::FutureExt::now_or_never(told.next()) {
