@@ -16,6 +16,8 @@ pub enum EngineKind {
 }
 
 impl EngineKind {
+    pub(crate) const BOTH: [Self; 2] = [Self::Async, Self::Blocking];
+
     /// The name as `Display` and serde have it.
     ///
     /// ```

@@ -55,26 +55,3 @@ fn told<T: Clone + Send + 'static>(
     // It may be asked again after its end.
     notices.fuse().boxed()
 }
-
-/// How what a [`Fanout`] tells is read and shown.
-macro_rules! subscription {
-    ($stream:ident of $notice:ty) => {
-        impl futures::Stream for $stream {
-            type Item = $notice;
-
-            fn poll_next(
-                mut self: std::pin::Pin<&mut Self>,
-                context: &mut std::task::Context<'_>,
-            ) -> std::task::Poll<Option<Self::Item>> {
-                self.0.as_mut().poll_next(context)
-            }
-        }
-
-        impl std::fmt::Debug for $stream {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(stringify!($stream))
-            }
-        }
-    };
-}
-pub(crate) use subscription;

@@ -91,7 +91,7 @@ async fn failures(backend: &HybridBackend, proxy: &mut FaultProxy) {
     .await;
 }
 
-async fn sessions(backend: &HybridBackend, alerts: &Alerts) {
+async fn sessions(backend: &HybridBackend, alerts: &Alerts, recorder: &PrometheusHandle) {
     let image = ImageRef::new("busybox").expect("an image");
     let spec = SessionSpec::new(image).with_command(["sleep", "6000"]);
     let limits = SessionLimits::default();
@@ -112,8 +112,10 @@ async fn sessions(backend: &HybridBackend, alerts: &Alerts) {
         let key = SessionKey::new("alice", name).expect("a key");
         manager.open(&key, &spec).await.expect("it opens");
     }
-    // What is there is shown every second.
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    until("what is there is shown", async || {
+        page(recorder).contains("catamaran_sessions{state=\"ready\"} 2")
+    })
+    .await;
     let ended = manager.shutdown(Shutdown::CloseAll, Duration::from_secs(20));
     ended.await.expect("it ends");
 }
@@ -168,7 +170,7 @@ async fn each_is_there_once_it_has_happened() {
     backend.set_mode(Mode::Blocking);
     backend.ping().await.expect("it answers");
     backend.set_mode(Mode::Auto);
-    sessions(&backend, &alerts).await;
+    sessions(&backend, &alerts, &recorder).await;
     compared().await;
     backend.health().await;
     audit

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use crate::error::Error;
+use crate::quote;
 
 /// What one finding has room for.
 const LONGEST: usize = 800;
@@ -104,21 +105,10 @@ impl Finding {
 
 /// Engines' words on one line, bounded.
 fn line(text: &str) -> String {
-    let mut shown = String::new();
-    for (count, character) in text.trim().chars().enumerate() {
-        if count == LONGEST {
-            shown.push('…');
-            break;
-        }
-        if character == '\n' {
-            shown.push(' ');
-        } else if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
+    // One more than fits, which shows that it was cut off.
+    let words = text.trim().chars().take(LONGEST + 1);
+    let words = words.map(|word| if word == '\n' { ' ' } else { word });
+    quote::line(&words.collect::<String>(), LONGEST)
 }
 
 /// What [`doctor`](fn@super::doctor) found. `Display` is text for people; serialized, it is

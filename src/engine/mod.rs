@@ -28,7 +28,6 @@ use arc_swap::ArcSwap;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream, Stream};
 use tokio::sync::OnceCell;
-use tokio::time::Instant;
 
 use bollard::BollardCarrier;
 use carrier::{Answer, Carrier, Envelope, OpenAnswer, Status};
@@ -255,11 +254,8 @@ impl<C: Carrier> Engine<C> {
         }
         let permit = match &self.limits {
             Some(limits) => {
-                let (key, began) = (self.context.key.as_ref(), Instant::now());
-                let permit = limits.turn(traffic, key, deadline).await?;
-                let waited = began.elapsed().as_millis() as u64;
-                tracing::Span::current().record("queue_ms", waited);
-                permit
+                let key = self.context.key.as_ref();
+                limits.turn(traffic, key, deadline).await?
             }
             None => Permit::unbounded(),
         };

@@ -6,6 +6,7 @@ mod report;
 mod rollout;
 mod shadow;
 mod switch;
+mod watched;
 
 use std::fmt;
 use std::future::Future;
@@ -23,9 +24,7 @@ use crate::policy::{
     Breaker, BreakerOptions, BreakerState, Budget, Call, Doubt, Gate, Path, Pipeline, RetryOptions,
     Road, Route, Seen, Side,
 };
-use crate::telemetry::alerts::Alerts;
-use crate::telemetry::audit::AuditLog;
-use crate::telemetry::{Ground, HealthReport, Probes, Telemetry};
+use crate::telemetry::{Probes, Telemetry};
 use shadow::Shadow;
 use switch::Switch;
 
@@ -249,60 +248,6 @@ impl HybridBackend {
         self
     }
 
-    /// Has alerts raised where it goes wrong, for this handle and those made of it: a path that fails, is slow or is left alone,
-    /// too many fallbacks, no place for calls, an engine that was away, a container that was made weaker.
-    ///
-    /// ```
-    /// use catamaran::telemetry::alerts::{AlertOptions, Alerts};
-    /// # use catamaran::{Config, Endpoint, HybridBackend};
-    ///
-    /// # let config = Config::builder().endpoint(Endpoint::unix("/run/docker.sock")).build()?;
-    /// let alerts = Alerts::new(AlertOptions::default());
-    /// let backend = HybridBackend::new(&config)?.with_alerts(&alerts);
-    /// # Ok::<(), catamaran::Error>(())
-    /// ```
-    #[must_use]
-    pub fn with_alerts(mut self, alerts: &Alerts) -> Self {
-        self.pipeline.telemetry.tell(alerts);
-        self
-    }
-
-    /// Puts on record what is done through this handle and those made of it, what is removed in the background included: see
-    /// [`AuditLog`].
-    #[must_use]
-    pub fn with_audit(mut self, audit: &AuditLog) -> Self {
-        self.pipeline.telemetry.keep(audit);
-        self
-    }
-
-    /// Has this share of the calls that only look, in percent, also asked of the other engine once the caller has its answer, and
-    /// the answers compared: before the rollout is raised, or to watch for drift. Fields that differ are logged and counted by
-    /// their names, never their values (`catamaran_shadow_differences_total`); what differs since it has changed meanwhile is
-    /// asked for once more, and isn't counted. For this handle and those made of it.
-    ///
-    /// Compared are `version`, `info`, and the inspects and lists of containers, images, networks and volumes. Few comparisons run
-    /// at once, by connections of their own and without permits; what is more is skipped, and no caller waits.
-    ///
-    /// # Errors
-    /// `InvalidInput` for more than 100.
-    ///
-    /// ```
-    /// # use catamaran::{Config, Endpoint, HybridBackend};
-    /// # let config = Config::builder().endpoint(Endpoint::unix("/run/docker.sock")).build()?;
-    /// let backend = HybridBackend::new(&config)?.with_shadow(1)?;
-    /// # Ok::<(), catamaran::Error>(())
-    /// ```
-    pub fn with_shadow(mut self, percent: u8) -> Result<Self> {
-        self.shadow = Arc::new(Shadow::new(percent)?);
-        Ok(self)
-    }
-
-    /// What the shadow has found so far.
-    #[must_use]
-    pub fn shadow(&self) -> ShadowReport {
-        self.shadow.report()
-    }
-
     /// Which share of the calls or sessions the async engine serves now, in percent.
     #[must_use]
     pub fn rollout(&self) -> u8 {
@@ -393,46 +338,6 @@ impl HybridBackend {
                 format!("{left} removals in the background were under way after {within:?}");
             Error::new(ErrorKind::Timeout, message)
         })
-    }
-
-    /// How it is: what is known of both engines, and what a probe of each shows. It takes half a second at most, whatever the
-    /// engines and the queues are like.
-    ///
-    /// # Cancel safety
-    /// Safe: nothing is changed.
-    pub async fn health(&self) -> HealthReport {
-        let kinds = [EngineKind::Async, EngineKind::Blocking];
-        let engines = kinds.map(|kind| &self.pipeline.path(kind).engine);
-        let probed = self.probes.probe(engines).await;
-        for (kind, (answer, _)) in kinds.into_iter().zip(&probed) {
-            if answer.is_ok() {
-                self.pipeline.answers(kind);
-            }
-        }
-        HealthReport::of(Ground {
-            telemetry: &self.pipeline.telemetry,
-            probed,
-            breakers: kinds.map(|kind| self.breaker(kind)),
-            mode: self.mode(),
-            rollout: self.rollout(),
-            removals: janitor::under_way(),
-        })
-    }
-
-    /// Whether an answer is to be compared: not those to looks that a call has of itself.
-    fn compares(&self) -> bool {
-        !self.pipeline.looks && !self.pipeline.cleans_up && self.shadow.takes()
-    }
-
-    /// Both engines apart from the calls, the one first that serves by that way.
-    fn both(&self, route: Route) -> (Arc<dyn ContainerBackend>, Arc<dyn ContainerBackend>) {
-        let engine = |kind| &self.pipeline.path(kind).engine;
-        let engines = [engine(EngineKind::Async), engine(EngineKind::Blocking)];
-        let [by_async, by_blocking] = self.probes.apart(engines).clone();
-        match route.mode {
-            Mode::Blocking => (by_blocking, by_async),
-            Mode::Async | Mode::Auto => (by_async, by_blocking),
-        }
     }
 
     /// What an engine's path lets through now.

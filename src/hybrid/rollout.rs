@@ -37,10 +37,7 @@ impl Rollout {
     /// # Errors
     /// `InvalidInput` for more than all.
     pub(super) fn set(&self, percent: u8) -> Result<u8> {
-        if percent > ALL {
-            let message = format!("{percent} is out of range; accepted: 0 to 100 percent");
-            return Err(Error::invalid("rollout", message));
-        }
+        let percent = in_range("rollout", percent)?;
         Ok(self.percent.swap(percent, Ordering::Relaxed))
     }
 
@@ -58,6 +55,20 @@ impl Rollout {
                 is_among(place, percent)
             }
             _ => true,
+        }
+    }
+}
+
+/// A share of that name, where it can be one.
+///
+/// # Errors
+/// `InvalidInput` for more than all.
+pub(super) fn in_range(field: &'static str, percent: u8) -> Result<u8> {
+    match percent {
+        0..=ALL => Ok(percent),
+        _ => {
+            let message = format!("{percent} is out of range; accepted: 0 to 100 percent");
+            Err(Error::invalid(field, message))
         }
     }
 }

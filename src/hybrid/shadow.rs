@@ -10,9 +10,9 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use super::rollout::Rollout;
+use super::rollout::{self, Rollout};
 use crate::backend::{CallContext, ContainerBackend};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::lock::lock;
 use crate::operation::Operation;
 use crate::telemetry::metrics;
@@ -65,7 +65,7 @@ pub struct ShadowReport {
 
 impl Default for Shadow {
     fn default() -> Self {
-        Self::of(Rollout::new(0))
+        Self::of(0)
     }
 }
 
@@ -73,17 +73,12 @@ impl Shadow {
     /// # Errors
     /// `InvalidInput` for more than all.
     pub(super) fn new(percent: u8) -> Result<Self> {
-        let share = Rollout::new(0);
-        share.set(percent).map_err(|_| {
-            let message = format!("{percent} is out of range; accepted: 0 to 100 percent");
-            Error::invalid("shadow", message)
-        })?;
-        Ok(Self::of(share))
+        rollout::in_range("shadow", percent).map(Self::of)
     }
 
-    fn of(share: Rollout) -> Self {
+    fn of(percent: u8) -> Self {
         Self {
-            share,
+            share: Rollout::new(percent),
             permits: Arc::new(Semaphore::new(AT_ONCE)),
             compared: AtomicU64::new(0),
             different: AtomicU64::new(0),
@@ -289,11 +284,10 @@ mod tests {
             ["*"]
         );
         assert!(fields(json!([{"a": null}]), json!([{}])).is_empty());
-        let ordered = |all| in_order(all);
         let one =
             json!({"volumes": [{"name": "b", "x": 1}, {"name": "a", "x": 2}], "tags": ["b", "a"]});
         let other =
             json!({"volumes": [{"name": "a", "x": 2}, {"name": "b", "x": 1}], "tags": ["a", "b"]});
-        assert!(fields(ordered(one), ordered(other)).is_empty());
+        assert!(fields(in_order(one), in_order(other)).is_empty());
     }
 }

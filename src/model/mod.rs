@@ -58,8 +58,15 @@ macro_rules! stream {
             }
         }
 
+        boxed_stream!($stream of crate::error::Result<$item>);
+    };
+}
+
+/// How a stream in a box is read and shown.
+macro_rules! boxed_stream {
+    ($stream:ident of $item:ty) => {
         impl futures::Stream for $stream {
-            type Item = crate::error::Result<$item>;
+            type Item = $item;
 
             fn poll_next(
                 mut self: std::pin::Pin<&mut Self>,
@@ -76,6 +83,7 @@ macro_rules! stream {
         }
     };
 }
+pub(crate) use boxed_stream;
 
 /// A map from names to values that `Debug` doesn't print, since they may be secrets.
 macro_rules! guarded_map {

@@ -9,8 +9,8 @@ use futures::stream::BoxStream;
 use serde::Serialize;
 
 use super::{Origin, SessionKey};
-use crate::fanout::{Fanout, subscription};
-use crate::model::ContainerRef;
+use crate::fanout::Fanout;
+use crate::model::{ContainerRef, boxed_stream};
 
 /// Something that happened to a session.
 #[non_exhaustive]
@@ -220,4 +220,4 @@ impl Notices {
 /// Waiting for the next may be dropped: nothing is lost.
 pub struct SessionEvents(BoxStream<'static, SessionNotice>);
 
-subscription!(SessionEvents of SessionNotice);
+boxed_stream!(SessionEvents of SessionNotice);

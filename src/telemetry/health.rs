@@ -196,8 +196,9 @@ impl HealthReport {
     pub(crate) fn of(ground: Ground<'_>) -> Self {
         let telemetry = ground.telemetry;
         telemetry.judge();
-        let kinds = [EngineKind::Async, EngineKind::Blocking];
-        let probed = (kinds.into_iter()).zip(ground.breakers).zip(ground.probed);
+        let probed = (EngineKind::BOTH.into_iter())
+            .zip(ground.breakers)
+            .zip(ground.probed);
         let engines = probed.map(|((engine, breaker), probed)| {
             EngineHealth::of(engine, breaker, &probed, &telemetry.vitals.path(engine))
         });

@@ -7,11 +7,12 @@ use super::alerts::{AlertKind, AlertOptions, Alerts};
 use super::audit::AuditLog;
 use super::metrics::{self, OneMore};
 use super::vitals::Vitals;
+use super::window;
 use crate::engine_kind::EngineKind;
 use crate::error::{Error, ErrorKind};
 use crate::hybrid::Reason;
 use crate::operation::Operation;
-use crate::policy::{BreakerState, Call, Limits};
+use crate::policy::{BreakerState, Call, Limits, Load};
 
 /// From one judgement of how it goes to the next, while there are calls.
 const JUDGED_EVERY: Duration = Duration::from_millis(500);
@@ -103,7 +104,7 @@ impl Telemetry {
             &[by, ("state", state.as_str())],
         );
         self.vitals.set_breaker(engine, state);
-        self.show();
+        self.show(&self.vitals.loads());
         let Some(alerts) = &self.alerts else {
             return;
         };
@@ -161,7 +162,8 @@ impl Telemetry {
 
     /// Sees whether what was counted calls for somebody, or no longer does; and shows what is under way.
     pub(crate) fn judge(&self) {
-        self.show();
+        let loads = self.vitals.loads();
+        self.show(&loads);
         let Some(alerts) = &self.alerts else {
             return;
         };
@@ -185,16 +187,14 @@ impl Telemetry {
                 calls.marked, calls.all
             )
         });
-        let refused = (self.vitals.since_saturated()).is_some_and(|since| since < MINUTE);
-        let mut full = None;
-        for load in self.vitals.loads() {
-            if load.waiting as f64 >= options.queue_share * load.queue.max(1) as f64 {
-                full = Some(load);
-            }
-        }
+        let refused =
+            (self.vitals.since_saturated()).is_some_and(|since| since < window::LOOKS_BACK);
+        let is_full =
+            |load: &&Load| load.waiting as f64 >= options.queue_share * load.queue.max(1) as f64;
+        let full = loads.iter().rfind(is_full);
         let saturated = refused || full.is_some();
         hold(alerts, AlertKind::QueueSaturated, None, saturated, || {
-            match &full {
+            match full {
             Some(load) => format!("{} {} wait, of at most {}", load.waiting, load.kind, load.queue),
             None => "calls were refused in the last minute, since too many wait or their turn didn't come".to_owned(),
         }
@@ -202,17 +202,17 @@ impl Telemetry {
     }
 
     /// Shows what goes up and down.
-    fn show(&self) {
+    fn show(&self, loads: &[Load]) {
         if !metrics::is_enabled() {
             return;
         }
-        for load in self.vitals.loads() {
+        for load in loads {
             let kind = [("kind", load.kind)];
             metrics::set(metrics::PERMITS, &kind, load.in_use as f64);
             metrics::set(metrics::QUEUE, &kind, load.waiting as f64);
             metrics::set(metrics::QUEUE_SIZE, &kind, load.queue as f64);
         }
-        for engine in [EngineKind::Async, EngineKind::Blocking] {
+        for engine in EngineKind::BOTH {
             let state = self.vitals.breaker(engine);
             let by = ("engine", engine.as_str());
             metrics::set(metrics::BREAKER_STATE, &[by], f64::from(state));
@@ -231,7 +231,7 @@ impl Telemetry {
                 sum.marked, sum.all
             )
         });
-        for engine in [EngineKind::Async, EngineKind::Blocking] {
+        for engine in EngineKind::BOTH {
             let sum = self.vitals.path(engine).sum;
             let p95 = sum.p95.filter(|_| sum.timed >= options.least_calls);
             let slow = p95.is_some_and(|p95| p95 >= options.slow);
@@ -246,9 +246,6 @@ impl Telemetry {
         }
     }
 }
-
-/// What is looked back on.
-const MINUTE: Duration = Duration::from_secs(60);
 
 fn hold(
     alerts: &Alerts,

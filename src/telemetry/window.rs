@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The last minute, in parts that are forgotten one by one.
+pub(super) const LOOKS_BACK: Duration = Duration::from_secs(SLOTS as u64 * SLOT.as_secs());
 const SLOTS: usize = 12;
 const SLOT: Duration = Duration::from_secs(5);
 

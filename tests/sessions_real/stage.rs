@@ -7,6 +7,7 @@ use std::time::Duration;
 use catamaran::HybridBackend;
 use catamaran::model::{
     ContainerRef, ExecOptions, LabelKey, ListOptions, RemoveOptions, RemoveVolumeOptions,
+    VolumeDetails,
 };
 use catamaran::session::{
     Change, Session, SessionEvent, SessionEvents, SessionKey, SessionManager,
@@ -78,10 +79,7 @@ impl Stage {
         }
         let volumes = catamaran::model::ListVolumesOptions::default();
         let volumes = volumes.with_label(label.clone(), host.clone());
-        for volume in witness.list_volumes(&volumes).await?.volumes {
-            let options = RemoveVolumeOptions::default();
-            let _ = witness.remove_volume(&volume.reference()?, &options).await;
-        }
+        remove_all(witness.list_volumes(&volumes).await?.volumes).await?;
         let networks = catamaran::model::ListNetworksOptions::default().with_label(label, host);
         for network in witness.list_networks(&networks).await? {
             let _ = witness.remove_network(&network.id).await;
@@ -101,11 +99,7 @@ impl Stage {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
-            for lease in left {
-                let options = RemoveVolumeOptions::default();
-                let _ = witness.remove_volume(&lease.reference()?, &options).await;
-            }
-            return Ok(());
+            return remove_all(left).await;
         }
     }
 }
@@ -122,6 +116,16 @@ impl Drop for Stage {
             });
         });
     }
+}
+
+async fn remove_all(volumes: Vec<VolumeDetails>) -> catamaran::Result<()> {
+    for volume in volumes {
+        let options = RemoveVolumeOptions::default();
+        let _ = witness()
+            .remove_volume(&volume.reference()?, &options)
+            .await;
+    }
+    Ok(())
 }
 
 /// A hardened session that runs a line of shell.

@@ -83,8 +83,11 @@ impl Limits {
     ) -> Result<Permit> {
         let began = Instant::now();
         let permit = self.of(traffic).turn(key, deadline).await;
-        let kind = [("kind", traffic.as_str())];
-        metrics::time(metrics::QUEUE_SECONDS, &kind, began.elapsed());
+        let (kind, waited) = ([("kind", traffic.as_str())], began.elapsed());
+        metrics::time(metrics::QUEUE_SECONDS, &kind, waited);
+        if permit.is_ok() {
+            tracing::Span::current().record("queue_ms", waited.as_millis() as u64);
+        }
         permit
     }
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use futures::stream::BoxStream;
 use serde::Serialize;
 
-use crate::fanout::subscription;
+use crate::model::boxed_stream;
 
 /// What is the matter. As JSON and as a label of the metrics it is the name in snake case.
 #[non_exhaustive]
@@ -285,4 +285,4 @@ pub enum AlertNotice {
 /// Waiting for the next may be dropped: nothing is lost.
 pub struct AlertEvents(pub(super) BoxStream<'static, AlertNotice>);
 
-subscription!(AlertEvents of AlertNotice);
+boxed_stream!(AlertEvents of AlertNotice);
