@@ -59,7 +59,7 @@ pub enum HealthStatus {
 pub struct HealthReport {
     /// What it comes to.
     pub status: HealthStatus,
-    /// Why it isn't healthy, the worst first.
+    /// Why it isn't healthy: the engines first, then what stands on them.
     pub reasons: Vec<String>,
     /// Whether this process should go on.
     pub live: bool,

@@ -26,13 +26,13 @@ pub enum AlertKind {
     /// The queue for permits is nearly full, or calls were refused for it
     /// ([`AlertOptions::queue_share`](super::AlertOptions::queue_share)).
     QueueSaturated,
-    /// The engine was restarted.
+    /// No connection could be made to the engine, and now one can: most often it was restarted.
     EngineRestarted,
     /// A container has weaker limits than were asked for.
     LimitsNotEffective,
-    /// Containers of a dead instance of this host were found.
+    /// A container, a volume or a network of a session was found that no session has.
     OrphansFound,
-    /// Records of the audit log are lost.
+    /// What is done can't be put on record.
     AuditFailing,
 }
 
@@ -170,7 +170,7 @@ impl AlertKind {
             ),
             Self::OrphansFound => advice!(
                 Info,
-                "they are removed or adopted by themselves; find out why the instance before this one died",
+                "it is removed by itself; where it comes often, find out which process died while it made a session",
                 "orphans-found"
             ),
             Self::AuditFailing => advice!(

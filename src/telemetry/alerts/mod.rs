@@ -12,8 +12,8 @@
 //! when it hasn't happened again for a while ([`AlertOptions::event_window`]). In between neither is told again, only
 //! counted, unless [`AlertOptions::repeat`] says so. Each that is told is a line in the log, too.
 //!
-//! `docs/prometheus/alerts.yml` has the same alerts as rules for Prometheus, from the metrics alone: they hold where the
-//! service itself can't tell any more.
+//! `docs/prometheus/alerts.yml` has the same alerts as rules for Prometheus, which hold where the service itself can't tell any
+//! more. Those of limits, orphans and the audit rest on what [`Alerts`] of the process have counted.
 //!
 //! ```
 //! use std::sync::Arc;
