@@ -13,26 +13,37 @@ use crate::backend::{ContainerBackend, janitor};
 use crate::error::{ErrorKind, Result};
 use crate::model::{RemoveOptions, StopOptions};
 
-pub(super) async fn close(shared: &Arc<Shared>, key: &SessionKey) -> Result<bool> {
+pub(super) async fn close(
+    shared: &Arc<Shared>,
+    backend: &Arc<dyn ContainerBackend>,
+    key: &SessionKey,
+) -> Result<bool> {
     let _turn = shared.roster.wait_turn(key).await;
-    let backend = shared.backend_for(key);
-    match find(shared, &backend, key).await? {
-        Some(entry) => close_held(shared, &entry).await.map(|()| true),
+    match find(shared, backend, key).await? {
+        Some(entry) => close_held(shared, backend, &entry).await.map(|()| true),
         None => Ok(false),
     }
 }
 
 /// Closes it; whoever calls this has its turn.
-pub(super) async fn close_held(shared: &Arc<Shared>, entry: &Arc<Entry>) -> Result<()> {
-    remove_held(shared, entry, End::Closed).await
+pub(super) async fn close_held(
+    shared: &Arc<Shared>,
+    backend: &Arc<dyn ContainerBackend>,
+    entry: &Arc<Entry>,
+) -> Result<()> {
+    remove_held(shared, backend, entry, End::Closed).await
 }
 
 /// Removes it, for that reason.
-pub(super) async fn remove_held(shared: &Arc<Shared>, entry: &Arc<Entry>, why: End) -> Result<()> {
+pub(super) async fn remove_held(
+    shared: &Arc<Shared>,
+    backend: &Arc<dyn ContainerBackend>,
+    entry: &Arc<Entry>,
+    why: End,
+) -> Result<()> {
     // Whoever may have been replaced does nothing to what may be another's.
     shared.holds(&entry.managed)?;
-    let backend = shared.backend_for(&entry.key);
-    let closing = Closing::begin(shared, &backend, entry, why);
+    let closing = Closing::begin(shared, backend, entry, why);
     if let Err(error) = closing.stop_and_remove().await {
         closing.give_up();
         return Err(error);

@@ -38,14 +38,14 @@ pub struct Session {
 }
 
 impl Session {
-    pub(super) fn new(shared: &Arc<Shared>, entry: Arc<Entry>) -> Self {
-        let opening = entry.opening;
-        Self::opened(shared, entry, opening)
-    }
-
-    pub(super) fn opened(shared: &Arc<Shared>, entry: Arc<Entry>, opening: Opening) -> Self {
+    pub(super) fn opened(
+        shared: &Arc<Shared>,
+        entry: Arc<Entry>,
+        opening: Opening,
+        actor: Option<&Arc<str>>,
+    ) -> Self {
         Self {
-            backend: shared.backend_for(&entry.key),
+            backend: shared.backend_for(&entry.key, actor),
             shared: Arc::clone(shared),
             entry,
             opening,
@@ -263,7 +263,9 @@ impl Session {
     pub async fn close(&self) -> Result<bool> {
         let _turn = self.shared.roster.wait_turn(self.key()).await;
         match self.shared.roster.entry_of(&self.entry.managed) {
-            Some(entry) => close::close_held(&self.shared, &entry).await.map(|()| true),
+            Some(entry) => close::close_held(&self.shared, &self.backend, &entry)
+                .await
+                .map(|()| true),
             None => Ok(false),
         }
     }

@@ -77,6 +77,8 @@ const WARMS: Duration = Duration::from_millis(20);
 #[derive(Clone)]
 pub struct SessionManager {
     pub(super) shared: Arc<Shared>,
+    /// Who asks through this handle.
+    pub(super) actor: Option<Arc<str>>,
     _last: Arc<Last>,
 }
 
@@ -128,12 +130,17 @@ pub(super) struct Shared {
 
 impl Shared {
     /// A handle for the calls of a session, which leave room for those of other owners, and which its owner has asked for unless
-    /// the backend knows better.
-    pub(super) fn backend_for(&self, key: &SessionKey) -> Arc<dyn ContainerBackend> {
+    /// somebody else has, or the backend knows better.
+    pub(super) fn backend_for(
+        &self,
+        key: &SessionKey,
+        actor: Option<&Arc<str>>,
+    ) -> Arc<dyn ContainerBackend> {
         let owner = Arc::clone(key.shared_owner());
         let mut context = key.context().with_key(Arc::clone(&owner));
-        if self.backend.context().actor.is_none() {
-            context = context.with_actor(owner);
+        let owned = || self.backend.context().actor.is_none().then_some(&owner);
+        if let Some(actor) = actor.or_else(owned) {
+            context = context.with_actor(Arc::clone(actor));
         }
         self.backend.with_context(context)
     }
@@ -220,7 +227,27 @@ impl SessionManager {
         let last = Arc::new(Last(Arc::clone(&shared)));
         Self {
             shared,
+            actor: None,
             _last: last,
+        }
+    }
+
+    /// A handle to the same manager for what somebody else than a session's owner asks for: what is opened, done and closed through
+    /// it, and through the sessions that it gives, the audit knows as theirs ([`CallContext::with_actor`]). What waits for the
+    /// same session is done for whoever asked first.
+    ///
+    /// ```no_run
+    /// # use catamaran::session::{SessionKey, SessionManager};
+    /// # async fn example(manager: SessionManager, key: SessionKey) -> catamaran::Result<()> {
+    /// manager.on_behalf_of("admin@example.org").close(&key).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn on_behalf_of(&self, actor: impl Into<Arc<str>>) -> Self {
+        Self {
+            actor: Some(actor.into()),
+            ..self.clone()
         }
     }
 
@@ -244,7 +271,7 @@ impl SessionManager {
     /// # Cancel safety
     /// Safe: dropped, the next who waits for the same session takes over; where nobody does, what there was goes.
     pub async fn open(&self, key: &SessionKey, spec: &SessionSpec) -> Result<Session> {
-        let opened = open(&self.shared, key, spec).await;
+        let opened = open(&self.shared, key, spec, self.actor.as_ref()).await;
         self.shared.pulse.opened(&opened);
         opened
     }
@@ -273,7 +300,8 @@ impl SessionManager {
     #[must_use]
     pub fn get(&self, key: &SessionKey) -> Option<Session> {
         let entry = self.shared.roster.get(key)?;
-        Some(Session::new(&self.shared, entry))
+        let (opening, actor) = (entry.opening, self.actor.as_ref());
+        Some(Session::opened(&self.shared, entry, opening, actor))
     }
 
     /// All sessions that this manager has, in the order of their keys.
@@ -293,7 +321,8 @@ impl SessionManager {
     /// # Cancel safety
     /// Dropped before its end, the session may have stopped; it is closed in the background.
     pub async fn close(&self, key: &SessionKey) -> Result<bool> {
-        close(&self.shared, key).await
+        let backend = self.shared.backend_for(key, self.actor.as_ref());
+        close(&self.shared, &backend, key).await
     }
 
     /// What happens to sessions from now on.

@@ -36,6 +36,7 @@ pub(super) async fn open(
     shared: &Arc<Shared>,
     key: &SessionKey,
     spec: &SessionSpec,
+    actor: Option<&Arc<str>>,
 ) -> Result<Session> {
     let began = Instant::now();
     shared.is_open()?;
@@ -50,6 +51,7 @@ pub(super) async fn open(
                 key,
                 spec,
                 hash: &hash,
+                actor,
                 began,
             };
             // Whatever fails, fails for all who wait.
@@ -60,7 +62,7 @@ pub(super) async fn open(
     };
     entry.managed.touch();
     opening.timings.total = began.elapsed();
-    Ok(Session::opened(shared, entry, opening))
+    Ok(Session::opened(shared, entry, opening, actor))
 }
 
 /// The session that is there and can be used as it is.
@@ -112,6 +114,7 @@ struct Opener<'a> {
     key: &'a SessionKey,
     spec: &'a SessionSpec,
     hash: &'a str,
+    actor: Option<&'a Arc<str>>,
     began: Instant,
 }
 
@@ -125,7 +128,7 @@ impl Opener<'_> {
         let failed = |phase| move |error| OpenFailure::new(phase, error);
         let _under_way = UnderWay::begin(&self.shared.opens);
         let _turn = self.shared.roster.wait_turn(self.key).await;
-        let backend = self.shared.backend_for(self.key);
+        let backend = self.shared.backend_for(self.key, self.actor);
         for tried in 0..TRIES {
             self.shared.is_open().map_err(failed(Phase::Admission))?;
             let known = self.shared.roster.get(self.key).is_some();
@@ -171,7 +174,7 @@ impl Opener<'_> {
             return Ok(Some((entry, Opening { origin, timings })));
         }
         if !managed.life().is_resumable(Instant::now()) {
-            let closed = super::close::close_held(self.shared, &entry).await;
+            let closed = super::close::close_held(self.shared, backend, &entry).await;
             closed.map_err(failed)?;
             return Ok(None);
         }

@@ -88,7 +88,8 @@ async fn drain(shared: &Shared, pools: Vec<Arc<Pool>>) {
 /// Where it isn't its turn, it comes later: nobody else asks any more.
 async fn close_in_turn(shared: &Arc<Shared>, key: &SessionKey) -> Result<bool> {
     loop {
-        match close(shared, key).await {
+        let backend = shared.backend_for(key, None);
+        match close(shared, &backend, key).await {
             Err(error) if error.kind() == ErrorKind::Saturated => {
                 tokio::time::sleep(error.retry_after().unwrap_or(LOOK)).await;
             }

@@ -224,11 +224,11 @@ fn take(shared: &Shared, entry: &Arc<Entry>, now: Instant) -> Option<(KeyTurn, D
 async fn act(shared: &Arc<Shared>, entry: &Arc<Entry>, due: Due, _turn: KeyTurn) -> Result<()> {
     // Whoever may have been replaced does nothing to what may be another's.
     shared.holds(&entry.managed)?;
-    let backend = shared.backend_for(&entry.key);
+    let backend = shared.backend_for(&entry.key, None);
     match due {
         Due::Stop(why) => stop(shared, &*backend, &entry.managed, why).await,
         Due::Halt => halt(shared, &*backend, &entry.managed).await,
-        Due::Remove => remove_held(shared, entry, End::Kept).await,
+        Due::Remove => remove_held(shared, &backend, entry, End::Kept).await,
         Due::Restart { attempt } => restart(shared, &backend, entry, attempt).await,
     }
 }
