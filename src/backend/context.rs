@@ -43,6 +43,8 @@ pub struct CallContext {
     pub session: Option<Arc<str>>,
     /// Who asked for them, as the audit shall name it: a user, a service. It isn't sent anywhere.
     pub actor: Option<Arc<str>>,
+    /// They keep the crate's own books (leases): nothing that anybody asked for, so that no audit hears of them.
+    pub(crate) keeps_books: bool,
 }
 
 impl CallContext {
@@ -112,6 +114,22 @@ impl CallContext {
         self
     }
 
+    /// Says that the calls keep the crate's own books.
+    pub(crate) fn keeping_books(mut self) -> Self {
+        self.keeps_books = true;
+        self
+    }
+
+    /// Whose calls they are, without their time: for what outlives them.
+    pub(crate) fn of_whom(&self) -> Self {
+        Self {
+            timeout: None,
+            deadline: None,
+            attempt_timeout: None,
+            ..self.clone()
+        }
+    }
+
     /// The caller's own time, from now; none where the caller set none.
     pub(crate) fn own_deadline(&self) -> Deadline {
         Deadline::new(self.timeout, self.deadline)
@@ -130,6 +148,7 @@ impl CallContext {
             key: self.key.or_else(|| older.key.clone()),
             session: self.session.or_else(|| older.session.clone()),
             actor: self.actor.or_else(|| older.actor.clone()),
+            keeps_books: self.keeps_books || older.keeps_books,
         }
     }
 }

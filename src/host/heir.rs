@@ -14,7 +14,7 @@ use super::own::Own;
 use super::removals::{self, Removals};
 use super::watch::{Dead, Watch};
 use super::{HostOptions, Seen};
-use crate::backend::ContainerBackend;
+use crate::backend::{CallContext, ContainerBackend};
 use crate::error::Result;
 use crate::model::{ContainerRef, ContainerSummary};
 
@@ -291,14 +291,17 @@ impl Heir {
         let all = self.backend.list(&labels::of(&self.host, None)?).await?;
         let left = all.iter().filter_map(|one| labels::read(&self.host, one));
         let left: BTreeSet<_> = left.map(|(instance, _)| instance).collect();
-        let leases = lease::all(&*self.backend, &self.host).await?;
+        let books = self
+            .backend
+            .with_context(CallContext::new().keeping_books());
+        let leases = lease::all(&*books, &self.host).await?;
         let held = leases.iter().filter(|lease| lease.holder == own);
         for lease in held {
             let last = !leases.iter().any(|other| lease.is_before(other));
             if last && left.contains(&lease.instance) {
-                lease.next(&Instance::nobody()).make(&*self.backend).await?;
+                lease.next(&Instance::nobody()).make(&*books).await?;
             }
-            lease.give_back(&*self.backend).await?;
+            lease.give_back(&*books).await?;
         }
         Ok(())
     }

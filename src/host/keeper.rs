@@ -40,9 +40,9 @@ impl Keeper {
     }
 
     async fn keep(mut self) {
-        // What a slow engine does to a look mustn't take a lease's time.
+        // What a slow engine does to a look mustn't take a lease's time, nor what an audit's sink does.
         let quick = CallContext::new().with_timeout(self.options.lease / 3);
-        let quick = self.backend.with_context(quick);
+        let quick = self.backend.with_context(quick.keeping_books());
         let renewal = Renewal {
             backend: Arc::clone(&quick),
             own: Arc::clone(&self.own),

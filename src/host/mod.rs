@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch as state;
 
-use crate::backend::ContainerBackend;
+use crate::backend::{CallContext, ContainerBackend};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::lock::lock;
 use crate::model::{ContainerDetails, ContainerRef, ContainerSpec, LabelKey};
@@ -125,7 +125,8 @@ impl Host {
             Lease::first(&options.name, &Instance::new())?,
             Instant::now(),
         );
-        lease.make(&*backend).await?;
+        let books = backend.with_context(CallContext::new().keeping_books());
+        lease.make(&*books).await?;
         let own = Arc::new(Own::new(lease, sent, options.lease));
         let (seen, seen_by) = state::channel(Seen::default());
         let (ends, ended_by) = state::channel(false);

@@ -440,7 +440,8 @@ impl HybridBackend {
         for path in [&mut pipeline.async_path, &mut pipeline.blocking_path] {
             path.engine = path.engine.detached();
         }
-        pipeline.context = CallContext::new();
+        // It is still of the same session, by that one's way, for the same reason.
+        pipeline.context = pipeline.context.of_whom();
         // They were promised to be called on the caller's task.
         pipeline.observers.clear();
         pipeline.gates.clear();

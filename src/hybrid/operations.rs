@@ -38,14 +38,15 @@ macro_rules! compared {
     ($hybrid:ident, $call:expr, $method:ident($($argument:ident),*)) => {{
         let call: Call<'_> = $call;
         let (operation, route) = (call.operation, $hybrid.route());
-        let answer = $hybrid.pipeline.run(route, call, ask!($method($($argument),*))).await;
+        let ask = ask!($method($($argument),*));
+        let (answer, by) = $hybrid.pipeline.run_by(route, call, ask).await;
         if let (Ok(answer), true) = (&answer, $hybrid.compares()) {
             $(let $argument = $argument.clone();)*
             let ask = move |engine: Arc<dyn ContainerBackend>| {
                 $(let $argument = $argument.clone();)*
                 async move { engine.$method($(&$argument),*).await }
             };
-            $hybrid.shadow.compare(operation, answer, $hybrid.both(route), ask);
+            $hybrid.shadow.compare(operation, answer, $hybrid.roads(by), ask);
         }
         answer
     }};
@@ -109,17 +110,18 @@ impl ContainerBackend for HybridBackend {
     }
 
     async fn import_image(&self, options: &ImportOptions, archive: TarArchive) -> Result<ImageRef> {
+        let call = Call::on(Op::ImportImage, &options.reference);
         match archive {
             TarArchive::Bytes(bytes) => {
                 let ask = |engine: Arc<dyn ContainerBackend>| {
                     let archive = TarArchive::Bytes(bytes.clone());
                     async move { engine.import_image(options, archive).await }
                 };
-                self.run(Op::ImportImage.into(), ask).await
+                self.run(call, ask).await
             }
             // Nobody can read a stream twice.
             archive @ TarArchive::Stream(_) => {
-                self.run_once(Op::ImportImage.into(), ask!(import_image(options, archive)))
+                self.run_once(call, ask!(import_image(options, archive)))
                     .await
             }
         }
@@ -142,8 +144,8 @@ impl ContainerBackend for HybridBackend {
     }
 
     async fn tag_image(&self, image: &ImageRef, name: &ImageRef) -> Result<()> {
-        self.run(Call::on(Op::TagImage, image), ask!(tag_image(image, name)))
-            .await
+        let call = Call::on(Op::TagImage, image).with(name);
+        self.run(call, ask!(tag_image(image, name))).await
     }
 
     async fn remove_image(
@@ -174,11 +176,11 @@ impl ContainerBackend for HybridBackend {
         let creation = &creation;
         let making = self.making(Kind::Container, creation.operation())?;
         let made = &Made::of(creation.hash());
-        let audited = self.pipeline.telemetry.audit_of(Op::Create).is_some();
+        let audited = self.pipeline.audit_of(Op::Create).is_some();
         let ask = |engine: Arc<dyn ContainerBackend>| async move {
             let created = engine.create(&creation.spec).await?;
             if audited {
-                made.see(engine.inspect(&created.id).await);
+                made.see(&*engine, &created.id).await;
             }
             Ok(created)
         };
@@ -287,8 +289,8 @@ impl ContainerBackend for HybridBackend {
             engine.rename(&id, name).await
         };
         let look = look!(self, target.renamed(name));
-        self.run_observed(Call::on(Op::Rename, container), ask, look)
-            .await
+        let call = Call::on(Op::Rename, container).with(name);
+        self.run_observed(call, ask, look).await
     }
 
     async fn update(
@@ -304,12 +306,18 @@ impl ContainerBackend for HybridBackend {
             );
             return refused.await;
         }
-        let target = &resolve::Container::new(container);
+        let (target, made) = (&resolve::Container::new(container), &Made::default());
+        let audited = self.pipeline.audit_of(Op::Update).is_some();
         let ask = |engine: Arc<dyn ContainerBackend>| async move {
             let id = target.pinned(&*engine, Op::Update).await?;
-            engine.update(&id, options).await
+            let warnings = engine.update(&id, options).await?;
+            if audited {
+                made.see(&*engine, &id).await;
+            }
+            Ok(warnings)
         };
-        self.run(Call::on(Op::Update, container), ask).await
+        let call = Call::on(Op::Update, container).making(made);
+        self.run(call, ask).await
     }
 
     async fn inspect(&self, container: &ContainerRef) -> Result<ContainerDetails> {
@@ -486,7 +494,8 @@ impl ContainerBackend for HybridBackend {
             making.doubt();
             async move { creation.made(&self.looking(&doubt), doubt).await }
         };
-        let made = self.run_observed(Op::CreateNetwork.into(), ask, look).await;
+        let call = Call::on(Op::CreateNetwork, &spec.name);
+        let made = self.run_observed(call, ask, look).await;
         making.made(made, |_| None)
     }
 
@@ -508,10 +517,11 @@ impl ContainerBackend for HybridBackend {
         container: &ContainerRef,
         options: &ConnectOptions,
     ) -> Result<()> {
+        let call = Call::on(Op::ConnectNetwork, container).with(network);
         if options.validate().is_err() {
             // The engine refuses it by name, before anything is sent: a look would be.
             let ask = ask!(connect_network(network, container, options));
-            return self.run(Call::on(Op::ConnectNetwork, container), ask).await;
+            return self.run(call, ask).await;
         }
         let target = &resolve::Joined::new(network, container);
         let ask = |engine: Arc<dyn ContainerBackend>| async move {
@@ -519,8 +529,7 @@ impl ContainerBackend for HybridBackend {
             engine.connect_network(network, container, options).await
         };
         let look = look!(self, target.is(true));
-        self.run_observed(Call::on(Op::ConnectNetwork, container), ask, look)
-            .await
+        self.run_observed(call, ask, look).await
     }
 
     async fn disconnect_network(
@@ -535,8 +544,8 @@ impl ContainerBackend for HybridBackend {
             engine.disconnect_network(network, container, options).await
         };
         let look = look!(self, target.is(false));
-        self.run_observed(Call::on(Op::DisconnectNetwork, container), ask, look)
-            .await
+        let call = Call::on(Op::DisconnectNetwork, container).with(network);
+        self.run_observed(call, ask, look).await
     }
 
     async fn remove_network(&self, network: &NetworkRef) -> Result<()> {
@@ -556,22 +565,26 @@ impl ContainerBackend for HybridBackend {
     }
 
     async fn create_volume(&self, spec: &VolumeSpec) -> Result<VolumeDetails> {
-        if spec.name.is_some() {
+        if let Some(name) = &spec.name {
             // The second answer shows the volume that the first one made, or that was there before. Whose it is then,
             // nobody can say: it isn't taken back.
-            let call = Call::from(Op::CreateVolume).of_nature(Nature::Repeatable);
+            let call = Call::on(Op::CreateVolume, name).of_nature(Nature::Repeatable);
             return self.run(call, ask!(create_volume(spec))).await;
         }
         let creation = &resolve::VolumeCreation::new(spec)?;
         let making = self.making(Kind::Volume, creation.operation())?;
+        let named = &Made::default();
         let ask = |engine: Arc<dyn ContainerBackend>| async move {
-            engine.create_volume(&creation.spec).await
+            let made = engine.create_volume(&creation.spec).await?;
+            let _ = named.name.set(made.name.to_string());
+            Ok(made)
         };
         let look = |doubt: Doubt| {
             making.doubt();
             async move { creation.made(&self.looking(&doubt), doubt).await }
         };
-        let made = self.run_observed(Op::CreateVolume.into(), ask, look).await;
+        let call = Call::from(Op::CreateVolume).making(named);
+        let made = self.run_observed(call, ask, look).await;
         making.made(made, |_| None)
     }
 

@@ -12,9 +12,11 @@ use tokio::sync::Semaphore;
 
 use super::rollout::{self, Rollout};
 use crate::backend::{CallContext, ContainerBackend};
+use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::lock::lock;
 use crate::operation::Operation;
+use crate::policy::Road;
 use crate::telemetry::metrics;
 
 /// Comparisons at once.
@@ -47,6 +49,24 @@ pub(super) struct Shadow {
     fields: Mutex<BTreeMap<String, u64>>,
 }
 
+/// Who has answered, who is asked as well, and what says whether both are one engine.
+pub(super) struct Roads {
+    pub(super) served: Arc<dyn ContainerBackend>,
+    pub(super) other: Arc<dyn ContainerBackend>,
+    pub(super) road: Option<Arc<Road>>,
+}
+
+impl Roads {
+    /// Whether there is something to compare: what another engine says differs for other reasons.
+    async fn lead_to_one(&self) -> bool {
+        let within = Deadline::new(Some(LONGEST), None);
+        match &self.road {
+            Some(road) => road.check(within, true).await.is_ok(),
+            None => true,
+        }
+    }
+}
+
 /// What comparisons of the two engines' answers have shown.
 #[non_exhaustive]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -57,7 +77,7 @@ pub struct ShadowReport {
     pub different: u64,
     /// So many times the second engine, or the second look, failed.
     pub failed: u64,
-    /// So many were left out, since too many were under way.
+    /// So many were left out, since too many were under way, or the other road led to another engine.
     pub skipped: u64,
     /// How often each field differed, as in `inspect.state.status`.
     pub fields: BTreeMap<String, u64>,
@@ -111,30 +131,30 @@ impl Shadow {
         self: &Arc<Self>,
         operation: Operation,
         answer: &T,
-        (first, other): (Arc<dyn ContainerBackend>, Arc<dyn ContainerBackend>),
+        roads: Roads,
         ask: impl Fn(Arc<dyn ContainerBackend>) -> F + Send + Sync + 'static,
     ) where
-        T: Serialize,
+        T: Serialize + Clone + Send + 'static,
         F: Future<Output = Result<T>> + Send,
     {
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             return self.ended(operation, &self.skipped, "skipped");
         };
-        // What can't be written as JSON can't be compared: that is no fault of the call.
-        let Ok(answer) = serde_json::to_value(answer) else {
-            return self.ended(operation, &self.failed, "failed");
-        };
-        let shadow = Arc::clone(self);
+        let (shadow, answer) = (Arc::clone(self), answer.clone());
         tokio::spawn(async move {
             let _permit = permit;
-            let answer = in_order(answer);
-            let Some(theirs) = asked(&ask, &*other).await else {
+            if !roads.lead_to_one().await {
+                return shadow.ended(operation, &shadow.skipped, "skipped");
+            }
+            // What can't be written as JSON can't be compared: that is no fault of the call.
+            let answer = serde_json::to_value(answer).map(in_order);
+            let (Ok(answer), Some(theirs)) = (answer, asked(&ask, &*roads.other).await) else {
                 return shadow.ended(operation, &shadow.failed, "failed");
             };
             if theirs == answer {
                 return shadow.ended(operation, &shadow.compared, "same");
             }
-            let Some(again) = asked(&ask, &*first).await else {
+            let Some(again) = asked(&ask, &*roads.served).await else {
                 return shadow.ended(operation, &shadow.failed, "failed");
             };
             let changed = differences(&answer, &again);
@@ -156,17 +176,24 @@ impl Shadow {
         }
         self.compared.fetch_add(1, Ordering::Relaxed);
         self.ended(operation, &self.different, "different");
-        tracing::warn!(%operation, ?fields, "the two engines' answers differ");
         let of = [("operation", operation.as_str())];
-        let mut counts = lock(&self.fields);
+        let (mut counts, mut new) = (lock(&self.fields), false);
         for field in fields {
             let mut name = format!("{}.{field}", operation.as_str());
             let mut label = field.as_str();
             if counts.len() >= MOST_FIELDS && !counts.contains_key(&name) {
                 (name, label) = (OTHERS.to_owned(), OTHERS);
             }
-            *counts.entry(name).or_default() += 1;
+            let count = counts.entry(name).or_default();
+            *count += 1;
+            new |= *count == 1;
             metrics::count_of(metrics::SHADOW_DIFFERENCES, &of, "field", label);
+        }
+        drop(counts);
+        // What is known already is only counted.
+        match new {
+            true => tracing::warn!(%operation, ?fields, "the two engines' answers differ"),
+            false => tracing::debug!(%operation, ?fields, "the two engines' answers differ"),
         }
     }
 }

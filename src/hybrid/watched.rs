@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use super::HybridBackend;
-use super::shadow::{Shadow, ShadowReport};
+use super::shadow::{Roads, Shadow, ShadowReport};
 use crate::backend::{ContainerBackend, janitor};
-use crate::config::Mode;
+use crate::deadline::Deadline;
 use crate::engine_kind::EngineKind;
 use crate::error::Result;
-use crate::policy::Route;
 use crate::telemetry::alerts::Alerts;
 use crate::telemetry::audit::AuditLog;
-use crate::telemetry::{Ground, HealthReport};
+use crate::telemetry::{Ground, HealthReport, PROBE};
 
 impl HybridBackend {
     /// Has alerts raised where it goes wrong, for this handle and those made of it: a path that fails, is slow or is left alone,
@@ -74,15 +73,22 @@ impl HybridBackend {
     /// # Cancel safety
     /// Safe: nothing is changed.
     pub async fn health(&self) -> HealthReport {
-        let probed = self.probes.probe(self.engines()).await;
-        for (kind, (answer, _)) in EngineKind::BOTH.into_iter().zip(&probed) {
-            if answer.is_ok() {
+        let road = async {
+            let road = self.pipeline.road.as_ref()?;
+            let within = Deadline::new(Some(PROBE), None);
+            let checked = within.bound(road.check(within, true)).await;
+            checked.and_then(|checked| checked).err()
+        };
+        let (probed, refused) = tokio::join!(self.probes.probe(self.engines()), road);
+        for (kind, probed) in EngineKind::BOTH.into_iter().zip(&probed) {
+            if probed.answer.is_ok() {
                 self.pipeline.answers(kind);
             }
         }
         HealthReport::of(Ground {
             telemetry: &self.pipeline.telemetry,
             probed,
+            refused,
             breakers: EngineKind::BOTH.map(|kind| self.breaker(kind)),
             mode: self.mode(),
             rollout: self.rollout(),
@@ -95,15 +101,18 @@ impl HybridBackend {
         !self.pipeline.looks && !self.pipeline.cleans_up && self.shadow.takes()
     }
 
-    /// Both engines apart from the calls, the one first that serves by that way.
-    pub(super) fn both(
-        &self,
-        route: Route,
-    ) -> (Arc<dyn ContainerBackend>, Arc<dyn ContainerBackend>) {
+    /// Both engines apart from the calls, the one first that has served.
+    pub(super) fn roads(&self, served: EngineKind) -> Roads {
         let [by_async, by_blocking] = self.probes.apart(self.engines()).clone();
-        match route.mode {
-            Mode::Blocking => (by_blocking, by_async),
-            Mode::Async | Mode::Auto => (by_async, by_blocking),
+        let (served, other) = match served {
+            EngineKind::Blocking => (by_blocking, by_async),
+            _ => (by_async, by_blocking),
+        };
+        let road = self.pipeline.road.clone();
+        Roads {
+            served,
+            other,
+            road,
         }
     }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::table::Nature;
+use crate::backend::ContainerBackend;
 use crate::config::Mode;
 use crate::deadline::Deadline;
-use crate::error::{Effect, Error, Result};
-use crate::model::ContainerDetails;
+use crate::error::{Effect, Error};
+use crate::model::{ContainerDetails, ContainerRef};
 use crate::operation::Operation;
 
 /// By which way a call goes.
@@ -29,25 +30,31 @@ impl From<Mode> for Route {
     }
 }
 
-/// What is made by a call, for the audit: known before, and seen after.
-#[derive(Debug)]
+/// What a look for the audit's sake may add to a call.
+const LOOKS: Duration = Duration::from_secs(1);
+
+/// What a call makes, for the audit: asked for before, and seen after.
+#[derive(Debug, Default)]
 pub(crate) struct Made {
     /// A hash of what was asked for.
-    pub(crate) spec: String,
+    pub(crate) spec: Option<String>,
     pub(crate) seen: OnceLock<ContainerDetails>,
+    /// What the engine has called it, where nobody else has.
+    pub(crate) name: OnceLock<String>,
 }
 
 impl Made {
     pub(crate) fn of(spec: &str) -> Self {
         Self {
-            spec: spec.to_owned(),
-            seen: OnceLock::new(),
+            spec: Some(spec.to_owned()),
+            ..Self::default()
         }
     }
 
-    /// It is there, as it is shown; or isn't shown, which is no fault of the creation.
-    pub(crate) fn see(&self, shown: Result<ContainerDetails>) {
-        if let Ok(details) = shown {
+    /// Looks at what it has become. Where that isn't shown, or not soon, it is no fault of the call.
+    pub(crate) async fn see(&self, engine: &dyn ContainerBackend, container: &ContainerRef) {
+        let look = engine.inspect(container);
+        if let Ok(Ok(details)) = tokio::time::timeout(LOOKS, look).await {
             let _ = self.seen.set(details);
         }
     }
@@ -62,6 +69,8 @@ pub(crate) struct Call<'a> {
     pub(crate) patience: Duration,
     /// What it is about: a container, an image, a network, a volume, an exec.
     pub(crate) subject: Option<&'a str>,
+    /// What else: the network that a container joins, the name that it gets.
+    pub(crate) object: Option<&'a str>,
     pub(crate) made: Option<&'a Made>,
 }
 
@@ -72,6 +81,7 @@ impl From<Operation> for Call<'_> {
             nature: Nature::of(operation),
             patience: Duration::ZERO,
             subject: None,
+            object: None,
             made: None,
         }
     }
@@ -83,6 +93,14 @@ impl<'a> Call<'a> {
         Self {
             subject: Some(subject.as_ref()),
             ..operation.into()
+        }
+    }
+
+    /// And about something else.
+    pub(crate) fn with(self, object: &'a impl AsRef<str>) -> Self {
+        Self {
+            object: Some(object.as_ref()),
+            ..self
         }
     }
 

@@ -14,6 +14,7 @@ pub(crate) mod resolve;
 mod retry;
 mod road;
 mod table;
+mod waited;
 
 pub use breaker::{BreakerOptions, BreakerState};
 pub use gate::{Attempt, Gate, Passed};

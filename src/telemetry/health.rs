@@ -13,16 +13,17 @@ use super::recorder::Telemetry;
 use super::vitals::Path;
 use crate::backend::{CallContext, ContainerBackend};
 use crate::config::Mode;
+use crate::deadline::Deadline;
 use crate::doctor::{Finding, Severity};
 use crate::endpoint::ApiVersion;
 use crate::engine_kind::EngineKind;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Ping;
 use crate::policy::BreakerState;
 use crate::session::PoolStatus;
 
 /// What a probe of an engine may take. Both are probed at once, so that a report takes no longer.
-const PROBE: Duration = Duration::from_millis(500);
+pub(crate) const PROBE: Duration = Duration::from_millis(500);
 /// Of attempts in the last minute, how many may fail, and how many there must be to say so.
 const FAILING: f64 = 0.5;
 const LEAST: u64 = 5;
@@ -97,12 +98,14 @@ pub struct HealthReport {
 pub struct EngineHealth {
     /// Which.
     pub engine: EngineKind,
-    /// Whether it answered the probe.
+    /// Whether it answered the probe, or a call while it was probed.
     pub reachable: bool,
     /// How long that took, in milliseconds.
     pub probe_ms: f64,
-    /// Why it didn't.
+    /// Why it didn't answer the probe.
     pub error: Option<String>,
+    /// Why it isn't asked all the same: its own road doesn't lead to the other one's engine, or that isn't known.
+    pub refused: Option<String>,
     /// The newest version of the API that it speaks.
     pub api_version: Option<ApiVersion>,
     /// When an attempt succeeded last, the probe not counted.
@@ -130,6 +133,8 @@ pub struct LimitHealth {
     pub size: usize,
     /// That wait for one.
     pub waiting: usize,
+    /// Of so many that may: what is more is refused.
+    pub queue: usize,
 }
 
 /// How the sessions of a manager are, see [`SessionManager::health`](crate::session::SessionManager::health).
@@ -157,7 +162,11 @@ pub struct SessionsHealth {
 pub(crate) struct Probes(OnceLock<[Arc<dyn ContainerBackend>; 2]>);
 
 /// What a probe showed.
-pub(crate) type Probed = (Result<Ping>, Duration);
+pub(crate) struct Probed {
+    pub(crate) answer: Result<Ping>,
+    began: SystemTime,
+    took: Duration,
+}
 
 impl Probes {
     /// Both engines apart from the calls.
@@ -178,14 +187,25 @@ impl Probes {
 }
 
 async fn probe(engine: &dyn ContainerBackend) -> Probed {
-    let (began, quick) = (Instant::now(), CallContext::new().with_timeout(PROBE));
-    (engine.with_context(quick).ping().await, began.elapsed())
+    let (began, since) = (SystemTime::now(), Instant::now());
+    let within = Deadline::new(Some(PROBE), None);
+    let quick = CallContext::new().with_deadline(within.moment());
+    let engine = engine.with_context(quick);
+    // A backend of the host's own may know no deadlines.
+    let answer = within.bound(engine.ping()).await.and_then(|answer| answer);
+    Probed {
+        answer,
+        began,
+        took: since.elapsed(),
+    }
 }
 
 /// What a report is made of.
 pub(crate) struct Ground<'a> {
     pub(crate) telemetry: &'a Telemetry,
     pub(crate) probed: [Probed; 2],
+    /// Why the blocking engine isn't asked by its own road.
+    pub(crate) refused: Option<Error>,
     pub(crate) breakers: [BreakerState; 2],
     pub(crate) mode: Mode,
     pub(crate) rollout: u8,
@@ -199,8 +219,15 @@ impl HealthReport {
         let probed = (EngineKind::BOTH.into_iter())
             .zip(ground.breakers)
             .zip(ground.probed);
-        let engines = probed.map(|((engine, breaker), probed)| {
-            EngineHealth::of(engine, breaker, &probed, &telemetry.vitals.path(engine))
+        let refused = |engine| {
+            ground
+                .refused
+                .as_ref()
+                .filter(|_| engine == EngineKind::Blocking)
+        };
+        let engines = probed.map(|((engine, breaker), probed)| EngineHealth {
+            refused: refused(engine).map(|error| format!("{error:#}")),
+            ..EngineHealth::of(engine, breaker, &probed, &telemetry.vitals.path(engine))
         });
         let loads = telemetry.vitals.loads().into_iter();
         let limits = loads.map(|load| LimitHealth {
@@ -208,6 +235,7 @@ impl HealthReport {
             in_use: load.in_use,
             size: load.size,
             waiting: load.waiting,
+            queue: load.queue,
         });
         Self {
             status: HealthStatus::Healthy,
@@ -264,7 +292,7 @@ impl HealthReport {
 
     /// Whether calls can be served as the mode is.
     fn serves(&self) -> bool {
-        let up = |kind| self.engine(kind).is_some_and(|engine| engine.reachable);
+        let up = |kind| self.engine(kind).is_some_and(EngineHealth::serves);
         match self.mode {
             Mode::Async => up(EngineKind::Async),
             Mode::Blocking => up(EngineKind::Blocking),
@@ -319,12 +347,15 @@ impl HealthReport {
 
 impl EngineHealth {
     fn of(engine: EngineKind, breaker: BreakerState, probed: &Probed, path: &Path) -> Self {
-        let (ping, took) = probed;
+        let ping = &probed.answer;
+        // One that is too busy for a ping may answer calls.
+        let busy = path.last_success.is_some_and(|at| at >= probed.began);
         Self {
             engine,
-            reachable: ping.is_ok(),
-            probe_ms: milliseconds(*took),
+            reachable: ping.is_ok() || busy,
+            probe_ms: milliseconds(probed.took),
             error: ping.as_ref().err().map(|error| format!("{error:#}")),
+            refused: None,
             api_version: ping.as_ref().ok().and_then(|ping| ping.api_version),
             last_success: path.last_success,
             attempts: path.sum.all,
@@ -332,6 +363,10 @@ impl EngineHealth {
             p95_ms: path.sum.p95.map(milliseconds),
             breaker,
         }
+    }
+
+    fn serves(&self) -> bool {
+        self.reachable && self.refused.is_none()
     }
 
     fn reasons(&self, mode: Mode) -> Vec<String> {
@@ -343,7 +378,14 @@ impl EngineHealth {
             Mode::Auto => false,
         };
         if let (Some(error), false) = (&self.error, idle) {
-            reasons.push(format!("the {engine} engine doesn't answer: {error}"));
+            let what = match self.reachable {
+                true => "doesn't answer a ping in time, though it does answer calls",
+                false => "doesn't answer",
+            };
+            reasons.push(format!("the {engine} engine {what}: {error}"));
+        }
+        if let (Some(refused), false) = (&self.refused, idle) {
+            reasons.push(format!("the {engine} engine isn't asked: {refused}"));
         }
         if self.breaker != BreakerState::Closed {
             reasons.push(format!(

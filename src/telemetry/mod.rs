@@ -12,7 +12,6 @@
 //! None of it tells a secret: values of the environment, arguments of commands, credentials and what files hold are in no span, log,
 //! metric, alert or record.
 
-mod abandoned;
 pub mod alerts;
 pub mod audit;
 mod health;
@@ -23,6 +22,5 @@ mod window;
 
 pub use health::{EngineHealth, HealthReport, HealthStatus, LimitHealth, SessionsHealth};
 
-pub(crate) use abandoned::{Abandoned, entry};
-pub(crate) use health::{Ground, Probes};
+pub(crate) use health::{Ground, PROBE, Probes};
 pub(crate) use recorder::{Called, Telemetry};

@@ -1,10 +1,13 @@
 //! The right verdict, whatever the engine is like, within a second.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use catamaran::telemetry::{HealthReport, HealthStatus};
 use catamaran::testing::{Fault, Hold, Rule};
-use catamaran::{ContainerBackend, EngineKind, HybridBackend, LimitOptions, Mode};
+use catamaran::{
+    AsyncEngine, BlockingEngine, ContainerBackend, EngineKind, HybridBackend, LimitOptions, Mode,
+};
 
 use crate::stage::*;
 
@@ -153,4 +156,71 @@ async fn with_all_permits_taken_it_is_told_at_once() {
         call.await.expect("no panic").expect("it answers");
     }
     assert_eq!(report(&backend).await.status, HealthStatus::Healthy);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_too_busy_for_a_ping_and_answers_calls_is_there() {
+    let engine = engine().await;
+    let proxy = proxy(&engine).await;
+    let backend = through(&proxy);
+    backend.version().await.expect("the version is agreed on");
+    let hold = Hold::new();
+    let held = Fault::HoldAnswerUntil(hold.clone());
+    let rule = (proxy.faults()).add(Rule::new("GET", "/_ping", held));
+    let (busy, ()) = tokio::join!(report(&backend), async {
+        // While both are probed, a call comes through.
+        let probed = proxy.faults().until(rule, |count| count.matched >= 2);
+        probed.await;
+        backend.version().await.expect("an answer");
+    });
+    let [by_async, by_blocking] = &busy.engines[..] else {
+        panic!("two engines: {busy:?}");
+    };
+    assert!(by_async.reachable && !by_blocking.reachable, "{busy:?}");
+    assert_eq!(busy.status, HealthStatus::Degraded, "{busy:?}");
+    assert!(busy.ready, "{busy:?}");
+    assert!(busy.reasons[0].contains("does answer calls"), "{busy:?}");
+    hold.release();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_road_that_leads_elsewhere_serves_nothing() {
+    let (one, other) = (engine().await, engine().await);
+    let proxy = proxy(&one).await;
+    let backend = HybridBackend::over(
+        Arc::new(AsyncEngine::new(&proxy.config().expect("one")).expect("an engine")),
+        Arc::new(BlockingEngine::new(&other.config().expect("one")).expect("an engine")),
+    );
+    let backend = backend.with_same_engine_check();
+    backend.version().await.expect("a version");
+    let well = report(&backend).await;
+    assert!(well.ready, "by the one that is right: {well:?}");
+    assert_eq!(well.status, HealthStatus::Degraded, "{well:?}");
+    let refused = well.engines[1].refused.as_ref().expect("a reason");
+    assert!(refused.contains("another engine answers"), "{refused}");
+    proxy.disconnect();
+    let cut = report(&backend).await;
+    assert!(!cut.ready, "{cut:?}");
+    assert_eq!(cut.status, HealthStatus::Unhealthy, "{cut:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_is_started_anew() {
+    let engine = engine().await;
+    let mut proxy = proxy(&engine).await;
+    let backend = through(&proxy);
+    calls(&backend, 3).await;
+    // As a daemon does that restarts: nothing listens, then it answers 503, then it is back.
+    proxy.disconnect();
+    assert_eq!(report(&backend).await.status, HealthStatus::Unhealthy);
+    proxy.reconnect().await.expect("it listens");
+    let rule = Rule::any(Fault::Status(503));
+    proxy.faults().add(rule);
+    let starting = report(&backend).await;
+    assert_eq!(starting.status, HealthStatus::Unhealthy, "{starting:?}");
+    assert!(starting.live && !starting.ready, "{starting:?}");
+    proxy.faults().clear();
+    let back = report(&backend).await;
+    assert!(back.ready, "{back:?}");
+    assert_ne!(back.status, HealthStatus::Unhealthy, "{back:?}");
 }

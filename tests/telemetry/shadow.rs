@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use catamaran::model::{ContainerRef, ListOptions};
+use catamaran::testing::{Fault, Rule, When};
 use catamaran::{AsyncEngine, BlockingEngine, ContainerBackend, HybridBackend};
 
 use crate::stage::*;
@@ -56,6 +57,42 @@ async fn a_planted_difference_is_found_by_its_field_and_no_caller_waits() {
             .keys()
             .all(|field| field.starts_with("inspect."))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_fallback_answered_is_compared_with_the_other_engine() {
+    let (one, other) = (engine().await, engine().await);
+    let proxy = proxy(&one).await;
+    let backend = HybridBackend::over(
+        Arc::new(AsyncEngine::new(&proxy.config().expect("one")).expect("an engine")),
+        Arc::new(BlockingEngine::new(&other.config().expect("one")).expect("an engine")),
+    );
+    let backend = backend.with_shadow(100).expect("in range");
+    for engine in [&one, &other] {
+        (direct(engine).create(&spec("twin")).await).expect("it is made");
+    }
+    let lost = Rule::new("GET", "/containers/twin/json", Fault::Refuse);
+    proxy.faults().add(lost.when(When::First(1)));
+    let twin = ContainerRef::new("twin").expect("a name");
+    backend.inspect(&twin).await.expect("by the blocking one");
+    until("it was compared", || backend.shadow().compared == 1).await;
+    // Their ids differ: who is compared with itself differs in nothing.
+    let report = backend.shadow();
+    assert!(report.fields.contains_key("inspect.id"), "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_a_road_that_leads_elsewhere_nothing_is_compared() {
+    let (one, other) = (engine().await, engine().await);
+    let backend = HybridBackend::over(
+        Arc::new(AsyncEngine::new(&one.config().expect("one")).expect("an engine")),
+        Arc::new(BlockingEngine::new(&other.config().expect("one")).expect("an engine")),
+    );
+    let backend = backend.with_same_engine_check();
+    let backend = backend.with_shadow(100).expect("in range");
+    backend.version().await.expect("a version");
+    until("it was left out", || backend.shadow().skipped == 1).await;
+    assert_eq!(backend.shadow().compared, 0, "{:?}", backend.shadow());
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use catamaran::testing::{Fault, Hold, Rule};
 use catamaran::{AsyncEngine, BlockingEngine, CallContext, ContainerBackend, HybridBackend};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -112,4 +113,53 @@ async fn a_call_that_falls_back_shows_both_attempts_within_the_callers_own_span(
         ]
     );
     assert_eq!(attempts[0].1.fields["effect"], "not_sent", "{attempts:?}");
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_shows_in_both_spans() {
+    let engine = engine().await;
+    let backend = direct(&engine);
+    let hold = Hold::new();
+    let held = Fault::HoldAnswerUntil(hold.clone());
+    let rule = (engine.faults()).add(Rule::new("GET", "/version", held));
+    let spans = Spans::default();
+    let subscriber = tracing_subscriber::registry().with(spans.clone());
+    let _taken = tracing::subscriber::set_default(subscriber);
+    tokio::select! {
+        _ = backend.version() => panic!("nobody answers"),
+        () = engine.faults().until(rule, |count| count.matched > 0) => {}
+    }
+    for name in ["call", "attempt"] {
+        let [(_, span)] = &spans.named(name)[..] else {
+            panic!("one: {:?}", spans.named(name));
+        };
+        assert_eq!(span.fields["outcome"], "cancelled", "{span:?}");
+        assert_eq!(span.fields["engine"], "async", "{span:?}");
+    }
+    hold.release();
+}
+
+/// A subscriber that wants less than debug: the callers' own spans stay as they made them.
+#[tokio::test]
+async fn where_debug_is_off_the_callers_span_is_left_alone() {
+    let engine = engine().await;
+    let backend = direct(&engine);
+    let spans = Spans::default();
+    let info = tracing_subscriber::filter::LevelFilter::INFO;
+    let subscriber = tracing_subscriber::registry().with(spans.clone().with_filter(info));
+    let _taken = tracing::subscriber::set_default(subscriber);
+    let request = tracing::info_span!(
+        "request",
+        outcome = tracing::field::Empty,
+        engine = tracing::field::Empty,
+        attempts = tracing::field::Empty,
+        queue_ms = tracing::field::Empty,
+    );
+    let asked = async { backend.version().await.expect("an answer") };
+    asked.instrument(request).await;
+    let [(_, request)] = &spans.named("request")[..] else {
+        panic!("one");
+    };
+    assert!(request.fields.is_empty(), "{request:?}");
+    assert!(spans.named("call").is_empty());
 }

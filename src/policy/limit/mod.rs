@@ -85,9 +85,7 @@ impl Limits {
         let permit = self.of(traffic).turn(key, deadline).await;
         let (kind, waited) = ([("kind", traffic.as_str())], began.elapsed());
         metrics::time(metrics::QUEUE_SECONDS, &kind, waited);
-        if permit.is_ok() {
-            tracing::Span::current().record("queue_ms", waited.as_millis() as u64);
-        }
+        super::waited::add(waited);
         permit
     }
 

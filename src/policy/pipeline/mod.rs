@@ -22,7 +22,9 @@ use crate::policy::gate::{Attempt, Gates, Passed};
 use crate::policy::retry::{Budget, RetryOptions};
 use crate::policy::road::Road;
 use crate::policy::table::{Nature, Verdict, verdict};
+use crate::policy::waited;
 use crate::telemetry::Telemetry;
+use crate::telemetry::audit::AuditLog;
 use telling::told;
 
 /// A way to the engine.
@@ -71,6 +73,13 @@ struct Run<'a> {
     in_doubt: bool,
     /// Whether the last attempt wasn't made, since the breakers are open.
     left_alone: bool,
+    /// Whether the blocking engine has taken over.
+    taken_over: bool,
+    /// Where it is put on record, once it may begin.
+    audit: Option<&'a AuditLog>,
+    /// The attempt that is under way.
+    under_way: Option<Span>,
+    ended: bool,
 }
 
 impl Pipeline {
@@ -84,8 +93,21 @@ impl Pipeline {
     where
         F: Future<Output = Result<T>> + Send,
     {
+        self.run_by(route, call, ask).await.0
+    }
+
+    /// The same, and by which engine it was served last.
+    pub(crate) async fn run_by<T, F>(
+        &self,
+        route: Route,
+        call: Call<'_>,
+        ask: impl Fn(Arc<dyn ContainerBackend>) -> F,
+    ) -> (Result<T>, EngineKind)
+    where
+        F: Future<Output = Result<T>> + Send,
+    {
         let look = |_: Doubt| async { Ok(Seen::Unclear("")) };
-        self.run_observed(route, call, ask, look).await
+        self.observed(route, call, ask, look).await
     }
 
     /// Runs a call; where it may have happened, a look decides.
@@ -100,17 +122,29 @@ impl Pipeline {
         F: Future<Output = Result<T>> + Send,
         G: Future<Output = Result<Seen<T>>> + Send,
     {
+        self.observed(route, call, ask, look).await.0
+    }
+
+    async fn observed<T, F, G>(
+        &self,
+        route: Route,
+        call: Call<'_>,
+        ask: impl Fn(Arc<dyn ContainerBackend>) -> F,
+        look: impl Fn(Doubt) -> G,
+    ) -> (Result<T>, EngineKind)
+    where
+        F: Future<Output = Result<T>> + Send,
+        G: Future<Output = Result<Seen<T>>> + Send,
+    {
         let mut run = Run::new(self, route, call);
         let span = run.span.clone();
         let told = async {
-            let (abandoned, result) = match run.admit().await {
-                Ok(abandoned) => (abandoned, run.go(ask, look).await),
-                Err(refused) => (None, Err(refused)),
+            let result = match run.admit().await {
+                Ok(()) => run.go(ask, look).await,
+                Err(refused) => Err(refused),
             };
-            if let Some(recorded) = run.end(abandoned, &result) {
-                recorded.await;
-            }
-            result
+            run.end(&result).await;
+            (result, run.next)
         };
         told.instrument(span).await
     }
@@ -129,13 +163,11 @@ impl Pipeline {
         let mut run = Run::new(self, route, call);
         let span = run.span.clone();
         let told = async {
-            let (abandoned, result) = match run.admit().await {
-                Ok(abandoned) => (abandoned, run.attempt(ask).await),
-                Err(refused) => (None, Err(refused)),
+            let result = match run.admit().await {
+                Ok(()) => run.attempt(ask).await,
+                Err(refused) => Err(refused),
             };
-            if let Some(recorded) = run.end(abandoned, &result) {
-                recorded.await;
-            }
+            run.end(&result).await;
             result
         };
         told.instrument(span).await
@@ -203,6 +235,10 @@ impl<'a> Run<'a> {
             },
             in_doubt: false,
             left_alone: false,
+            taken_over: false,
+            audit: None,
+            under_way: None,
+            ended: false,
         }
     }
 
@@ -310,7 +346,6 @@ impl<'a> Run<'a> {
         }
         if may {
             self.reason = Reason::fallback(error);
-            self.pipeline.telemetry.fell_back(error.kind().as_str());
         }
         Ok(may)
     }
@@ -334,28 +369,9 @@ impl<'a> Run<'a> {
             let error = error.with_operation(operation);
             error.with_engine(EngineKind::Blocking)
         };
-        if pipeline.cleans_up {
-            if self.next == EngineKind::Blocking {
-                self.one_daemon().await.map_err(named)?;
-            }
-            return ask(self.engine(pipeline.path(self.next))).await;
-        }
-        self.left_alone = false;
-        let pass = match pipeline.path(self.next).breaker.admit() {
-            Ok(pass) => pass,
-            Err(rest) if self.mode == Mode::Auto && self.next == EngineKind::Async => {
-                if let Err(refusal) = self.one_daemon().await {
-                    return Err(self.unavailable(rest).and(&not_taken(&refusal)));
-                }
-                self.next = EngineKind::Blocking;
-                self.reason = Reason::Breaker;
-                pipeline.telemetry.fell_back("breaker");
-                let pass = pipeline.blocking_path.breaker.admit();
-                pass.map_err(|other| {
-                    self.unavailable(if other.left < rest.left { other } else { rest })
-                })?
-            }
-            Err(rest) => return Err(self.unavailable(rest)),
+        let pass = match pipeline.cleans_up {
+            true => None,
+            false => Some(self.leave().await?),
         };
         if self.next == EngineKind::Blocking
             && let Err(refusal) = self.one_daemon().await.map_err(named)
@@ -364,15 +380,15 @@ impl<'a> Run<'a> {
             self.passed(pass, &refused);
             return refused;
         }
-        if pass.is_probe() {
+        if pass.as_ref().is_some_and(Pass::is_probe) {
             pipeline
                 .telemetry
                 .breaker(self.next, BreakerState::Probing, None);
         }
-        self.attempts += 1;
+        let number = self.attempts + 1;
         let span = tracing::debug_span!(
             "attempt",
-            number = self.attempts,
+            number,
             engine = self.next.as_str(),
             backoff_ms = self.pause.as_millis() as u64,
             queue_ms = Empty,
@@ -380,25 +396,31 @@ impl<'a> Run<'a> {
             effect = Empty,
         );
         // Whoever is refused by the host's own part has made no attempt.
-        let passed = self.gates().instrument(span.clone()).await?;
+        let passed = self.gates(number).instrument(span.clone()).await?;
+        self.attempts = number;
+        self.takes_over();
+        self.under_way = Some(span.clone());
         let began = Instant::now();
-        let asked = async {
+        let (result, waited) = {
             let _under_way = pipeline.telemetry.begins(self.next);
-            let result = ask(self.engine(pipeline.path(self.next))).await;
-            for passed in passed {
-                passed.ended(result.as_ref().err());
-            }
-            told(&Span::current(), &result);
-            result
+            let asked = ask(self.engine(pipeline.path(self.next)));
+            waited::counting(asked.instrument(span.clone())).await
         };
-        let result = asked.instrument(span).await;
-        let usual = self.call.is_usual();
+        self.under_way = None;
         let failure = result.as_ref().err();
-        pipeline
-            .telemetry
-            .attempted(self.next, began.elapsed(), usual, failure);
+        span.in_scope(|| {
+            for passed in passed {
+                passed.ended(failure);
+            }
+        });
+        span.record("queue_ms", waited.as_millis() as u64);
+        told(&span, &result);
+        // How long it waited for others says nothing of the engine.
+        let took = began.elapsed().saturating_sub(waited);
+        let usual = self.call.is_usual();
+        (pipeline.telemetry).attempted(self.next, took, usual, failure);
         self.passed(pass, &result);
-        if let Some(road) = &pipeline.road {
+        if let (Some(road), false) = (&pipeline.road, pipeline.cleans_up) {
             road.ended(self.next, began, &result);
         }
         result.map_err(|error| match self.call.nature {
@@ -408,9 +430,29 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// Leave of the next path's breaker, or of the other's.
+    async fn leave(&mut self) -> Result<Pass> {
+        self.left_alone = false;
+        match self.pipeline.path(self.next).breaker.admit() {
+            Ok(pass) => Ok(pass),
+            Err(rest) if self.mode == Mode::Auto && self.next == EngineKind::Async => {
+                if let Err(refusal) = self.one_daemon().await {
+                    return Err(self.unavailable(rest).and(&not_taken(&refusal)));
+                }
+                self.next = EngineKind::Blocking;
+                self.reason = Reason::Breaker;
+                let pass = self.pipeline.blocking_path.breaker.admit();
+                pass.map_err(|other| {
+                    self.unavailable(if other.left < rest.left { other } else { rest })
+                })
+            }
+            Err(rest) => Err(self.unavailable(rest)),
+        }
+    }
+
     /// Tells the breaker what came of it.
-    fn passed<T>(&self, pass: Pass, result: &Result<T>) {
-        if let Some(state) = pass.ended(result) {
+    fn passed<T>(&self, pass: Option<Pass>, result: &Result<T>) {
+        if let Some(state) = pass.and_then(|pass| pass.ended(result)) {
             let (telemetry, failure) = (&self.pipeline.telemetry, result.as_ref().err());
             telemetry.breaker(self.next, state, failure);
         }
@@ -423,12 +465,12 @@ impl<'a> Run<'a> {
         path.engine.with_context(context)
     }
 
-    async fn gates(&self) -> Result<Vec<Box<dyn Passed>>> {
+    async fn gates(&self, number: u32) -> Result<Vec<Box<dyn Passed>>> {
         let mut passed = Vec::new();
         let attempt = Attempt {
             operation: self.call.operation,
             engine: self.next,
-            number: self.attempts,
+            number,
         };
         for gate in self.pipeline.gates.iter() {
             let waited = self.deadline.bound(gate.pass(attempt)).await;

@@ -13,7 +13,7 @@ use crate::engine_kind::EngineKind;
 use crate::error::{Effect, ErrorKind};
 use crate::operation::Operation;
 
-/// No record is longer, whatever its texts hold: six of 256 characters, each escaped in at most 6 bytes.
+/// No record is longer, whatever its texts hold: seven of 256 characters, each escaped in at most 6 bytes.
 pub(super) const LONGEST_LINE: usize = 16 << 10;
 const VERSION: u32 = 1;
 /// In characters.
@@ -176,6 +176,8 @@ struct Body<'a> {
     operation: Operation,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<Cow<'a, str>>,
     engine: EngineKind,
     reason: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -227,6 +229,7 @@ impl<'a> Body<'a> {
             session: entry.session.as_deref().map(bounded),
             operation: entry.operation,
             subject: entry.subject.as_deref().map(bounded),
+            object: entry.object.as_deref().map(bounded),
             engine: entry.engine,
             reason,
             path_failure: path.map(|(kind, _)| kind),

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 use super::chain::beginning;
 use super::fault::{AuditFault, AuditProblem};
@@ -210,12 +210,16 @@ impl AuditSink for AuditFile {
     }
 }
 
+/// Whoever may make a link in the log's folder mustn't choose what is written to.
+const NO_LINKS: i32 = OFlags::NOFOLLOW.bits() as i32;
+
 fn lock(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
+        .custom_flags(NO_LINKS)
         .open(kin::beside(path, "lock"))?;
     flock(&file, FlockOperation::NonBlockingLockExclusive)?;
     Ok(file)
@@ -227,6 +231,7 @@ fn append_to(path: &Path) -> io::Result<File> {
         .append(true)
         .create(true)
         .mode(0o600)
+        .custom_flags(NO_LINKS)
         .open(path)?;
     match file.metadata()?.is_file() {
         true => Ok(file),

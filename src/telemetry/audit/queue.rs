@@ -53,6 +53,8 @@ pub(super) struct State {
     /// How often the sink was tried, and up to which number it is to be tried at once.
     pub(super) tries: u64,
     pub(super) asked: u64,
+    /// When the sink has come back last, with whatever result.
+    came_back: Option<Instant>,
     pub(super) failing: Option<String>,
     /// It fails since it doesn't come back.
     pub(super) stuck: bool,
@@ -114,6 +116,12 @@ impl Queue {
             state.dropped += 1;
             state.lost += 1;
             metrics::count(metrics::AUDIT_RECORDS, &[("outcome", "dropped")]);
+            if !state.closing && state.failing.is_none() {
+                let text = "records are dropped: more come than it takes";
+                self.fail(&mut state, text.to_owned());
+                drop(state);
+                self.changed.send_replace(());
+            }
             done.tell(Appended::Dropped);
             return told;
         }
@@ -132,10 +140,12 @@ impl Queue {
         told
     }
 
-    /// It has taken too long: nobody waits for the sink until it comes back.
+    /// A record has taken too long. Where the sink has been silent since, nobody waits for it until it comes back; one that is
+    /// merely slow goes on.
     pub(super) fn lose_patience(&self) {
         let mut state = lock(&self.state);
-        if state.failing.is_none() && state.pending() > 0 {
+        let slow = (state.came_back).is_some_and(|at| at.elapsed() < self.options.patience);
+        if state.failing.is_none() && state.pending() > 0 && !slow {
             let text = format!("it has taken nothing for {:?}", self.options.patience);
             self.fail(&mut state, text);
             state.stuck = true;
@@ -268,6 +278,7 @@ impl Queue {
 
     fn tried(&self, state: &mut State) {
         state.tries += 1;
+        state.came_back = Some(Instant::now());
         (state.writing, state.stuck) = (false, false);
     }
 

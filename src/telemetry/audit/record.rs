@@ -34,6 +34,7 @@ pub struct AuditEntry {
     pub(super) session: Option<String>,
     pub(super) operation: Operation,
     pub(super) subject: Option<String>,
+    pub(super) object: Option<String>,
     pub(super) engine: EngineKind,
     pub(super) reason: AuditReason,
     pub(super) attempts: u32,
@@ -53,6 +54,7 @@ impl AuditEntry {
             session: None,
             operation,
             subject: None,
+            object: None,
             engine,
             reason: AuditReason::Mode,
             attempts: 1,
@@ -71,6 +73,8 @@ impl AuditEntry {
         with_session(session: Option<String>);
         /// Names the container, image, network, volume or exec that it was done to.
         with_subject(subject: Option<String>);
+        /// Names what else it was about: the network that a container joined or left, the name that something got.
+        with_object(object: Option<String>);
         /// Says why this engine.
         with_reason(reason: AuditReason);
         /// Says how often an engine was asked.
@@ -208,6 +212,8 @@ pub struct AuditRecord {
     pub operation: String,
     /// To which container, image, network, volume or exec.
     pub subject: Option<String>,
+    /// What else it was about: the network that a container joined or left, the name that something got.
+    pub object: Option<String>,
     /// By which engine: `async` or `blocking`.
     pub engine: String,
     /// Why by that one: `mode`, `rollout`, `breaker` or `fallback`.
