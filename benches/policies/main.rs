@@ -153,12 +153,41 @@ fn main() {
     let hybrid = HybridBackend::over(Arc::new(Prompt), Arc::new(Prompt)).with_mode(Mode::Auto);
     let watched: Arc<dyn ContainerBackend> = Arc::new(watch.over(hybrid));
     added(", all on", &watched, ALL_ADDED);
+    heard(&runtime);
     if let Ok(config) = &config {
         let title = ", all on";
         pinged(&runtime, config, title, ALL_RATIO, |hybrid| {
             watch.over(hybrid)
         });
     }
+}
+
+/// What is put on record waits for another thread, so that the event loop never waits for a disk. How long a mere word to one and
+/// back takes is the least that such a call adds.
+fn heard(runtime: &Runtime) {
+    let (ask, asked) = std::sync::mpsc::channel::<tokio::sync::oneshot::Sender<()>>();
+    let listener = std::thread::spawn(move || {
+        while let Ok(answer) = asked.recv() {
+            // Whoever asked waits.
+            let _ = answer.send(());
+        }
+    });
+    let word = move || {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        ask.send(answer).expect("it listens");
+        async move { answered.await.expect("it answers") }
+    };
+    let word = Arc::new(word);
+    let times: Vec<_> = (0..ROUNDS)
+        .map(|_| {
+            let word = Arc::clone(&word);
+            sample(runtime, 10_000, move || word()).as_secs_f64() * 1e6
+        })
+        .collect();
+    drop(word);
+    listener.join().expect("it ends");
+    let title = "a word to another thread and back";
+    judge(title, " µs", ALL_ADDED.as_secs_f64() * 1e6, times);
 }
 
 /// What watches a backend in a service that leaves nothing out. The recorder and the subscriber are the process's: from then on
