@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 pub(crate) use bollard::models;
 
 use super::carrier::{Answer, Carrier, Envelope, Handover, OpenAnswer, Status, broken};
-use super::transport::{Link, Transport};
+use super::transport::{Link, Pieces, Transport};
 use super::wire::{self, Body, Call, Command, Head};
 use crate::config::Config;
 use crate::engine_kind::EngineKind;
@@ -106,7 +106,7 @@ async fn command(
         *request.uri_mut() = target.parse().map_err(|error: http::uri::InvalidUri| {
             Error::invalid("path", "is no URL").with_source(error)
         })?;
-        let (response, link) = transport.send(request, envelope.deadline).await?;
+        let (response, mut link) = transport.send(request, envelope.deadline).await?;
         let status = response.status();
         let unchanged = status == http::StatusCode::NOT_MODIFIED;
         if unchanged || status.is_success() {
@@ -119,7 +119,8 @@ async fn command(
             };
         }
         let (head, body) = response.into_parts();
-        let refused = Answer::read(head.into(), pieces(body), envelope.deadline).await?;
+        let pieces = Pieces::new(body, &mut link);
+        let refused = Answer::read(head.into(), pieces, envelope.deadline).await?;
         transport.keep(link);
         Err(Refusal::Failed(refused.head.into_error(&refused.body)))
     };
@@ -175,16 +176,16 @@ impl Carrier for BollardCarrier {
     }
 
     async fn ask(&self, call: Call, envelope: Envelope, _permit: Permit) -> Result<Answer> {
-        let (head, body, link) = self.send(call, envelope).await?;
-        let answer = Answer::read(head, pieces(body), envelope.deadline).await?;
+        let (head, body, mut link) = self.send(call, envelope).await?;
+        let pieces = Pieces::new(body, &mut link);
+        let answer = Answer::read(head, pieces, envelope.deadline).await?;
         self.transport.keep(link);
         Ok(answer)
     }
 
     async fn open(&self, call: Call, envelope: Envelope) -> Result<OpenAnswer> {
-        // A stream may last, and often ends with its connection: that isn't kept.
-        let (head, body, _) = self.send(call, envelope).await?;
-        let body = pieces(body).boxed();
+        let (head, body, link) = self.send(call, envelope).await?;
+        let body = Pieces::new(body, Some(link)).boxed();
         Ok(OpenAnswer { head, body })
     }
 

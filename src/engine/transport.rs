@@ -1,25 +1,29 @@
 //! The kept connections under the async engine.
 //!
 //! bollard's own connectors open a connection for every request and leave Nagle's delay on; `hyper-util`'s
-//! client keeps them, at the price of another task for every answer. Here a connection is one task, goes
-//! back when its answer has been read, and knows whether any byte of the current request has left, so that
-//! "nothing was sent" is a fact and not a guess.
+//! client keeps them, and has a task for each, which must be woken for a request and must wake whoever waits for
+//! the answer. Here whoever waits drives the connection. It goes back when its answer has been read, and knows
+//! whether any byte of the current request has left, so that "nothing was sent" is a fact and not a guess.
 
+use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures::stream::Stream;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Connection, SendRequest, handshake};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use tokio::runtime::{Handle, Id};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::carrier::{no_answer, no_connection};
+use super::carrier::{broken, no_answer, no_connection};
 use super::socket::{Gate, Road, Socket};
 use crate::config::Config;
 use crate::deadline::Deadline;
@@ -32,22 +36,40 @@ const HOST: HeaderValue = HeaderValue::from_static("localhost");
 /// What drives a connection.
 type Driver<B> = Connection<TokioIo<Socket>, B>;
 
-pub(super) struct Transport<B> {
+/// What is asked by requests with such a body.
+pub(super) trait RequestBody:
+    HttpBody<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static
+{
+}
+
+impl<B> RequestBody for B
+where
+    B: HttpBody + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+}
+
+pub(super) struct Transport<B: RequestBody> {
     connect_timeout: Duration,
     pool: Arc<Pool<B>>,
 }
 
-/// A connection, for one request after the other. Dropped, it ends with its current answer.
-pub(super) struct Link<B> {
+/// A connection, for one request after the other. Dropped within one, it ends with that one's answer.
+pub(super) struct Link<B: RequestBody> {
     requests: SendRequest<B>,
+    /// Until the connection has ended.
+    driver: Option<Pin<Box<Driver<B>>>>,
     gate: Gate,
-    driver: Id,
+    /// Where its bytes come and go.
+    runtime: Handle,
     /// Of the certificates that it was made with.
     generation: u64,
     idle_since: Instant,
+    in_use: bool,
 }
 
-impl<B> Link<B> {
+impl<B: RequestBody> Link<B> {
     /// Gives the current request up, and says what it can have done.
     fn give_up(self) -> Effect {
         if self.gate.shut() {
@@ -56,49 +78,199 @@ impl<B> Link<B> {
             Effect::Unknown
         }
     }
+
+    fn poll_driver(&mut self, cx: &mut Context<'_>) {
+        if let Some(driver) = &mut self.driver
+            && driver.as_mut().poll(cx).is_ready()
+        {
+            // How it has ended shows where it is used.
+            self.driver = None;
+        }
+    }
+
+    /// Drives the connection until this has come of it.
+    async fn drive<T>(&mut self, waited_for: impl Future<Output = T>) -> T {
+        let mut waited_for = pin!(waited_for);
+        poll_fn(|cx| {
+            self.poll_driver(cx);
+            waited_for.as_mut().poll(cx)
+        })
+        .await
+    }
+}
+
+impl<B: RequestBody> Drop for Link<B> {
+    fn drop(&mut self) {
+        // Nobody waits for it any more, and the engine isn't cut off in the middle of what it does.
+        if let (Some(driver), true) = (self.driver.take(), self.in_use) {
+            drop(self.runtime.spawn(driver));
+        }
+    }
+}
+
+/// An answer's body, and the connection that it comes by: whoever reads drives it.
+pub(super) struct Pieces<L> {
+    /// Dropped before the connection, which ends with it.
+    body: Option<Incoming>,
+    link: L,
+}
+
+impl<L> Pieces<L> {
+    pub(super) fn new(body: Incoming, link: L) -> Self {
+        Self {
+            body: Some(body),
+            link,
+        }
+    }
+}
+
+/// A connection that is read from, its own or somebody's.
+pub(super) trait Driven {
+    fn drive(&mut self, cx: &mut Context<'_>);
+
+    /// The answer has been read.
+    fn end(&mut self);
+}
+
+impl<B: RequestBody> Driven for &mut Link<B> {
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        self.poll_driver(cx);
+    }
+
+    fn end(&mut self) {}
+}
+
+/// A stream may last, and often ends with its connection: that isn't kept.
+impl<B: RequestBody> Driven for Option<Link<B>> {
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        if let Some(link) = self {
+            link.poll_driver(cx);
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(mut link) = self.take() {
+            link.in_use = false;
+        }
+    }
+}
+
+impl<L: Driven + Unpin> Stream for Pieces<L> {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        let Self { body, link } = &mut *self;
+        loop {
+            let Some(incoming) = body else {
+                return Poll::Ready(None);
+            };
+            let mut incoming = Pin::new(incoming);
+            // What has come already is taken first, so that there is room for more.
+            let mut frame = incoming.as_mut().poll_frame(cx);
+            if frame.is_pending() {
+                link.drive(cx);
+                frame = incoming.poll_frame(cx);
+            }
+            match frame {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(frame))) => {
+                    // Trailers are none of the body.
+                    if let Ok(piece) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(piece)));
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    *body = None;
+                    return Poll::Ready(Some(Err(broken(error))));
+                }
+                Poll::Ready(None) => {
+                    *body = None;
+                    link.end();
+                }
+            }
+        }
+    }
 }
 
 /// The way to the engine, and the connections that nobody uses, the latest used last.
-struct Pool<B> {
+struct Pool<B: RequestBody> {
     road: Road,
     timeout: Duration,
-    links: Mutex<Vec<Link<B>>>,
+    idle: Mutex<Idle<B>>,
 }
 
-impl<B> Pool<B> {
-    fn links(&self) -> MutexGuard<'_, Vec<Link<B>>> {
-        lock(&self.links)
+struct Idle<B: RequestBody> {
+    links: Vec<Link<B>>,
+    /// Whether a task looks after them.
+    kept: bool,
+}
+
+/// Looks after the connections that nobody uses, and after the certificates, which no new connection does while those that are
+/// kept suffice; until there is none.
+struct Keeper<B: RequestBody>(Weak<Pool<B>>);
+
+impl<B: RequestBody> Keeper<B> {
+    async fn keep(mut self, period: Duration) {
+        loop {
+            tokio::time::sleep(period).await;
+            let Some(pool) = self.0.upgrade() else {
+                return;
+            };
+            pool.prune();
+            pool.road.look().await;
+            let mut idle = pool.idle();
+            if idle.links.is_empty() {
+                // Whoever keeps one from now on has another task.
+                idle.kept = false;
+                self.0 = Weak::new();
+                return;
+            }
+        }
+    }
+}
+
+impl<B: RequestBody> Drop for Keeper<B> {
+    fn drop(&mut self) {
+        // Its runtime has ended, and others may go on.
+        if let Some(pool) = self.0.upgrade() {
+            pool.idle().kept = false;
+        }
+    }
+}
+
+impl<B: RequestBody> Pool<B> {
+    fn idle(&self) -> MutexGuard<'_, Idle<B>> {
+        lock(&self.idle)
     }
 
     /// The latest of those that this runtime drives: nobody may be driving another's just now.
-    fn take(&self, driver: Id) -> Option<Link<B>> {
-        let mut links = self.links();
-        let latest = links.iter().rposition(|link| link.driver == driver)?;
+    fn take(&self) -> Option<Link<B>> {
+        let runtime = Handle::current().id();
+        let links = &mut self.idle().links;
+        let latest = (links.iter()).rposition(|link| link.runtime.id() == runtime)?;
         Some(links.remove(latest))
     }
 
     /// Drops those that nobody has used for long, and those of certificates that were renewed since.
     fn prune(&self) {
         let generation = self.road.generation();
-        self.links().retain(|link| {
+        self.idle().links.retain(|link| {
             link.generation == generation && link.idle_since.elapsed() < self.timeout
         });
     }
 }
 
-impl<B> Transport<B>
-where
-    B: HttpBody + Send + Unpin + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+impl<B: RequestBody> Transport<B> {
     pub(super) fn new(config: &Config) -> Result<Self> {
         Ok(Self {
             connect_timeout: config.connect_timeout(),
             pool: Arc::new(Pool {
                 road: Road::new(config.endpoint())?,
                 timeout: config.idle_timeout(),
-                links: Mutex::default(),
+                idle: Mutex::new(Idle {
+                    links: Vec::new(),
+                    kept: false,
+                }),
             }),
         })
     }
@@ -111,15 +283,17 @@ where
         deadline: Deadline,
     ) -> Result<(Response<Incoming>, Link<B>)> {
         request.headers_mut().insert(header::HOST, HOST);
+        self.pool.prune();
         loop {
-            let kept = self.kept(deadline).await?;
+            let kept = self.pool.take();
             let fresh = kept.is_none();
             let mut link = match kept {
                 Some(link) => link,
-                None => self.connect(deadline).await?,
+                None => self.open(deadline).await?,
             };
-            let sent = deadline.bound(link.requests.try_send_request(request));
-            match sent.await {
+            link.in_use = true;
+            let answer = link.requests.try_send_request(request);
+            match deadline.bound(link.drive(answer)).await {
                 Ok(Ok(response)) => return Ok((response, link)),
                 Ok(Err(mut failed)) => match failed.take_message() {
                     // A kept connection that turned out closed before anything was written.
@@ -141,54 +315,24 @@ where
 
     /// Keeps a connection for the next request.
     pub(super) fn keep(&self, mut link: Link<B>) {
+        if link.driver.is_none() {
+            return;
+        }
         link.gate.reopen();
         link.idle_since = Instant::now();
-        self.pool.links().push(link);
-    }
-
-    /// A kept connection that is open still.
-    async fn kept(&self, deadline: Deadline) -> Result<Option<Link<B>>> {
-        self.pool.prune();
-        loop {
-            let Some(mut link) = self.pool.take(Handle::current().id()) else {
-                return Ok(None);
-            };
-            // Nobody reads its last answer any more: it is ready at once, or closed.
-            let ready = deadline.bound(link.requests.ready()).await;
-            match ready.map_err(|timeout| timeout.with_effect(Effect::NotSent))? {
-                Ok(()) => return Ok(Some(link)),
-                Err(_closed) => {}
-            }
+        link.in_use = false;
+        let runtime = link.runtime.clone();
+        let mut idle = self.pool.idle();
+        idle.links.push(link);
+        if !std::mem::replace(&mut idle.kept, true) {
+            drop(idle);
+            let keeper = Keeper(Arc::downgrade(&self.pool));
+            drop(runtime.spawn(keeper.keep(self.pool.timeout)));
         }
     }
 
-    async fn connect(&self, deadline: Deadline) -> Result<Link<B>> {
-        let (link, connection) = self.open(deadline).await?;
-        let pool = Arc::downgrade(&self.pool);
-        let period = self.pool.timeout;
-        tokio::spawn(async move {
-            let mut connection = pin!(connection);
-            // How it ends shows where it is used. Each also looks after the idle ones, whoever is left, and
-            // after the certificates, which no new connection does while those that are kept suffice.
-            let look_after = || async {
-                tokio::time::sleep(period).await;
-                if let Some(pool) = pool.upgrade() {
-                    pool.prune();
-                    pool.road.look().await;
-                }
-            };
-            loop {
-                tokio::select! {
-                    _ = &mut connection => break,
-                    () = look_after() => {}
-                }
-            }
-        });
-        Ok(link)
-    }
-
-    /// A new connection, and what drives it.
-    async fn open(&self, deadline: Deadline) -> Result<(Link<B>, Driver<B>)> {
+    /// A new connection.
+    async fn open(&self, deadline: Deadline) -> Result<Link<B>> {
         let gate = Gate::default();
         let open = async {
             let connected = tokio::time::timeout(self.connect_timeout, self.pool.road.connect());
@@ -203,14 +347,15 @@ where
         let opened = deadline.bound(open).await;
         let (requests, connection, generation) =
             opened.map_err(|error| error.with_effect(Effect::NotSent))??;
-        let link = Link {
+        Ok(Link {
             requests,
+            driver: Some(Box::pin(connection)),
             gate,
-            driver: Handle::current().id(),
+            runtime: Handle::current(),
             generation,
             idle_since: Instant::now(),
-        };
-        Ok((link, connection))
+            in_use: false,
+        })
     }
 
     /// Sends a request that asks for its connection, a new one, and gives it back where the engine hands it
@@ -221,8 +366,12 @@ where
         deadline: Deadline,
     ) -> Result<std::result::Result<TokioIo<Upgraded>, Response<Incoming>>> {
         request.headers_mut().insert(header::HOST, HOST);
-        let (mut link, connection) = self.open(deadline).await?;
-        tokio::spawn(connection.with_upgrades());
+        let mut link = self.open(deadline).await?;
+        if let Some(driver) = link.driver.take() {
+            // Handed over, it is driven by nobody who waits for an answer.
+            let driver = *Pin::into_inner(driver);
+            tokio::spawn(driver.with_upgrades());
+        }
         let exchange = async {
             let response = link.requests.send_request(request).await?;
             Ok(if response.status() == StatusCode::SWITCHING_PROTOCOLS {
