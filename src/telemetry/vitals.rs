@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::window::{Sum, Window};
 use crate::config::Config;
 use crate::engine_kind::EngineKind;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Effect, Error, ErrorKind};
 use crate::lock::lock;
 use crate::policy::{BreakerState, Limits, Load};
 
@@ -35,7 +35,7 @@ pub(crate) struct Vitals {
 /// Of one path.
 #[derive(Debug, Default)]
 struct State {
-    /// Attempts; those that failed are marked.
+    /// Attempts that say something of it; those that it failed are marked.
     attempts: Window,
     last_success: Option<SystemTime>,
     /// The same, for durations.
@@ -128,10 +128,12 @@ impl Vitals {
             EngineKind::Blocking => (other, one),
             _ => (one, other),
         };
-        let failed = failure.is_some_and(is_the_paths);
-        own.attempts.add(failed, took);
-        match failure.map(Error::kind) {
-            Some(ErrorKind::Connect) => {
+        let says = Says::of(failure);
+        if says != Says::Nothing {
+            own.attempts.add(says == Says::Fails, took);
+        }
+        match (says, failure.map(Error::kind)) {
+            (Says::Fails, Some(ErrorKind::Connect)) => {
                 let since = Instant::now();
                 let away = own.away.get_or_insert(Away {
                     since,
@@ -140,11 +142,8 @@ impl Vitals {
                 away.alone |= other.answered.is_some_and(|at| at > away.since);
                 None
             }
-            _ if failed => None,
-            // Nothing was sent.
-            Some(_) if failure.is_some_and(|error| error.status().is_none()) => None,
-            // The engine has answered.
-            _ => {
+            (Says::Fails | Says::Nothing, _) => None,
+            (Says::Answers, _) => {
                 own.last_success = Some(SystemTime::now());
                 own.answered = Some(Instant::now());
                 let away = own.away.take().filter(|away| !away.alone)?;
@@ -192,9 +191,29 @@ fn index(engine: EngineKind) -> usize {
     usize::from(engine == EngineKind::Blocking)
 }
 
-/// Whether it is the path's, or the engine's own: not what was asked.
-fn is_the_paths(error: &Error) -> bool {
-    error.is_path_failure() || error.status().is_some_and(|status| status >= 500)
+/// What an attempt says of its path, as the breaker has it too, but for gateways: what stands in between is a part of the path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says {
+    /// The engine has answered, if with a failure of its own: by the other path the answer would be the same.
+    Answers,
+    Fails,
+    /// It ended before it came to the engine, or after it.
+    Nothing,
+}
+
+impl Says {
+    fn of(failure: Option<&Error>) -> Self {
+        let Some(error) = failure else {
+            return Self::Answers;
+        };
+        match error.status() {
+            Some(502..=504) => Self::Fails,
+            Some(_) => Self::Answers,
+            None if error.effect() == Effect::Rejected => Self::Answers,
+            None if error.is_path_failure() => Self::Fails,
+            None => Self::Nothing,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -228,9 +247,37 @@ mod tests {
         assert_eq!(attempt(&vitals, EngineKind::Blocking, None), None);
         assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
         assert_eq!(attempt(&vitals, EngineKind::Async, None), None);
-        // What the caller asked for in vain is none of the path's.
-        attempt(&vitals, EngineKind::Async, Some(ErrorKind::InvalidInput));
-        assert_eq!(vitals.path(EngineKind::Async).sum.marked, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_comes_to_the_engine_says_something_of_it() {
+        use ErrorKind as K;
+        let vitals = Vitals::new();
+        let counted = |failure: Option<Error>| {
+            let before = vitals.path(EngineKind::Async).sum;
+            let took = Some(Duration::from_secs(1));
+            vitals.attempted(EngineKind::Async, took, failure.as_ref());
+            let sum = vitals.path(EngineKind::Async).sum;
+            assert_eq!(sum.all - before.all, sum.timed - before.timed);
+            (sum.all - before.all, sum.marked - before.marked)
+        };
+        for kind in [
+            K::Saturated,
+            K::InvalidInput,
+            K::Unsupported,
+            K::Cancelled,
+            K::Host,
+        ] {
+            assert_eq!(counted(Some(Error::new(kind, "no"))), (0, 0), "{kind}");
+        }
+        for kind in [K::Connect, K::Transport, K::Timeout, K::Decode] {
+            assert_eq!(counted(Some(Error::new(kind, "no"))), (1, 1), "{kind}");
+        }
+        for (status, marked) in [(404, 0), (500, 0), (502, 1), (503, 1), (504, 1), (505, 0)] {
+            let answered = Error::answered(status, "no");
+            assert_eq!(counted(Some(answered)), (1, marked), "{status}");
+        }
+        assert_eq!(counted(None), (1, 0));
     }
 
     #[tokio::test(start_paused = true)]
