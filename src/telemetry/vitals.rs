@@ -47,8 +47,22 @@ struct State {
 #[derive(Debug, Clone, Copy)]
 struct Away {
     since: Instant,
+    /// When one was tried last, in vain.
+    last: Instant,
     /// Though one was by the other path.
     alone: bool,
+}
+
+impl Away {
+    /// At least that long lies between the first and the last connection that failed, none having come about in between: one that fails
+    /// alone, or several at once, are a backlog that was full for a moment. No daemon starts within that time, and whoever tries again
+    /// or probes does so after more.
+    const LEAST: Duration = Duration::from_millis(100);
+
+    /// Whether it was the engine that was away.
+    fn was_the_engines(&self) -> bool {
+        !self.alone && self.last - self.since >= Self::LEAST
+    }
 }
 
 /// One path, as it is.
@@ -134,11 +148,13 @@ impl Vitals {
         }
         match (says, failure.map(Error::kind)) {
             (Says::Fails, Some(ErrorKind::Connect)) => {
-                let since = Instant::now();
+                let now = Instant::now();
                 let away = own.away.get_or_insert(Away {
-                    since,
+                    since: now,
+                    last: now,
                     alone: false,
                 });
+                away.last = now;
                 away.alone |= other.answered.is_some_and(|at| at > away.since);
                 None
             }
@@ -146,7 +162,7 @@ impl Vitals {
             (Says::Answers, _) => {
                 own.last_success = Some(SystemTime::now());
                 own.answered = Some(Instant::now());
-                let away = own.away.take().filter(|away| !away.alone)?;
+                let away = own.away.take().filter(Away::was_the_engines)?;
                 // It is told once, whichever path sees it.
                 other.away = None;
                 Some(away.since.elapsed())
@@ -233,10 +249,37 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
             assert_eq!(attempt(&vitals, EngineKind::Blocking, gone), None);
+            tokio::time::advance(MINUTE / 3).await;
         }
-        tokio::time::advance(MINUTE).await;
         assert_eq!(attempt(&vitals, EngineKind::Blocking, None), Some(MINUTE));
         assert_eq!(attempt(&vitals, EngineKind::Async, None), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_that_fail_for_a_moment_are_no_restart() {
+        let (vitals, gone) = (Vitals::new(), Some(ErrorKind::Connect));
+        // One alone, however long nobody asks again.
+        assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
+        tokio::time::advance(MINUTE).await;
+        assert_eq!(attempt(&vitals, EngineKind::Async, None), None);
+        // Many at once.
+        for _ in 0..100 {
+            assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
+        }
+        tokio::time::advance(Away::LEAST - Duration::from_millis(1)).await;
+        assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
+        assert_eq!(attempt(&vitals, EngineKind::Async, None), None);
+        // Each was followed by one that came about.
+        for _ in 0..3 {
+            assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
+            tokio::time::advance(Away::LEAST).await;
+            assert_eq!(attempt(&vitals, EngineKind::Async, None), None);
+        }
+        assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
+        tokio::time::advance(Away::LEAST).await;
+        assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
+        let away = attempt(&vitals, EngineKind::Async, None);
+        assert_eq!(away, Some(Away::LEAST));
     }
 
     #[tokio::test(start_paused = true)]
@@ -284,8 +327,10 @@ mod tests {
     async fn whichever_path_is_asked_first_afterwards() {
         // Where the other road is only tried once it is known to lead to the same engine.
         let (vitals, gone) = (Vitals::new(), Some(ErrorKind::Connect));
-        assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
-        tokio::time::advance(MINUTE).await;
+        for _ in 0..2 {
+            assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
+            tokio::time::advance(MINUTE / 2).await;
+        }
         assert_eq!(attempt(&vitals, EngineKind::Blocking, None), None);
         assert_eq!(attempt(&vitals, EngineKind::Async, None), Some(MINUTE));
     }
