@@ -104,6 +104,8 @@ async fn take_over(shared: &Arc<Shared>) -> bool {
 async fn sweep(shared: &Shared, orphan: &Orphan, written: &Written) -> Result<()> {
     let container = &orphan.container.id;
     let force = RemoveOptions::force();
+    // As long as it can't be removed it is tried again, and told of.
+    shared.pulse.inherited(container);
     removed(shared.backend.remove(container, &force).await)?;
     tracing::info!(%container, "what a dead host had made for nobody yet is removed");
     Belongings::of(&shared.backend, written)?.remove().await;

@@ -1,6 +1,7 @@
 //! How the sessions go, as numbers, alerts and a report tell it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::Ordering;
 
 use super::handle::Session;
@@ -8,6 +9,7 @@ use super::managed::SessionState;
 use super::manager::Shared;
 use super::notice::{Change, SessionEvent};
 use crate::error::Result;
+use crate::model::ContainerRef;
 use crate::telemetry::SessionsHealth;
 use crate::telemetry::alerts::{AlertKind, Alerts};
 use crate::telemetry::metrics;
@@ -61,8 +63,20 @@ impl Pulse {
 
     /// Something that nobody has was found, and goes.
     pub(super) fn found(&self, stray: &str) {
+        self.orphan(format_args!(
+            "{stray} belonged to no session, and is removed"
+        ));
+    }
+
+    /// So was something that an instance had made before it died, and nobody had got.
+    pub(super) fn inherited(&self, container: &ContainerRef) {
+        self.orphan(format_args!(
+            "container {container} was made for nobody yet by an instance that is dead, and is removed"
+        ));
+    }
+
+    fn orphan(&self, message: fmt::Arguments<'_>) {
         if let Some(alerts) = &self.0 {
-            let message = format!("{stray} belonged to no session, and is removed");
             alerts.event(AlertKind::OrphansFound, None, message);
         }
     }

@@ -6,6 +6,7 @@ use catamaran::ContainerBackend;
 use catamaran::ErrorKind;
 use catamaran::model::{ContainerName, ContainerSpec, ImageRef, Resources, UpdateOptions};
 use catamaran::session::{Change, Origin, PoolOptions, Ready, SessionManager, SessionState};
+use catamaran::telemetry::alerts::{AlertKind, Alerts};
 
 use super::stage::*;
 
@@ -83,13 +84,16 @@ async fn an_open_after_a_crash_waits_and_gets_the_same_session() {
         manager.open(&alice, &spec()).await.expect("it opens").id()
     })
     .await;
-    let manager = manager(&engine).await;
+    let alerts = Alerts::default();
+    let manager = start(builder("notebooks").with_alerts(&alerts), &engine).await;
     let session = manager.open(&alice, &spec()).await.expect("the same");
     assert_eq!(
         (session.id(), session.opening().origin),
         (id, Origin::Adopted)
     );
     assert_eq!(names(&engine).len(), 1);
+    // That is how a restart goes.
+    assert_eq!(alerts.active(), []);
 }
 
 #[tokio::test]
@@ -162,8 +166,16 @@ async fn what_a_dead_hosts_pool_held_is_swept() {
         },
     )
     .await;
-    let manager = manager(&engine).await;
+    let alerts = Alerts::default();
+    let manager = start(builder("notebooks").with_alerts(&alerts), &engine).await;
     recovered(&manager).await;
     until("it is swept", || names(&engine).is_empty()).await;
     assert!(manager.sessions().is_empty());
+    let active = alerts.active();
+    let [orphans] = &active[..] else {
+        panic!("both are one alert: {active:?}");
+    };
+    assert_eq!(orphans.kind, AlertKind::OrphansFound);
+    assert_eq!(orphans.count, 1, "{orphans}");
+    assert!(orphans.message.contains("made for nobody yet"), "{orphans}");
 }
