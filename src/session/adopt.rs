@@ -120,7 +120,8 @@ async fn adopt_one(
 ) -> Result<()> {
     let began = Instant::now();
     let losses = shared.host.lost_so_far();
-    let details = match shared.backend.inspect(&orphan.container.id).await {
+    let backend = shared.backend_for(key);
+    let details = match backend.inspect(&orphan.container.id).await {
         Ok(details) => details,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
@@ -129,7 +130,7 @@ async fn adopt_one(
         // It isn't offered any more.
         return Ok(());
     }
-    let weakened = hold_to_limits(&*shared.backend, &written, &details).await;
+    let weakened = hold_to_limits(&*backend, &written, &details).await;
     let created = details.created.unwrap_or_else(SystemTime::now);
     let needs = written.what.limits.needs();
     let whose = (orphan.instance.clone(), losses);

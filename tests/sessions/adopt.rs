@@ -1,5 +1,6 @@
 //! What a dead host has left: its sessions go on, and what nobody had goes.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use catamaran::ContainerBackend;
@@ -7,8 +8,39 @@ use catamaran::ErrorKind;
 use catamaran::model::{ContainerName, ContainerSpec, ImageRef, Resources, UpdateOptions};
 use catamaran::session::{Change, Origin, PoolOptions, Ready, SessionManager, SessionState};
 use catamaran::telemetry::alerts::{AlertKind, Alerts};
+use catamaran::telemetry::audit::{AuditLog, AuditOptions, AuditSink};
 
 use super::stage::*;
+
+/// An audit in memory.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl AuditSink for Lines {
+    fn append(&mut self, lines: &[u8]) -> std::io::Result<()> {
+        self.0.lock().expect("no panic").extend_from_slice(lines);
+        Ok(())
+    }
+}
+
+impl Lines {
+    /// The records of an operation.
+    fn of(&self, operation: &str) -> Vec<serde_json::Value> {
+        let written = self.0.lock().expect("no panic").clone();
+        let text = String::from_utf8(written).expect("text");
+        let records = text.lines().map(serde_json::from_str);
+        let records: Result<Vec<serde_json::Value>, _> = records.collect();
+        let mut records = records.expect("JSON");
+        records.retain(|record| record["operation"] == operation);
+        records
+    }
+}
+
+fn audited() -> (Lines, AuditLog) {
+    let lines = Lines::default();
+    let audit = AuditLog::new(lines.clone(), AuditOptions::default());
+    (lines, audit.expect("a log"))
+}
 
 async fn recovered(manager: &SessionManager) {
     let recovered = tokio::time::timeout(Duration::from_secs(60), manager.recovered()).await;
@@ -135,7 +167,9 @@ async fn raised_limits_are_set_again() {
         .update(&container, &raised)
         .await
         .expect("somebody raises them");
-    let manager = manager(&engine).await;
+    let (lines, audit) = audited();
+    let heir = Arc::new(backend(&engine).with_audit(&audit));
+    let manager = builder("notebooks").start(heir).await.expect("a manager");
     let mut events = manager.subscribe();
     let weakened = told(&mut events, |change| {
         matches!(change, Change::Weakened { .. })
@@ -149,6 +183,14 @@ async fn raised_limits_are_set_again() {
         .expect("it is there");
     assert_eq!(details.resources.memory, spec().container.resources.memory);
     assert_eq!(details.resources.pids, spec().container.resources.pids);
+    // Whose it is stands there, too, though nobody has asked for it yet.
+    let closed = audit.close(Duration::from_secs(5)).await;
+    closed.expect("all is written");
+    let [update] = &lines.of("update")[..] else {
+        panic!("one");
+    };
+    assert_eq!(update["session"], alice.to_string());
+    assert_eq!(update["actor"], "alice");
 }
 
 #[tokio::test]
