@@ -171,17 +171,14 @@ impl Telemetry {
         let options = alerts.options();
         self.judge_paths(alerts, options);
         let failing = self.audit.as_ref().and_then(|audit| audit.status().failing);
-        hold(
-            alerts,
-            AlertKind::AuditFailing,
-            None,
-            failing.is_some(),
-            || failing.unwrap_or_default(),
-        );
+        match failing {
+            Some(failing) => alerts.raise(AlertKind::AuditFailing, None, failing),
+            None => alerts.recover(AlertKind::AuditFailing, None, "it is written again"),
+        }
         let calls = self.vitals.calls();
         let share = calls.share();
         let many = calls.all >= options.least_calls && share >= options.fallback_share;
-        hold(alerts, AlertKind::FallbackShare, None, many, || {
+        hover(alerts, AlertKind::FallbackShare, None, many, || {
             format!(
                 "{} of {} calls in the last minute were not served by the async engine that was to",
                 calls.marked, calls.all
@@ -193,7 +190,7 @@ impl Telemetry {
             |load: &&Load| load.waiting as f64 >= options.queue_share * load.queue.max(1) as f64;
         let full = loads.iter().rfind(is_full);
         let saturated = refused || full.is_some();
-        hold(alerts, AlertKind::QueueSaturated, None, saturated, || {
+        hover(alerts, AlertKind::QueueSaturated, None, saturated, || {
             match full {
             Some(load) => format!("{} {} wait, of at most {}", load.waiting, load.kind, load.queue),
             None => "calls were refused in the last minute, since too many wait or their turn didn't come".to_owned(),
@@ -225,7 +222,7 @@ impl Telemetry {
         // Whom the breaker leaves alone has few attempts, and has failed often enough.
         let enough = self.vitals.breaker(EngineKind::Async) != 0 || sum.all >= options.least_calls;
         let failing = enough && sum.share() >= options.error_share;
-        hold(alerts, AlertKind::AsyncPathFailing, None, failing, || {
+        hover(alerts, AlertKind::AsyncPathFailing, None, failing, || {
             format!(
                 "{} of {} attempts failed in the last minute",
                 sum.marked, sum.all
@@ -236,7 +233,7 @@ impl Telemetry {
             let p95 = sum.p95.filter(|_| sum.timed >= options.least_calls);
             let slow = p95.is_some_and(|p95| p95 >= options.slow);
             let subject = Some(engine.as_str());
-            hold(alerts, AlertKind::SlowEngine, subject, slow, || {
+            hover(alerts, AlertKind::SlowEngine, subject, slow, || {
                 format!(
                     "of {} attempts in the last minute one in twenty took {:.1?} or more",
                     sum.timed,
@@ -247,7 +244,8 @@ impl Telemetry {
     }
 }
 
-fn hold(
+/// Of what may come and go about its threshold.
+fn hover(
     alerts: &Alerts,
     kind: AlertKind,
     subject: Option<&str>,
@@ -256,6 +254,6 @@ fn hold(
 ) {
     match is_so {
         true => alerts.raise(kind, subject, message()),
-        false => alerts.recover(kind, subject, "it is as it should be again"),
+        false => alerts.subside(kind, subject),
     }
 }

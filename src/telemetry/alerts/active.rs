@@ -132,6 +132,19 @@ impl Active {
         }
     }
 
+    /// It isn't so at the moment: it is over unless it is raised again within the window.
+    pub(super) fn subside(&mut self, kind: AlertKind, subject: &str) {
+        let now = Instant::now();
+        self.pass(now);
+        let of = self.kinds.get_mut(&kind);
+        if let Some(entry) = of.and_then(|of| of.get_mut(subject))
+            && entry.ends.is_none()
+        {
+            entry.ends = now.checked_add(self.event_window);
+            self.due = earlier(self.due, entry.ends);
+        }
+    }
+
     /// Ends what is over by now, and reminds of what lasts.
     pub(super) fn pass(&mut self, now: Instant) {
         if self.due.is_none_or(|due| due > now) {

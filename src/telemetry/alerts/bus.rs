@@ -108,6 +108,16 @@ impl Alerts {
         self.change(|active| active.recover(kind, &subject, message));
     }
 
+    /// Says that something isn't the matter at the moment: it has recovered once it hasn't been raised for
+    /// [`AlertOptions::event_window`]. For what may come and go about a threshold, which isn't told each time.
+    pub(crate) fn subside(&self, kind: AlertKind, subject: Option<&str>) {
+        if !lock(&self.0.state).active.concerns(kind) {
+            return;
+        }
+        let subject = line(subject.unwrap_or_default(), LONGEST_SUBJECT);
+        self.change(|active| active.subside(kind, &subject));
+    }
+
     /// Does what is due with time: what happened is over, what lasts is told again ([`AlertOptions::repeat`]).
     pub fn tick(&self) {
         self.change(|active| active.pass(Instant::now()));

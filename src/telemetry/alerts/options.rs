@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 
-/// From when on an alert is raised, and how long what was told isn't told again.
+/// From when on an alert is raised, when it is over, and how long what was told isn't told again.
 ///
-/// Shares are of what happened in the last minute, and say nothing below
+/// What is judged by a share or a p95 is raised at once, and over once it hasn't been so for
+/// [`event_window`](Self::event_window): what comes and goes about its threshold is told once. Shares are of what happened in the last minute, and say nothing below
 /// [`least_calls`](Self::least_calls). The defaults are choices, each with its reason; your own numbers come
 /// from what your users bear, and the metrics.
 ///
@@ -41,7 +42,8 @@ pub struct AlertOptions {
     /// set: there is a little time left before calls are refused. It is raised at once where one was.
     pub queue_share: f64,
     /// What merely happens (an engine restarted, limits weakened, orphans found) is over when it hasn't happened again for so
-    /// long, 1 s to 24 h; 60 s unless set, so that four scrapes of Prometheus, every 15 s, see it.
+    /// long, what is judged by a share or a p95 when it hasn't been so, 1 s to 24 h; 60 s unless set, so that four scrapes of
+    /// Prometheus, every 15 s, see it.
     pub event_window: Duration,
     /// What lasts is told again after so long, and what happens again, too, 1 s to 24 h; never unless set: what calls people
     /// (Alertmanager, a pager) has its own.
@@ -111,7 +113,7 @@ impl AlertOptions {
         Ok(self)
     }
 
-    /// Sets after how long a time without it what happened is over.
+    /// Sets after how long a time without it what happened, or what a share has shown, is over.
     ///
     /// # Errors
     /// `InvalidInput` below 1 s or above 24 h.
