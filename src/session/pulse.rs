@@ -125,3 +125,32 @@ pub(super) fn health(shared: &Shared) -> SessionsHealth {
         pools: shared.pools.status(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::session::SessionKey;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_found_is_told_and_is_over_when_nothing_more_is() {
+        let alerts = Alerts::default();
+        let pulse = Pulse::new(Some(alerts.clone()));
+        let container = ContainerRef::new("one").expect("a name");
+        let key = SessionKey::new("alice", "demo").expect("a key");
+        let fields = vec!["memory".to_owned()];
+        let weakened = SessionEvent::now(key, container.clone(), Change::Weakened { fields });
+        let tells: [(AlertKind, &dyn Fn()); 3] = [
+            (AlertKind::OrphansFound, &|| pulse.found("volume x")),
+            (AlertKind::OrphansFound, &|| pulse.inherited(&container)),
+            (AlertKind::LimitsNotEffective, &|| pulse.told(&weakened)),
+        ];
+        for (kind, tell) in tells {
+            tell();
+            assert_eq!(alerts.active()[0].kind, kind);
+            advance(alerts.options().event_window).await;
+            assert_eq!(alerts.active(), []);
+        }
+    }
+}

@@ -12,7 +12,7 @@ use crate::engine_kind::EngineKind;
 use crate::error::{Error, ErrorKind};
 use crate::hybrid::Reason;
 use crate::operation::Operation;
-use crate::policy::{BreakerState, Call, Limits, Load};
+use crate::policy::{BreakerState, Call, Change, Limits, Load};
 
 /// From one judgement of how it goes to the next, while there are calls.
 const JUDGED_EVERY: Duration = Duration::from_millis(500);
@@ -96,29 +96,25 @@ impl Telemetry {
         }
     }
 
-    /// A path's breaker has changed.
-    pub(crate) fn breaker(&self, engine: EngineKind, state: BreakerState, last: Option<&Error>) {
-        let by = ("engine", engine.as_str());
+    /// A path's breaker has changed. Its lock is open by then: of two changes the later one may be told first.
+    pub(crate) fn breaker(&self, engine: EngineKind, change: Change, last: Option<&Error>) {
+        let (by, state) = (engine.as_str(), change.state);
         metrics::count(
             metrics::BREAKER_TRANSITIONS,
-            &[by, ("state", state.as_str())],
+            &[("engine", by), ("state", state.as_str())],
         );
-        self.vitals.set_breaker(engine, state);
+        self.vitals.changed(engine, change);
         self.show(&self.vitals.loads());
-        let Some(alerts) = &self.alerts else {
-            return;
-        };
-        match state {
-            BreakerState::Open => {
-                let last = last.map_or_else(String::new, |error| format!("; at last: {error}"));
-                let message = format!("the {engine} path has failed and is left alone{last}");
-                alerts.raise(AlertKind::BreakerOpen, Some(engine.as_str()), message);
-            }
-            BreakerState::Closed => {
-                let message = format!("the {engine} path is well again");
-                alerts.recover(AlertKind::BreakerOpen, Some(engine.as_str()), message);
-            }
-            BreakerState::Probing => {}
+        if let (Some(alerts), BreakerState::Open | BreakerState::Closed) = (&self.alerts, state) {
+            let is_so = || self.vitals.is_left_alone(engine);
+            let message = |is_so| match (is_so, last) {
+                (false, _) => format!("the {by} path is well again"),
+                (true, None) => format!("the {by} path has failed and is left alone"),
+                (true, Some(last)) => {
+                    format!("the {by} path has failed and is left alone; at last: {last}")
+                }
+            };
+            alerts.settle(AlertKind::BreakerOpen, Some(by), is_so, message);
         }
     }
 
@@ -220,7 +216,8 @@ impl Telemetry {
     fn judge_paths(&self, alerts: &Alerts, options: &AlertOptions) {
         let sum = self.vitals.path(EngineKind::Async).sum;
         // Whom the breaker leaves alone has few attempts, and has failed often enough.
-        let enough = self.vitals.breaker(EngineKind::Async) != 0 || sum.all >= options.least_calls;
+        let left_alone = self.vitals.is_left_alone(EngineKind::Async);
+        let enough = left_alone || sum.all >= options.least_calls;
         let failing = enough && sum.share() >= options.error_share;
         hover(alerts, AlertKind::AsyncPathFailing, None, failing, || {
             format!(
@@ -257,3 +254,6 @@ fn hover(
         false => alerts.subside(kind, subject),
     }
 }
+
+#[cfg(test)]
+mod tests;

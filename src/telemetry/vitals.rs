@@ -11,15 +11,15 @@ use crate::config::Config;
 use crate::engine_kind::EngineKind;
 use crate::error::{Effect, Error, ErrorKind};
 use crate::lock::lock;
-use crate::policy::{BreakerState, Limits, Load};
+use crate::policy::{BreakerState, Change, Limits, Load};
 
 /// Of both paths, and of the calls that took them.
 #[derive(Debug)]
 pub(crate) struct Vitals {
     began: Instant,
     states: Mutex<[State; 2]>,
-    /// Of both breakers, as the metric has it.
-    breakers: [AtomicU8; 2],
+    /// The last change of each path's breaker: its generation, and in the last two bits its state as the metric has it.
+    breakers: [AtomicU64; 2],
     /// Calls; those that fell back are marked.
     calls: Mutex<Window>,
     /// The permits that both engines share, where it is known.
@@ -111,13 +111,20 @@ impl Vitals {
         lock(&self.calls).sum()
     }
 
-    pub(super) fn set_breaker(&self, engine: EngineKind, state: BreakerState) {
-        self.breakers[index(engine)].store(state.as_number(), Ordering::Relaxed);
+    /// Takes note of a change, unless a later one is known already.
+    pub(super) fn changed(&self, engine: EngineKind, change: Change) {
+        let numbered = change.generation << 2 | u64::from(change.state.as_number());
+        self.breakers[index(engine)].fetch_max(numbered, Ordering::Relaxed);
     }
 
     /// As the metric has it.
     pub(super) fn breaker(&self, engine: EngineKind) -> u8 {
-        self.breakers[index(engine)].load(Ordering::Relaxed)
+        (self.breakers[index(engine)].load(Ordering::Relaxed) & 3) as u8
+    }
+
+    /// Whether a path is left alone, or probed.
+    pub(super) fn is_left_alone(&self, engine: EngineKind) -> bool {
+        self.breaker(engine) != BreakerState::Closed.as_number()
     }
 
     pub(super) fn set_rollout(&self, percent: u8) {

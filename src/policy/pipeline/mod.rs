@@ -364,10 +364,8 @@ impl<'a> Run<'a> {
             self.passed(pass, &refused);
             return refused;
         }
-        if pass.is_probe() {
-            pipeline
-                .telemetry
-                .breaker(self.next, BreakerState::Probing, None);
+        if let Some(change) = pass.probe() {
+            pipeline.telemetry.breaker(self.next, change, None);
         }
         self.attempts += 1;
         let span = tracing::debug_span!(
