@@ -61,8 +61,8 @@ macro_rules! metrics {
 }
 
 metrics! {
-    CALLS = Counter "catamaran_calls_total" ["operation,engine,outcome"] ""
-        "Calls that have ended, by the engine that served them last; the outcome is ok or the kind of the error.";
+    CALLS = Counter "catamaran_calls_total" ["operation,engine,reason,outcome"] ""
+        "Calls that have ended, by the engine that served them last, and why that one; the outcome is ok or the kind of the error.";
     CALL_SECONDS = Histogram "catamaran_call_duration_seconds" ["operation,engine"] "seconds"
         "How long calls took, all their attempts together; of a stream, until it began.";
     ATTEMPTS = Counter "catamaran_attempts_total" ["engine,outcome"] ""

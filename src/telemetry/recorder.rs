@@ -140,12 +140,13 @@ impl Telemetry {
             ("operation", called.call.operation.as_str()),
             ("engine", called.engine.as_str()),
         );
-        metrics::count(metrics::CALLS, &[of, by, ("outcome", outcome)]);
+        let why = ("reason", why(called.reason));
+        metrics::count(metrics::CALLS, &[of, by, why, ("outcome", outcome)]);
         metrics::time(metrics::CALL_SECONDS, &[of, by], called.elapsed);
         let fell_back = matches!(called.reason, Reason::Breaker | Reason::Fallback { .. });
         let saturated = called.failure == Some(ErrorKind::Saturated);
-        // The async engine was never to serve what the rollout hasn't come to.
-        let meant = *called.reason != Reason::Rollout;
+        // The async engine was never to serve what the mode or the rollout gave to the other one.
+        let meant = fell_back || called.engine == EngineKind::Async;
         self.vitals.called(meant.then_some(fell_back), saturated);
         if let (Some(ErrorKind::Weakened), Some(alerts)) = (called.failure, &self.alerts) {
             let message = "the engine made something weaker of a container than was asked for; it was removed";
@@ -238,6 +239,16 @@ impl Telemetry {
                 )
             });
         }
+    }
+}
+
+/// Why that engine, as a label.
+fn why(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Mode => "mode",
+        Reason::Rollout => "rollout",
+        Reason::Breaker => "breaker",
+        Reason::Fallback { .. } => "fallback",
     }
 }
 

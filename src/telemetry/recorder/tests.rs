@@ -101,6 +101,7 @@ async fn calls_that_the_other_engine_served() {
     assert_eq!(kinds(&alerts), [], "3 of 31");
     // The async engine was never to serve these.
     telemetry.calls(90, EngineKind::Blocking, &Reason::Rollout, None);
+    telemetry.calls(90, EngineKind::Blocking, &Reason::Mode, None);
     telemetry.calls(1, EngineKind::Blocking, &fallback(), None);
     comes_and_goes(&telemetry, &alerts, AlertKind::FallbackShare).await;
 }
