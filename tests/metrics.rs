@@ -163,6 +163,16 @@ async fn each_is_there_once_it_has_happened() {
         .endpoint(proxy.endpoint().clone())
         .operation_timeout(Duration::from_secs(2));
     let backend = HybridBackend::new(&config.build().expect("a configuration"));
+    // Before the first call.
+    for sample in [
+        "catamaran_rollout_percent 100",
+        "catamaran_breaker_state{engine=\"async\"} 0",
+        "catamaran_breaker_state{engine=\"blocking\"} 0",
+        "catamaran_queue_size{kind=\"calls\"}",
+    ] {
+        let page = page(&recorder);
+        assert!(page.contains(sample), "{sample}:\n{page}");
+    }
     let rests = BreakerOptions::default().with_rest(Duration::from_millis(20));
     let backend = backend.expect("a backend").with_breaker(rests);
     let backend = backend.with_alerts(&alerts).with_audit(&audit);

@@ -37,21 +37,26 @@ pub(crate) struct Telemetry {
 
 impl Telemetry {
     pub(crate) fn new() -> Self {
-        Self {
+        let telemetry = Self {
             vitals: Arc::new(Vitals::new()),
             alerts: None,
             audit: None,
-        }
+        };
+        // Whoever only waits for calls is seen, too.
+        telemetry.show(&[]);
+        telemetry
     }
 
     /// The permits that both engines share.
     pub(crate) fn know(&self, limits: Arc<Limits>) {
         self.vitals.know(limits);
+        self.show(&self.vitals.loads());
     }
 
     /// Which share the async engine is to serve from now on, in percent.
     pub(crate) fn rolled_out(&self, percent: u8) {
         self.vitals.set_rollout(percent);
+        self.show(&[]);
     }
 
     pub(crate) fn tell(&mut self, alerts: &Alerts) {
