@@ -149,7 +149,7 @@ mod tests {
         for (kind, tell) in tells {
             tell();
             assert_eq!(alerts.active()[0].kind, kind);
-            advance(alerts.options().event_window).await;
+            advance(alerts.options().event_window()).await;
             assert_eq!(alerts.active(), []);
         }
     }

@@ -179,7 +179,7 @@ impl Telemetry {
         }
         let calls = self.vitals.calls();
         let share = calls.share();
-        let many = calls.all >= options.least_calls && share >= options.fallback_share;
+        let many = calls.all >= options.least_calls() && share >= options.fallback_share();
         hover(alerts, AlertKind::FallbackShare, None, many, || {
             format!(
                 "{} of {} calls in the last minute were not served by the async engine that was to",
@@ -189,7 +189,7 @@ impl Telemetry {
         let refused =
             (self.vitals.since_saturated()).is_some_and(|since| since < window::LOOKS_BACK);
         let is_full =
-            |load: &&Load| load.waiting as f64 >= options.queue_share * load.queue.max(1) as f64;
+            |load: &&Load| load.waiting as f64 >= options.queue_share() * load.queue.max(1) as f64;
         let full = loads.iter().rfind(is_full);
         let saturated = refused || full.is_some();
         hover(alerts, AlertKind::QueueSaturated, None, saturated, || {
@@ -223,8 +223,8 @@ impl Telemetry {
         let sum = self.vitals.path(EngineKind::Async).sum;
         // Whom the breaker leaves alone has few attempts, and has failed often enough.
         let left_alone = self.vitals.is_left_alone(EngineKind::Async);
-        let enough = left_alone || sum.all >= options.least_calls;
-        let failing = enough && sum.share() >= options.error_share;
+        let enough = left_alone || sum.all >= options.least_calls();
+        let failing = enough && sum.share() >= options.error_share();
         hover(alerts, AlertKind::AsyncPathFailing, None, failing, || {
             format!(
                 "{} of {} attempts failed in the last minute",
@@ -233,8 +233,8 @@ impl Telemetry {
         });
         for engine in EngineKind::BOTH {
             let sum = self.vitals.path(engine).sum;
-            let p95 = sum.p95.filter(|_| sum.timed >= options.least_calls);
-            let slow = p95.is_some_and(|p95| p95 >= options.slow);
+            let p95 = sum.p95.filter(|_| sum.timed >= options.least_calls());
+            let slow = p95.is_some_and(|p95| p95 >= options.slow());
             let subject = Some(engine.as_str());
             hover(alerts, AlertKind::SlowEngine, subject, slow, || {
                 format!(

@@ -50,8 +50,8 @@ pub(super) struct Active {
 impl Active {
     pub(super) fn new(options: &AlertOptions) -> Self {
         Self {
-            repeat: options.repeat,
-            event_window: options.event_window,
+            repeat: options.repeat(),
+            event_window: options.event_window(),
             kinds: BTreeMap::new(),
             due: None,
             told: Vec::new(),

@@ -375,5 +375,5 @@ fn what_can_not_be_is_refused_by_its_field() {
         .with_event_window(hours(24))
         .and_then(|options| options.with_queue_share(1.0))
         .and_then(|options| options.with_repeat(None));
-    assert_eq!(longest.expect("the greatest").queue_share, 1.0);
+    assert_eq!(longest.expect("the greatest").queue_share(), 1.0);
 }

@@ -58,7 +58,7 @@ async fn comes_and_goes(telemetry: &Telemetry, alerts: &Alerts, kind: AlertKind)
     assert_eq!(kinds(alerts), [kind]);
     advance(LOOKS_BACK).await;
     telemetry.judge();
-    let window = alerts.options().event_window;
+    let window = alerts.options().event_window();
     advance(window - Duration::from_millis(1)).await;
     telemetry.judge();
     assert_eq!(kinds(alerts), [kind], "it may come back");
@@ -134,7 +134,7 @@ async fn a_queue_that_is_nearly_full() {
     assert_eq!(kinds(&alerts), [AlertKind::QueueSaturated]);
     drop((held, waits));
     telemetry.judge();
-    advance(alerts.options().event_window).await;
+    advance(alerts.options().event_window()).await;
     telemetry.judge();
     assert_eq!(kinds(&alerts), []);
 }
@@ -149,7 +149,7 @@ async fn an_engine_that_was_away() {
     assert_eq!(kinds(&alerts), [], "it still is");
     telemetry.attempts(1, Duration::ZERO, None);
     assert_eq!(kinds(&alerts), [AlertKind::EngineRestarted]);
-    advance(alerts.options().event_window).await;
+    advance(alerts.options().event_window()).await;
     assert_eq!(kinds(&alerts), []);
 }
 
@@ -163,7 +163,7 @@ async fn a_container_that_was_made_weaker() {
         Some(ErrorKind::Weakened),
     );
     assert_eq!(kinds(&alerts), [AlertKind::LimitsNotEffective]);
-    advance(alerts.options().event_window).await;
+    advance(alerts.options().event_window()).await;
     assert_eq!(kinds(&alerts), []);
 }
 
