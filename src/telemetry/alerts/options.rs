@@ -64,7 +64,8 @@ impl AlertOptions {
     }
 
     /// [`FallbackShare`](super::AlertKind::FallbackShare) where this share of the calls that the async engine was to serve was
-    /// served by falling back, above 0 and up to 1; 0.1 unless set: one in ten is no passing fault any more, and the blocking engine's threads still bear it.
+    /// served by falling back, above 0 and up to 1; 0.1 unless set: one in ten is no passing fault any more, and the
+    /// blocking engine's threads still bear it.
     #[must_use]
     pub fn fallback_share(&self) -> f64 {
         self.fallback_share
