@@ -14,7 +14,7 @@ use catamaran::session::{
 use catamaran::telemetry::alerts::{AlertOptions, Alerts};
 use catamaran::telemetry::audit::AuditLog;
 use catamaran::telemetry::metrics::{self, Kind};
-use catamaran::testing::{FakeEngine, Fault, FaultProxy, Rule, When};
+use catamaran::testing::{FakeEngine, Fault, FaultProxy, Hold, Rule, When};
 use catamaran::{
     BreakerOptions, BreakerState, Config, ContainerBackend, EngineKind, HybridBackend, Mode,
 };
@@ -91,6 +91,17 @@ async fn failures(backend: &HybridBackend, proxy: &mut FaultProxy) {
     .await;
 }
 
+/// A caller that goes away, as many do.
+async fn abandoned(backend: &HybridBackend, proxy: &FaultProxy) {
+    let silent = Rule::new("GET", "/info", Fault::HoldAnswerUntil(Hold::new()));
+    let rule = proxy.faults().add(silent);
+    tokio::select! {
+        _ = backend.info() => panic!("nobody answers"),
+        () = proxy.faults().until(rule, |count| count.matched > 0) => {}
+    }
+    proxy.faults().clear();
+}
+
 async fn sessions(backend: &HybridBackend, alerts: &Alerts, recorder: &PrometheusHandle) {
     let image = ImageRef::new("busybox").expect("an image");
     let spec = SessionSpec::new(image).with_command(["sleep", "6000"]);
@@ -163,10 +174,21 @@ async fn each_is_there_once_it_has_happened() {
         .endpoint(proxy.endpoint().clone())
         .operation_timeout(Duration::from_secs(2));
     let backend = HybridBackend::new(&config.build().expect("a configuration"));
+    // Before the first call.
+    for sample in [
+        "catamaran_rollout_percent 100",
+        "catamaran_breaker_state{engine=\"async\"} 0",
+        "catamaran_breaker_state{engine=\"blocking\"} 0",
+        "catamaran_queue_size{kind=\"calls\"}",
+    ] {
+        let page = page(&recorder);
+        assert!(page.contains(sample), "{sample}:\n{page}");
+    }
     let rests = BreakerOptions::default().with_rest(Duration::from_millis(20));
     let backend = backend.expect("a backend").with_breaker(rests);
     let backend = backend.with_alerts(&alerts).with_audit(&audit);
     failures(&backend, &mut proxy).await;
+    abandoned(&backend, &proxy).await;
     backend.set_mode(Mode::Blocking);
     backend.ping().await.expect("it answers");
     backend.set_mode(Mode::Auto);
@@ -209,6 +231,8 @@ async fn each_is_there_once_it_has_happened() {
         "catamaran_host_lease_held",
         "catamaran_attempts_in_flight{engine=\"async\"} 0",
         "catamaran_blocking_threads_busy 0",
+        "catamaran_calls_total{operation=\"info\",engine=\"async\",reason=\"mode\",outcome=\"cancelled\"} 1",
+        "catamaran_attempts_total{engine=\"async\",outcome=\"cancelled\"} 1",
     ] {
         assert!(page.contains(sample), "{sample}:\n{page}");
     }

@@ -518,6 +518,7 @@ class Run:
 
     def both_cut(self):
         """Both roads are cut"""
+        self.prometheus.is_over("CatamaranNoPath")
         self.one.set("cut")
         self.other.set("cut")
         with Load(self.service, 2):
@@ -526,6 +527,7 @@ class Run:
             check("/live is 200", self.service.ask("GET", "/live", token=None)[0] == 200)
             code, ready = self.service.ask("GET", "/ready", token=None)
             check("/ready is 503 and says why", code == 503 and "no container engine answers" in ready["reasons"], str(ready))
+            self.prometheus.fires("CatamaranNoPath")
             self.one.set("whole")
             self.other.set("whole")
             until("it is ready again", self.service.is_ready)
@@ -568,12 +570,12 @@ class Run:
         tight.program.end()
 
     def recovery(self):
-        """All is well again, and what was told is over: some of it looks back on a minute"""
+        """All is well again, and what was told is over: some of it looks back on a minute, and waits for another"""
         code, told = self.service.ask("PUT", "/rollout", {"percent": 50}, OPERATOR)
         check("an operator turns the rollout", code == 200 and told["before"] == 100, str(told))
         check("nobody else does", self.service.ask("PUT", "/rollout", {"percent": 50})[0] == 403)
         until("Prometheus says that all alerts are over", lambda: not self.prometheus.firing(), 100)
-        until("so does the service", lambda: not self.service.health()["alerts"], 75)
+        until("so does the service", lambda: not self.service.health()["alerts"], 135)
         status = self.look("recovered", (1280, False), (390, True))
         say(f"     it is {status}: {'; '.join(self.service.health()['reasons']) or 'without a reason not to be healthy'}")
         check("the page breaks no rule of its policy", not self.browser.complaints, str(self.browser.complaints))

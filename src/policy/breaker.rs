@@ -1,5 +1,6 @@
 //! A path that fails isn't asked for a while: calls don't wait for what won't answer, and what is ill isn't flooded.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -118,6 +119,16 @@ impl BreakerState {
     }
 }
 
+/// What a breaker has become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) state: BreakerState,
+    /// Greater than that of any change before it, whichever breaker's: whoever is told of both may be told of the later one first.
+    pub(crate) generation: u64,
+}
+
+static CHANGES: AtomicU64 = AtomicU64::new(0);
+
 /// The breaker of one path.
 #[derive(Debug)]
 pub(crate) struct Breaker {
@@ -147,10 +158,18 @@ enum Phase {
 }
 
 impl State {
-    fn change(&mut self, phase: Phase) {
+    fn change(&mut self, phase: Phase) -> Change {
         self.phase = phase;
-        self.generation += 1;
+        self.generation = CHANGES.fetch_add(1, Ordering::Relaxed) + 1;
         self.failures = 0;
+        Change {
+            state: match phase {
+                Phase::Closed => BreakerState::Closed,
+                Phase::Open(_) => BreakerState::Open,
+                Phase::Probing(_) => BreakerState::Probing,
+            },
+            generation: self.generation,
+        }
     }
 }
 
@@ -204,7 +223,7 @@ impl Breaker {
     }
 
     /// What it has become, where that is new.
-    fn well(&self, generation: u64) -> Option<BreakerState> {
+    fn well(&self, generation: u64) -> Option<Change> {
         let mut state = lock(&self.state);
         if state.generation != generation {
             return None;
@@ -213,16 +232,16 @@ impl Breaker {
         if !matches!(state.phase, Phase::Probing(_)) {
             return None;
         }
-        state.change(Phase::Closed);
+        let change = state.change(Phase::Closed);
         state.openings = 0;
         state.last = None;
         drop(state);
         tracing::info!("the path to the engine is well again");
-        Some(BreakerState::Closed)
+        Some(change)
     }
 
     /// What it has become, where that is new.
-    fn failed(&self, generation: u64, error: &Error) -> Option<BreakerState> {
+    fn failed(&self, generation: u64, error: &Error) -> Option<Change> {
         let mut state = lock(&self.state);
         if state.generation != generation || self.options.failures == 0 {
             return None;
@@ -240,14 +259,14 @@ impl Breaker {
         // A rest beyond all time is one for ever, as nearly as it can be told.
         let now = Instant::now();
         let until = now.checked_add(rest);
-        state.change(Phase::Open(
+        let change = state.change(Phase::Open(
             until.unwrap_or(now + Duration::from_secs(1 << 30)),
         ));
         drop(state);
         if !probed {
             tracing::warn!(error = %error, ?rest, "the path to the engine fails: it is left alone for a while");
         }
-        Some(BreakerState::Open)
+        Some(change)
     }
 
     /// Who probed went away without having found out: the next may.
@@ -277,14 +296,17 @@ pub(crate) struct Pass {
 }
 
 impl Pass {
-    /// Whether it is to find out how the path is.
-    pub(crate) fn is_probe(&self) -> bool {
-        self.probes
+    /// What the breaker has become by letting it through, where it is to find out how the path is.
+    pub(crate) fn probe(&self) -> Option<Change> {
+        self.probes.then_some(Change {
+            state: BreakerState::Probing,
+            generation: self.generation,
+        })
     }
 
     /// Tells what came of it. Any answer of the engine says that the path is well. What the breaker has become, where that is
     /// new.
-    pub(crate) fn ended<T>(mut self, result: &Result<T, Error>) -> Option<BreakerState> {
+    pub(crate) fn ended<T>(mut self, result: &Result<T, Error>) -> Option<Change> {
         match result {
             Ok(_) => self.told = true,
             Err(error) if error.status().is_some() || error.effect() == Effect::Rejected => {

@@ -21,7 +21,7 @@ pub use gate::{Attempt, Gate, Passed};
 pub use limit::{LimitOptions, Permit};
 pub use retry::RetryOptions;
 
-pub(crate) use breaker::Breaker;
+pub(crate) use breaker::{Breaker, Change};
 pub(crate) use call::{Call, Doubt, Made, Route, Seen};
 pub(crate) use limit::{Bounds, Counts, Limit, Limits, Load, Share, Traffic};
 pub(crate) use pipeline::{Path, Pipeline};

@@ -104,6 +104,8 @@ async fn take_over(shared: &Arc<Shared>) -> bool {
 async fn sweep(shared: &Shared, orphan: &Orphan, written: &Written) -> Result<()> {
     let container = &orphan.container.id;
     let force = RemoveOptions::force();
+    // As long as it can't be removed it is tried again, and told of.
+    shared.pulse.inherited(container);
     removed(shared.backend.remove(container, &force).await)?;
     tracing::info!(%container, "what a dead host had made for nobody yet is removed");
     Belongings::of(&shared.backend, written)?.remove().await;
@@ -118,7 +120,8 @@ async fn adopt_one(
 ) -> Result<()> {
     let began = Instant::now();
     let losses = shared.host.lost_so_far();
-    let details = match shared.backend.inspect(&orphan.container.id).await {
+    let backend = shared.backend_for(key, None);
+    let details = match backend.inspect(&orphan.container.id).await {
         Ok(details) => details,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
@@ -127,7 +130,7 @@ async fn adopt_one(
         // It isn't offered any more.
         return Ok(());
     }
-    let weakened = hold_to_limits(&*shared.backend, &written, &details).await;
+    let weakened = hold_to_limits(&*backend, &written, &details).await;
     let created = details.created.unwrap_or_else(SystemTime::now);
     let needs = written.what.limits.needs();
     let whose = (orphan.instance.clone(), losses);

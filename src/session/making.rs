@@ -57,7 +57,7 @@ impl Made {
 
         let began = Instant::now();
         if let Err(error) = backend.start(made.container()).await {
-            return Err(made.fail(shared, Phase::Start, error).await);
+            return Err(made.fail(shared, backend, Phase::Start, error).await);
         }
         timings.start = began.elapsed();
 
@@ -67,14 +67,14 @@ impl Made {
             wait_ready(shared, backend, &made.managed),
         );
         if let Err(not_ready) = ready {
-            return Err(made.fail_ready(shared, not_ready).await);
+            return Err(made.fail_ready(shared, backend, not_ready).await);
         }
         if let Err(error) = checked {
-            return Err(made.fail(shared, Phase::Start, error).await);
+            return Err(made.fail(shared, backend, Phase::Start, error).await);
         }
         if !made.managed.is_ready() {
             let gone = container_failed("it was removed while it started".to_owned());
-            return Err(made.fail(shared, Phase::Ready, gone).await);
+            return Err(made.fail(shared, backend, Phase::Ready, gone).await);
         }
         timings.ready = began.elapsed();
         Ok(made)
@@ -158,31 +158,32 @@ impl Made {
     }
 
     /// It failed: what there is to know of it is asked for, and it goes.
-    pub(super) async fn fail(self, shared: &Shared, phase: Phase, cause: Error) -> OpenFailure {
+    pub(super) async fn fail(
+        self,
+        shared: &Shared,
+        backend: &Arc<dyn ContainerBackend>,
+        phase: Phase,
+        cause: Error,
+    ) -> OpenFailure {
         let (mut exit_code, mut oom_killed) = (cause.exit_code(), false);
-        if let Ok(details) = shared.backend.inspect(self.container()).await {
+        if let Ok(details) = backend.inspect(self.container()).await {
             exit_code = exit_code.or(details.state.exit_code);
             oom_killed = details.state.oom_killed;
         }
-        self.end(shared, phase, cause, exit_code, oom_killed).await
+        let log = last_log(&**backend, self.container()).await;
+        self.discard(shared).await;
+        OpenFailure::with_end(phase, cause, exit_code, oom_killed, log)
     }
 
-    async fn fail_ready(self, shared: &Shared, not_ready: NotReady) -> OpenFailure {
-        let (exit_code, oom_killed) = (not_ready.exit_code, not_ready.oom_killed);
-        let cause = self::not_ready(not_ready);
-        self.end(shared, Phase::Ready, cause, exit_code, oom_killed)
-            .await
-    }
-
-    async fn end(
+    async fn fail_ready(
         self,
         shared: &Shared,
-        phase: Phase,
-        cause: Error,
-        exit_code: Option<i64>,
-        oom_killed: bool,
+        backend: &Arc<dyn ContainerBackend>,
+        not_ready: NotReady,
     ) -> OpenFailure {
-        let log = last_log(&*shared.backend, self.container()).await;
+        let (exit_code, oom_killed) = (not_ready.exit_code, not_ready.oom_killed);
+        let (phase, cause) = (Phase::Ready, self::not_ready(not_ready));
+        let log = last_log(&**backend, self.container()).await;
         self.discard(shared).await;
         OpenFailure::with_end(phase, cause, exit_code, oom_killed, log)
     }

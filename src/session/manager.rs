@@ -271,9 +271,8 @@ impl SessionManager {
     /// # Cancel safety
     /// Safe: dropped, the next who waits for the same session takes over; where nobody does, what there was goes.
     pub async fn open(&self, key: &SessionKey, spec: &SessionSpec) -> Result<Session> {
-        let opened = open(&self.shared, key, spec, self.actor.as_ref()).await;
-        self.shared.pulse.opened(&opened);
-        opened
+        let opened = open(&self.shared, key, spec, self.actor.as_ref());
+        self.shared.pulse.open(opened).await
     }
 
     /// As [`open`](Self::open); the session is closed when what this gives goes out of scope, however that ends.

@@ -221,7 +221,7 @@ impl Opener<'_> {
         };
         let began = Instant::now();
         if let Err(error) = made.set_up(backend, &self.spec.setup).await {
-            return Err(made.fail(self.shared, Phase::Setup, error).await);
+            return Err(made.fail(self.shared, backend, Phase::Setup, error).await);
         }
         timings.setup = began.elapsed();
         let began = Instant::now();
@@ -281,7 +281,7 @@ impl Made {
                 made.discard(shared).await;
                 Ok(None)
             }
-            Err(error) => Err(made.fail(shared, Phase::Confirm, error).await),
+            Err(error) => Err(made.fail(shared, backend, Phase::Confirm, error).await),
         }
     }
 }

@@ -61,20 +61,20 @@ macro_rules! metrics {
 }
 
 metrics! {
-    CALLS = Counter "catamaran_calls_total" ["operation,engine,outcome"] ""
-        "Calls that have ended, by the engine that served them last; the outcome is ok or the kind of the error.";
+    CALLS = Counter "catamaran_calls_total" ["operation,engine,reason,outcome"] ""
+        "Calls that have ended, by the engine that served them last, and why that one; the outcome is ok, the kind of the error, or cancelled where the caller went away.";
     CALL_SECONDS = Histogram "catamaran_call_duration_seconds" ["operation,engine"] "seconds"
         "How long calls took, all their attempts together; of a stream, until it began.";
     ATTEMPTS = Counter "catamaran_attempts_total" ["engine,outcome"] ""
         "Attempts at an engine, looks at what had become of others among them.";
     ATTEMPT_SECONDS = Histogram "catamaran_attempt_duration_seconds" ["engine"] "seconds"
-        "How long attempts took, waiting for a permit included.";
+        "How long attempts took, from when it was their turn.";
     IN_FLIGHT = Gauge "catamaran_attempts_in_flight" ["engine"] ""
         "Attempts that are under way.";
     RETRIES = Counter "catamaran_retries_total" ["engine"] ""
         "Attempts that were made again after a pause, by the engine that is asked again.";
     FALLBACKS = Counter "catamaran_fallbacks_total" ["reason"] ""
-        "Times that the blocking engine took over: what had failed by the async path, or breaker where that was left alone.";
+        "Calls that the blocking engine took over: what had failed by the async path, or breaker where that was left alone.";
     RESOLUTIONS = Counter "catamaran_resolutions_total" ["verdict"] ""
         "What looks showed of attempts whose outcome was unknown: done, not_done, refused, unclear, or failed.";
     BREAKER_STATE = Gauge "catamaran_breaker_state" ["engine"] ""

@@ -12,7 +12,7 @@ use crate::engine_kind::EngineKind;
 use crate::error::{Error, ErrorKind};
 use crate::hybrid::Reason;
 use crate::operation::Operation;
-use crate::policy::{BreakerState, Call, Limits, Load};
+use crate::policy::{BreakerState, Call, Change, Limits, Load};
 
 /// From one judgement of how it goes to the next, while there are calls.
 const JUDGED_EVERY: Duration = Duration::from_millis(500);
@@ -37,21 +37,26 @@ pub(crate) struct Telemetry {
 
 impl Telemetry {
     pub(crate) fn new() -> Self {
-        Self {
+        let telemetry = Self {
             vitals: Arc::new(Vitals::new()),
             alerts: None,
             audit: None,
-        }
+        };
+        // Whoever only waits for calls is seen, too.
+        telemetry.show(&[]);
+        telemetry
     }
 
     /// The permits that both engines share.
     pub(crate) fn know(&self, limits: Arc<Limits>) {
         self.vitals.know(limits);
+        self.show(&self.vitals.loads());
     }
 
     /// Which share the async engine is to serve from now on, in percent.
     pub(crate) fn rolled_out(&self, percent: u8) {
         self.vitals.set_rollout(percent);
+        self.show(&[]);
     }
 
     pub(crate) fn tell(&mut self, alerts: &Alerts) {
@@ -97,29 +102,25 @@ impl Telemetry {
         }
     }
 
-    /// A path's breaker has changed.
-    pub(crate) fn breaker(&self, engine: EngineKind, state: BreakerState, last: Option<&Error>) {
-        let by = ("engine", engine.as_str());
+    /// A path's breaker has changed. Its lock is open by then: of two changes the later one may be told first.
+    pub(crate) fn breaker(&self, engine: EngineKind, change: Change, last: Option<&Error>) {
+        let (by, state) = (engine.as_str(), change.state);
         metrics::count(
             metrics::BREAKER_TRANSITIONS,
-            &[by, ("state", state.as_str())],
+            &[("engine", by), ("state", state.as_str())],
         );
-        self.vitals.set_breaker(engine, state);
+        self.vitals.changed(engine, change);
         self.show(&self.vitals.loads());
-        let Some(alerts) = &self.alerts else {
-            return;
-        };
-        match state {
-            BreakerState::Open => {
-                let last = last.map_or_else(String::new, |error| format!("; at last: {error}"));
-                let message = format!("the {engine} path has failed and is left alone{last}");
-                alerts.raise(AlertKind::BreakerOpen, Some(engine.as_str()), message);
-            }
-            BreakerState::Closed => {
-                let message = format!("the {engine} path is well again");
-                alerts.recover(AlertKind::BreakerOpen, Some(engine.as_str()), message);
-            }
-            BreakerState::Probing => {}
+        if let (Some(alerts), BreakerState::Open | BreakerState::Closed) = (&self.alerts, state) {
+            let is_so = || self.vitals.is_left_alone(engine);
+            let message = |is_so| match (is_so, last) {
+                (false, _) => format!("the {by} path is well again"),
+                (true, None) => format!("the {by} path has failed and is left alone"),
+                (true, Some(last)) => {
+                    format!("the {by} path has failed and is left alone; at last: {last}")
+                }
+            };
+            alerts.settle(AlertKind::BreakerOpen, Some(by), is_so, message);
         }
     }
 
@@ -145,12 +146,13 @@ impl Telemetry {
             ("operation", called.call.operation.as_str()),
             ("engine", called.engine.as_str()),
         );
-        metrics::count(metrics::CALLS, &[of, by, ("outcome", outcome)]);
+        let why = ("reason", why(called.reason));
+        metrics::count(metrics::CALLS, &[of, by, why, ("outcome", outcome)]);
         metrics::time(metrics::CALL_SECONDS, &[of, by], called.elapsed);
         let fell_back = matches!(called.reason, Reason::Breaker | Reason::Fallback { .. });
         let saturated = called.failure == Some(ErrorKind::Saturated);
-        // The async engine was never to serve what the rollout hasn't come to.
-        let meant = *called.reason != Reason::Rollout;
+        // The async engine was never to serve what the mode or the rollout gave to the other one.
+        let meant = fell_back || called.engine == EngineKind::Async;
         self.vitals.called(meant.then_some(fell_back), saturated);
         if let (Some(ErrorKind::Weakened), Some(alerts)) = (called.failure, &self.alerts) {
             let message = "the engine made something weaker of a container than was asked for; it was removed";
@@ -171,18 +173,19 @@ impl Telemetry {
         alerts.tick();
         let options = alerts.options();
         self.judge_paths(alerts, options);
-        let failing = self.audit.as_ref().and_then(|audit| audit.status().failing);
-        hold(
-            alerts,
-            AlertKind::AuditFailing,
-            None,
-            failing.is_some(),
-            || failing.unwrap_or_default(),
-        );
+        let audit = self.audit.as_ref().map(AuditLog::status);
+        let lost = audit
+            .as_ref()
+            .is_some_and(|audit| self.vitals.lost(audit.dropped));
+        let lost = lost.then(|| "records are dropped: more come than it takes".to_owned());
+        match audit.and_then(|audit| audit.failing).or(lost) {
+            Some(failing) => alerts.raise(AlertKind::AuditFailing, None, failing),
+            None => alerts.recover(AlertKind::AuditFailing, None, "it is written again"),
+        }
         let calls = self.vitals.calls();
         let share = calls.share();
-        let many = calls.all >= options.least_calls && share >= options.fallback_share;
-        hold(alerts, AlertKind::FallbackShare, None, many, || {
+        let many = calls.all >= options.least_calls() && share >= options.fallback_share();
+        hover(alerts, AlertKind::FallbackShare, None, many, || {
             format!(
                 "{} of {} calls in the last minute were not served by the async engine that was to",
                 calls.marked, calls.all
@@ -191,10 +194,10 @@ impl Telemetry {
         let refused =
             (self.vitals.since_saturated()).is_some_and(|since| since < window::LOOKS_BACK);
         let is_full =
-            |load: &&Load| load.waiting as f64 >= options.queue_share * load.queue.max(1) as f64;
+            |load: &&Load| load.waiting as f64 >= options.queue_share() * load.queue.max(1) as f64;
         let full = loads.iter().rfind(is_full);
         let saturated = refused || full.is_some();
-        hold(alerts, AlertKind::QueueSaturated, None, saturated, || {
+        hover(alerts, AlertKind::QueueSaturated, None, saturated, || {
             match full {
             Some(load) => format!("{} {} wait, of at most {}", load.waiting, load.kind, load.queue),
             None => "calls were refused in the last minute, since too many wait or their turn didn't come".to_owned(),
@@ -224,9 +227,10 @@ impl Telemetry {
     fn judge_paths(&self, alerts: &Alerts, options: &AlertOptions) {
         let sum = self.vitals.path(EngineKind::Async).sum;
         // Whom the breaker leaves alone has few attempts, and has failed often enough.
-        let enough = self.vitals.breaker(EngineKind::Async) != 0 || sum.all >= options.least_calls;
-        let failing = enough && sum.share() >= options.error_share;
-        hold(alerts, AlertKind::AsyncPathFailing, None, failing, || {
+        let left_alone = self.vitals.is_left_alone(EngineKind::Async);
+        let enough = left_alone || sum.all >= options.least_calls();
+        let failing = enough && sum.share() >= options.error_share();
+        hover(alerts, AlertKind::AsyncPathFailing, None, failing, || {
             format!(
                 "{} of {} attempts failed in the last minute",
                 sum.marked, sum.all
@@ -234,10 +238,10 @@ impl Telemetry {
         });
         for engine in EngineKind::BOTH {
             let sum = self.vitals.path(engine).sum;
-            let p95 = sum.p95.filter(|_| sum.timed >= options.least_calls);
-            let slow = p95.is_some_and(|p95| p95 >= options.slow);
+            let p95 = sum.p95.filter(|_| sum.timed >= options.least_calls());
+            let slow = p95.is_some_and(|p95| p95 >= options.slow());
             let subject = Some(engine.as_str());
-            hold(alerts, AlertKind::SlowEngine, subject, slow, || {
+            hover(alerts, AlertKind::SlowEngine, subject, slow, || {
                 format!(
                     "of {} attempts in the last minute one in twenty took {:.1?} or more",
                     sum.timed,
@@ -248,7 +252,18 @@ impl Telemetry {
     }
 }
 
-fn hold(
+/// Why that engine, as a label.
+fn why(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Mode => "mode",
+        Reason::Rollout => "rollout",
+        Reason::Breaker => "breaker",
+        Reason::Fallback { .. } => "fallback",
+    }
+}
+
+/// Of what may come and go about its threshold.
+fn hover(
     alerts: &Alerts,
     kind: AlertKind,
     subject: Option<&str>,
@@ -257,6 +272,9 @@ fn hold(
 ) {
     match is_so {
         true => alerts.raise(kind, subject, message()),
-        false => alerts.recover(kind, subject, "it is as it should be again"),
+        false => alerts.subside(kind, subject),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,17 +9,17 @@ use tokio::time::Instant;
 use super::window::{Sum, Window};
 use crate::config::Config;
 use crate::engine_kind::EngineKind;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Effect, Error, ErrorKind};
 use crate::lock::lock;
-use crate::policy::{BreakerState, Limits, Load};
+use crate::policy::{BreakerState, Change, Limits, Load};
 
 /// Of both paths, and of the calls that took them.
 #[derive(Debug)]
 pub(crate) struct Vitals {
     began: Instant,
     states: Mutex<[State; 2]>,
-    /// Of both breakers, as the metric has it.
-    breakers: [AtomicU8; 2],
+    /// The last change of each path's breaker: its generation, and in the last two bits its state as the metric has it.
+    breakers: [AtomicU64; 2],
     /// Calls; those that fell back are marked.
     calls: Mutex<Window>,
     /// The permits that both engines share, where it is known.
@@ -30,12 +30,14 @@ pub(crate) struct Vitals {
     rollout: AtomicU8,
     /// When it was judged last, likewise.
     judged: AtomicU64,
+    /// Records of the audit that were dropped, as far as is known.
+    lost: AtomicU64,
 }
 
 /// Of one path.
 #[derive(Debug, Default)]
 struct State {
-    /// Attempts; those that failed are marked.
+    /// Attempts that say something of it; those that it failed are marked.
     attempts: Window,
     last_success: Option<SystemTime>,
     /// The same, for durations.
@@ -47,8 +49,22 @@ struct State {
 #[derive(Debug, Clone, Copy)]
 struct Away {
     since: Instant,
+    /// When one was tried last, in vain.
+    last: Instant,
     /// Though one was by the other path.
     alone: bool,
+}
+
+impl Away {
+    /// At least that long lies between the first and the last connection that failed, none having come about in between: one that fails
+    /// alone, or several at once, are a backlog that was full for a moment. No daemon starts within that time, and whoever tries again
+    /// or probes does so after more.
+    const LEAST: Duration = Duration::from_millis(100);
+
+    /// Whether it was the engine that was away.
+    fn was_the_engines(&self) -> bool {
+        !self.alone && self.last - self.since >= Self::LEAST
+    }
 }
 
 /// One path, as it is.
@@ -69,7 +85,13 @@ impl Vitals {
             rollout: AtomicU8::new(Config::ROLLOUT),
             saturated: AtomicU64::new(0),
             judged: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
         }
+    }
+
+    /// Whether so many dropped records of the audit are more than there were.
+    pub(super) fn lost(&self, dropped: u64) -> bool {
+        self.lost.swap(dropped, Ordering::Relaxed) < dropped
     }
 
     pub(super) fn know(&self, limits: Arc<Limits>) {
@@ -97,13 +119,20 @@ impl Vitals {
         lock(&self.calls).sum()
     }
 
-    pub(super) fn set_breaker(&self, engine: EngineKind, state: BreakerState) {
-        self.breakers[index(engine)].store(state.as_number(), Ordering::Relaxed);
+    /// Takes note of a change, unless a later one is known already.
+    pub(super) fn changed(&self, engine: EngineKind, change: Change) {
+        let numbered = change.generation << 2 | u64::from(change.state.as_number());
+        self.breakers[index(engine)].fetch_max(numbered, Ordering::Relaxed);
     }
 
     /// As the metric has it.
     pub(super) fn breaker(&self, engine: EngineKind) -> u8 {
-        self.breakers[index(engine)].load(Ordering::Relaxed)
+        (self.breakers[index(engine)].load(Ordering::Relaxed) & 3) as u8
+    }
+
+    /// Whether a path is left alone, or probed.
+    pub(super) fn is_left_alone(&self, engine: EngineKind) -> bool {
+        self.breaker(engine) != BreakerState::Closed.as_number()
     }
 
     pub(super) fn set_rollout(&self, percent: u8) {
@@ -128,26 +157,27 @@ impl Vitals {
             EngineKind::Blocking => (other, one),
             _ => (one, other),
         };
-        let failed = failure.is_some_and(is_the_paths);
-        own.attempts.add(failed, took);
-        match failure.map(Error::kind) {
-            Some(ErrorKind::Connect) => {
-                let since = Instant::now();
+        let says = Says::of(failure);
+        if says != Says::Nothing {
+            own.attempts.add(says == Says::Fails, took);
+        }
+        match (says, failure.map(Error::kind)) {
+            (Says::Fails, Some(ErrorKind::Connect)) => {
+                let now = Instant::now();
                 let away = own.away.get_or_insert(Away {
-                    since,
+                    since: now,
+                    last: now,
                     alone: false,
                 });
+                away.last = now;
                 away.alone |= other.answered.is_some_and(|at| at > away.since);
                 None
             }
-            _ if failed => None,
-            // Nothing was sent.
-            Some(_) if failure.is_some_and(|error| error.status().is_none()) => None,
-            // The engine has answered.
-            _ => {
+            (Says::Fails | Says::Nothing, _) => None,
+            (Says::Answers, _) => {
                 own.last_success = Some(SystemTime::now());
                 own.answered = Some(Instant::now());
-                let away = own.away.take().filter(|away| !away.alone)?;
+                let away = own.away.take().filter(Away::was_the_engines)?;
                 // It is told once, whichever path sees it.
                 other.away = None;
                 Some(away.since.elapsed())
@@ -192,9 +222,29 @@ fn index(engine: EngineKind) -> usize {
     usize::from(engine == EngineKind::Blocking)
 }
 
-/// Whether it is the path's, or the engine's own: not what was asked.
-fn is_the_paths(error: &Error) -> bool {
-    error.is_path_failure() || error.status().is_some_and(|status| status >= 500)
+/// What an attempt says of its path, as the breaker has it too, but for gateways: what stands in between is a part of the path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says {
+    /// The engine has answered, if with a failure of its own: by the other path the answer would be the same.
+    Answers,
+    Fails,
+    /// It ended before it came to the engine, or after it.
+    Nothing,
+}
+
+impl Says {
+    fn of(failure: Option<&Error>) -> Self {
+        let Some(error) = failure else {
+            return Self::Answers;
+        };
+        match error.status() {
+            Some(502..=504) => Self::Fails,
+            Some(_) => Self::Answers,
+            None if error.effect() == Effect::Rejected => Self::Answers,
+            None if error.is_path_failure() => Self::Fails,
+            None => Self::Nothing,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -214,10 +264,37 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
             assert_eq!(attempt(&vitals, EngineKind::Blocking, gone), None);
+            tokio::time::advance(MINUTE / 3).await;
         }
-        tokio::time::advance(MINUTE).await;
         assert_eq!(attempt(&vitals, EngineKind::Blocking, None), Some(MINUTE));
         assert_eq!(attempt(&vitals, EngineKind::Async, None), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_that_fail_for_a_moment_are_no_restart() {
+        let (vitals, gone) = (Vitals::new(), Some(ErrorKind::Connect));
+        // One alone, however long nobody asks again.
+        assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
+        tokio::time::advance(MINUTE).await;
+        assert_eq!(attempt(&vitals, EngineKind::Async, None), None);
+        // Many at once.
+        for _ in 0..100 {
+            assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
+        }
+        tokio::time::advance(Away::LEAST - Duration::from_millis(1)).await;
+        assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
+        assert_eq!(attempt(&vitals, EngineKind::Async, None), None);
+        // Each was followed by one that came about.
+        for _ in 0..3 {
+            assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
+            tokio::time::advance(Away::LEAST).await;
+            assert_eq!(attempt(&vitals, EngineKind::Async, None), None);
+        }
+        assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
+        tokio::time::advance(Away::LEAST).await;
+        assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
+        let away = attempt(&vitals, EngineKind::Async, None);
+        assert_eq!(away, Some(Away::LEAST));
     }
 
     #[tokio::test(start_paused = true)]
@@ -228,17 +305,47 @@ mod tests {
         assert_eq!(attempt(&vitals, EngineKind::Blocking, None), None);
         assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
         assert_eq!(attempt(&vitals, EngineKind::Async, None), None);
-        // What the caller asked for in vain is none of the path's.
-        attempt(&vitals, EngineKind::Async, Some(ErrorKind::InvalidInput));
-        assert_eq!(vitals.path(EngineKind::Async).sum.marked, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_comes_to_the_engine_says_something_of_it() {
+        use ErrorKind as K;
+        let vitals = Vitals::new();
+        let counted = |failure: Option<Error>| {
+            let before = vitals.path(EngineKind::Async).sum;
+            let took = Some(Duration::from_secs(1));
+            vitals.attempted(EngineKind::Async, took, failure.as_ref());
+            let sum = vitals.path(EngineKind::Async).sum;
+            assert_eq!(sum.all - before.all, sum.timed - before.timed);
+            (sum.all - before.all, sum.marked - before.marked)
+        };
+        for kind in [
+            K::Saturated,
+            K::InvalidInput,
+            K::Unsupported,
+            K::Cancelled,
+            K::Host,
+        ] {
+            assert_eq!(counted(Some(Error::new(kind, "no"))), (0, 0), "{kind}");
+        }
+        for kind in [K::Connect, K::Transport, K::Timeout, K::Decode] {
+            assert_eq!(counted(Some(Error::new(kind, "no"))), (1, 1), "{kind}");
+        }
+        for (status, marked) in [(404, 0), (500, 0), (502, 1), (503, 1), (504, 1), (505, 0)] {
+            let answered = Error::answered(status, "no");
+            assert_eq!(counted(Some(answered)), (1, marked), "{status}");
+        }
+        assert_eq!(counted(None), (1, 0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn whichever_path_is_asked_first_afterwards() {
         // Where the other road is only tried once it is known to lead to the same engine.
         let (vitals, gone) = (Vitals::new(), Some(ErrorKind::Connect));
-        assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
-        tokio::time::advance(MINUTE).await;
+        for _ in 0..2 {
+            assert_eq!(attempt(&vitals, EngineKind::Async, gone), None);
+            tokio::time::advance(MINUTE / 2).await;
+        }
         assert_eq!(attempt(&vitals, EngineKind::Blocking, None), None);
         assert_eq!(attempt(&vitals, EngineKind::Async, None), Some(MINUTE));
     }

@@ -1,13 +1,46 @@
 //! What a dead host has left: its sessions go on, and what nobody had goes.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use catamaran::ContainerBackend;
 use catamaran::ErrorKind;
 use catamaran::model::{ContainerName, ContainerSpec, ImageRef, Resources, UpdateOptions};
 use catamaran::session::{Change, Origin, PoolOptions, Ready, SessionManager, SessionState};
+use catamaran::telemetry::alerts::{AlertKind, Alerts};
+use catamaran::telemetry::audit::{AuditLog, AuditOptions, AuditSink};
 
 use super::stage::*;
+
+/// An audit in memory.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl AuditSink for Lines {
+    fn append(&mut self, lines: &[u8]) -> std::io::Result<()> {
+        self.0.lock().expect("no panic").extend_from_slice(lines);
+        Ok(())
+    }
+}
+
+impl Lines {
+    /// The records of an operation.
+    fn of(&self, operation: &str) -> Vec<serde_json::Value> {
+        let written = self.0.lock().expect("no panic").clone();
+        let text = String::from_utf8(written).expect("text");
+        let records = text.lines().map(serde_json::from_str);
+        let records: Result<Vec<serde_json::Value>, _> = records.collect();
+        let mut records = records.expect("JSON");
+        records.retain(|record| record["operation"] == operation);
+        records
+    }
+}
+
+fn audited() -> (Lines, AuditLog) {
+    let lines = Lines::default();
+    let audit = AuditLog::new(lines.clone(), AuditOptions::default());
+    (lines, audit.expect("a log"))
+}
 
 async fn recovered(manager: &SessionManager) {
     let recovered = tokio::time::timeout(Duration::from_secs(60), manager.recovered()).await;
@@ -83,13 +116,16 @@ async fn an_open_after_a_crash_waits_and_gets_the_same_session() {
         manager.open(&alice, &spec()).await.expect("it opens").id()
     })
     .await;
-    let manager = manager(&engine).await;
+    let alerts = Alerts::default();
+    let manager = start(builder("notebooks").with_alerts(&alerts), &engine).await;
     let session = manager.open(&alice, &spec()).await.expect("the same");
     assert_eq!(
         (session.id(), session.opening().origin),
         (id, Origin::Adopted)
     );
     assert_eq!(names(&engine).len(), 1);
+    // That is how a restart goes.
+    assert_eq!(alerts.active(), []);
 }
 
 #[tokio::test]
@@ -131,7 +167,9 @@ async fn raised_limits_are_set_again() {
         .update(&container, &raised)
         .await
         .expect("somebody raises them");
-    let manager = manager(&engine).await;
+    let (lines, audit) = audited();
+    let heir = Arc::new(backend(&engine).with_audit(&audit));
+    let manager = builder("notebooks").start(heir).await.expect("a manager");
     let mut events = manager.subscribe();
     let weakened = told(&mut events, |change| {
         matches!(change, Change::Weakened { .. })
@@ -145,6 +183,14 @@ async fn raised_limits_are_set_again() {
         .expect("it is there");
     assert_eq!(details.resources.memory, spec().container.resources.memory);
     assert_eq!(details.resources.pids, spec().container.resources.pids);
+    // Whose it is stands there, too, though nobody has asked for it yet.
+    let closed = audit.close(Duration::from_secs(5)).await;
+    closed.expect("all is written");
+    let [update] = &lines.of("update")[..] else {
+        panic!("one");
+    };
+    assert_eq!(update["session"], alice.to_string());
+    assert_eq!(update["actor"], "alice");
 }
 
 #[tokio::test]
@@ -162,8 +208,16 @@ async fn what_a_dead_hosts_pool_held_is_swept() {
         },
     )
     .await;
-    let manager = manager(&engine).await;
+    let alerts = Alerts::default();
+    let manager = start(builder("notebooks").with_alerts(&alerts), &engine).await;
     recovered(&manager).await;
     until("it is swept", || names(&engine).is_empty()).await;
     assert!(manager.sessions().is_empty());
+    let active = alerts.active();
+    let [orphans] = &active[..] else {
+        panic!("both are one alert: {active:?}");
+    };
+    assert_eq!(orphans.kind, AlertKind::OrphansFound);
+    assert_eq!(orphans.count, 1, "{orphans}");
+    assert!(orphans.message.contains("made for nobody yet"), "{orphans}");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use catamaran::model::{ContainerRef, Resources};
 use catamaran::telemetry::alerts::{AlertKind, AlertNotice, AlertOptions, AlertState, Alerts};
-use catamaran::telemetry::audit::{AuditLog, AuditOptions, AuditSink};
+use catamaran::telemetry::audit::{AuditLog, AuditOptions, AuditPolicy, AuditSink};
 use catamaran::testing::{Fault, Hold, Rule};
 use catamaran::{
     BreakerOptions, CallContext, ContainerBackend, ErrorKind, HybridBackend, LimitOptions,
@@ -233,4 +233,36 @@ async fn an_audit_that_cannot_be_written_stops_what_it_could_not_tell_of() {
         .close(Duration::from_secs(5))
         .await
         .expect("all is written");
+}
+
+/// Takes one record after the other, each when it may.
+struct Takes(std::sync::mpsc::Receiver<()>);
+
+impl AuditSink for Takes {
+    fn append(&mut self, _lines: &[u8]) -> std::io::Result<()> {
+        let _ = self.0.recv();
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_are_dropped_are_told_of() {
+    let engine = engine().await;
+    let (alerts, (leave, may)) = (alerts(), std::sync::mpsc::channel());
+    let options = AuditOptions::default()
+        .with_policy(AuditPolicy::Drop)
+        .with_patience(Duration::from_millis(1))
+        .with_pending(1_usize);
+    let log = AuditLog::new(Takes(may), options).expect("a log");
+    let backend = direct(&engine).with_alerts(&alerts).with_audit(&log);
+    let nobody = ContainerRef::new("nobody").expect("a name");
+    while log.status().dropped == 0 {
+        let _ = backend.start(&nobody).await;
+    }
+    backend.health().await;
+    assert!(is_active(&alerts, AlertKind::AuditFailing));
+    drop(leave);
+    until("all is written", || log.status().pending == 0).await;
+    backend.health().await;
+    assert!(!is_active(&alerts, AlertKind::AuditFailing));
 }

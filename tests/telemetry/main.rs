@@ -3,6 +3,7 @@
 mod alerts;
 mod audited;
 mod health;
+mod names;
 mod rollout;
 mod shadow;
 mod stage;

@@ -380,10 +380,8 @@ impl<'a> Run<'a> {
             self.passed(pass, &refused);
             return refused;
         }
-        if pass.as_ref().is_some_and(Pass::is_probe) {
-            pipeline
-                .telemetry
-                .breaker(self.next, BreakerState::Probing, None);
+        if let Some(change) = pass.as_ref().and_then(Pass::probe) {
+            pipeline.telemetry.breaker(self.next, change, None);
         }
         let number = self.attempts + 1;
         let span = tracing::debug_span!(

@@ -50,8 +50,8 @@ pub(super) struct Active {
 impl Active {
     pub(super) fn new(options: &AlertOptions) -> Self {
         Self {
-            repeat: options.repeat,
-            event_window: options.event_window,
+            repeat: options.repeat(),
+            event_window: options.event_window(),
             kinds: BTreeMap::new(),
             due: None,
             told: Vec::new(),
@@ -129,6 +129,19 @@ impl Active {
         }
         if of.is_empty() {
             self.kinds.remove(&kind);
+        }
+    }
+
+    /// It isn't so at the moment: it is over unless it is raised again within the window.
+    pub(super) fn subside(&mut self, kind: AlertKind, subject: &str) {
+        let now = Instant::now();
+        self.pass(now);
+        let of = self.kinds.get_mut(&kind);
+        if let Some(entry) = of.and_then(|of| of.get_mut(subject))
+            && entry.ends.is_none()
+        {
+            entry.ends = now.checked_add(self.event_window);
+            self.due = earlier(self.due, entry.ends);
         }
     }
 

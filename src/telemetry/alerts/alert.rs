@@ -30,7 +30,8 @@ pub enum AlertKind {
     EngineRestarted,
     /// A container has weaker limits than were asked for.
     LimitsNotEffective,
-    /// A container, a volume or a network of a session was found that no session has.
+    /// A container, a volume or a network was found that no session has: its session is gone, or whoever made it died before anybody had
+    /// got it. A session that is adopted from a dead instance is none.
     OrphansFound,
     /// What is done can't be put on record.
     AuditFailing,

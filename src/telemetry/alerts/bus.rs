@@ -108,6 +108,35 @@ impl Alerts {
         self.change(|active| active.recover(kind, &subject, message));
     }
 
+    /// Raises it or lets it recover, as `is_so` finds it at its turn: of several who tell of the same at once, the last one is right,
+    /// whoever that is. Neither closure may use these alerts.
+    pub(crate) fn settle(
+        &self,
+        kind: AlertKind,
+        subject: Option<&str>,
+        is_so: impl FnOnce() -> bool,
+        message: impl FnOnce(bool) -> String,
+    ) {
+        self.change(|active| {
+            let is_so = is_so();
+            let (subject, message) = bounded(subject, message(is_so));
+            match is_so {
+                true => active.raise(kind, subject, message, Nature::Lasts),
+                false => active.recover(kind, &subject, message),
+            }
+        });
+    }
+
+    /// Says that something isn't the matter at the moment: it has recovered once it hasn't been raised for
+    /// [`AlertOptions::event_window`]. For what may come and go about a threshold, which isn't told each time.
+    pub(crate) fn subside(&self, kind: AlertKind, subject: Option<&str>) {
+        if !lock(&self.0.state).active.concerns(kind) {
+            return;
+        }
+        let subject = line(subject.unwrap_or_default(), LONGEST_SUBJECT);
+        self.change(|active| active.subside(kind, &subject));
+    }
+
     /// Does what is due with time: what happened is over, what lasts is told again ([`AlertOptions::repeat`]).
     pub fn tick(&self) {
         self.change(|active| active.pass(Instant::now()));

@@ -9,7 +9,8 @@
 //! | know what one means, and what to do | [`AlertKind`], `docs/runbook.md` |
 //!
 //! What lasts, as an open breaker, is raised and recovers. What merely happens, as an engine's restart, is told, and is over
-//! when it hasn't happened again for a while ([`AlertOptions::event_window`]). In between neither is told again, only
+//! when it hasn't happened again for a while ([`AlertOptions::event_window`]); so is what is judged by a share or a p95, which may come
+//! and go. In between neither is told again, only
 //! counted, unless [`AlertOptions::repeat`] says so. Each that is told is a line in the log, too.
 //!
 //! `docs/prometheus/alerts.yml` has the same alerts as rules for Prometheus, which hold where the service itself can't tell any

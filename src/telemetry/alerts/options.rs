@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 
-/// From when on an alert is raised, and how long what was told isn't told again.
+/// From when on an alert is raised, when it is over, and how long what was told isn't told again.
 ///
-/// Shares are of what happened in the last minute, and say nothing below
-/// [`least_calls`](Self::least_calls). The defaults are choices, each with its reason; your own numbers come
-/// from what your users bear, and the metrics.
+/// What is judged by a share or a p95 is raised at once, and over once it hasn't been so for
+/// [`event_window`](Self::event_window): what comes and goes about its threshold is told once. Shares are of what happened in the
+/// last minute, and say nothing below [`least_calls`](Self::least_calls). The defaults are choices, each with its reason; your
+/// own numbers come from what your users bear, and the metrics.
 ///
 /// ```
 /// use std::time::Duration;
@@ -22,30 +23,15 @@ use crate::error::{Error, Result};
 /// # let _ = strict;
 /// # Ok::<(), catamaran::Error>(())
 /// ```
-#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertOptions {
-    /// So many calls there must have been in it, 1 at least, before a share or a p95 means something; 20 unless set, since
-    /// of fewer a p95 is merely the slowest.
-    pub least_calls: u64,
-    /// [`AsyncPathFailing`](super::AlertKind::AsyncPathFailing) where this share of the async engine's attempts failed for its
-    /// path, above 0 and up to 1; 0.5 unless set: fewer are what retries and fallback are for.
-    pub error_share: f64,
-    /// [`FallbackShare`](super::AlertKind::FallbackShare) where this share of the calls was served by falling back, above 0 and
-    /// up to 1; 0.1 unless set: one in ten is no passing fault any more, and the blocking engine's threads still bear it.
-    pub fallback_share: f64,
-    /// [`SlowEngine`](super::AlertKind::SlowEngine) where the p95 of an engine's answers is above this, 1 ms to 1 h; 2 s unless
-    /// set: ten times what a create or a start takes on an engine that is well, and far from a call's usual 30 s.
-    pub slow: Duration,
-    /// [`QueueSaturated`](super::AlertKind::QueueSaturated) where this share of a queue is taken, above 0 and up to 1; 0.8 unless
-    /// set: there is a little time left before calls are refused. It is raised at once where one was.
-    pub queue_share: f64,
-    /// What merely happens (an engine restarted, limits weakened, orphans found) is over when it hasn't happened again for so
-    /// long, 1 s to 24 h; 60 s unless set, so that four scrapes of Prometheus, every 15 s, see it.
-    pub event_window: Duration,
-    /// What lasts is told again after so long, and what happens again, too, 1 s to 24 h; never unless set: what calls people
-    /// (Alertmanager, a pager) has its own.
-    pub repeat: Option<Duration>,
+    least_calls: u64,
+    error_share: f64,
+    fallback_share: f64,
+    slow: Duration,
+    queue_share: f64,
+    event_window: Duration,
+    repeat: Option<Duration>,
 }
 
 impl Default for AlertOptions {
@@ -59,6 +45,59 @@ impl Default for AlertOptions {
             event_window: Duration::from_secs(60),
             repeat: None,
         }
+    }
+}
+
+impl AlertOptions {
+    /// So many calls there must have been in it, 1 at least, before a share or a p95 means something; 20 unless set, since
+    /// of fewer a p95 is merely the slowest.
+    #[must_use]
+    pub fn least_calls(&self) -> u64 {
+        self.least_calls
+    }
+
+    /// [`AsyncPathFailing`](super::AlertKind::AsyncPathFailing) where this share of the async engine's attempts failed for its
+    /// path, those that never came to it not counted, above 0 and up to 1; 0.5 unless set: fewer are what retries and fallback are for.
+    #[must_use]
+    pub fn error_share(&self) -> f64 {
+        self.error_share
+    }
+
+    /// [`FallbackShare`](super::AlertKind::FallbackShare) where this share of the calls that the async engine was to serve was
+    /// served by falling back, above 0 and up to 1; 0.1 unless set: one in ten is no passing fault any more, and the
+    /// blocking engine's threads still bear it.
+    #[must_use]
+    pub fn fallback_share(&self) -> f64 {
+        self.fallback_share
+    }
+
+    /// [`SlowEngine`](super::AlertKind::SlowEngine) where the p95 of an engine's answers is above this, 1 ms to 1 h; 2 s unless
+    /// set: ten times what a create or a start takes on an engine that is well, and far from a call's usual 30 s.
+    #[must_use]
+    pub fn slow(&self) -> Duration {
+        self.slow
+    }
+
+    /// [`QueueSaturated`](super::AlertKind::QueueSaturated) where this share of a queue is taken, above 0 and up to 1; 0.8 unless
+    /// set: there is a little time left before calls are refused. It is raised at once where one was.
+    #[must_use]
+    pub fn queue_share(&self) -> f64 {
+        self.queue_share
+    }
+
+    /// What merely happens (an engine restarted, limits weakened, orphans found) is over when it hasn't happened again for so
+    /// long, what is judged by a share or a p95 when it hasn't been so, 1 s to 24 h; 60 s unless set, so that four scrapes of
+    /// Prometheus, every 15 s, see it.
+    #[must_use]
+    pub fn event_window(&self) -> Duration {
+        self.event_window
+    }
+
+    /// What lasts is told again after so long, and what happens again, too, 1 s to 24 h; never unless set: what calls people
+    /// (Alertmanager, a pager) has its own.
+    #[must_use]
+    pub fn repeat(&self) -> Option<Duration> {
+        self.repeat
     }
 }
 
@@ -111,7 +150,7 @@ impl AlertOptions {
         Ok(self)
     }
 
-    /// Sets after how long a time without it what happened is over.
+    /// Sets after how long a time without it what happened, or what a share has shown, is over.
     ///
     /// # Errors
     /// `InvalidInput` below 1 s or above 24 h.

@@ -72,6 +72,31 @@ async fn what_lasts_is_told_when_it_begins_and_when_it_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_comes_and_goes_is_told_once() {
+    let (alerts, mut events) = listening();
+    alerts.subside(SlowEngine, Some("async"));
+    for _ in 0..100 {
+        alerts.raise(SlowEngine, Some("async"), "2 s");
+        alerts.subside(SlowEngine, Some("async"));
+        advance(Duration::from_secs(30)).await;
+        // It is asked again and again meanwhile.
+        alerts.subside(SlowEngine, Some("async"));
+        advance(Duration::from_secs(29)).await;
+        alerts.tick();
+    }
+    assert_eq!(heard(&mut events), ["warning slow_engine [async]: 2 s"]);
+    assert_eq!(alerts.active()[0].count, 99);
+    alerts.raise(SlowEngine, Some("async"), "3 s");
+    advance(Duration::from_secs(600)).await;
+    assert_eq!(alerts.active().len(), 1, "it lasts");
+    alerts.subside(SlowEngine, Some("async"));
+    advance(Duration::from_secs(60)).await;
+    alerts.subside(SlowEngine, Some("async"));
+    let expected = ["recovered slow_engine [async]: it hasn't happened again for 1m"];
+    assert_eq!(heard(&mut events), expected);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_happens_is_over_when_it_has_not_for_a_while() {
     let (alerts, mut events) = listening();
     alerts.event(EngineRestarted, None, "once");
@@ -350,5 +375,5 @@ fn what_can_not_be_is_refused_by_its_field() {
         .with_event_window(hours(24))
         .and_then(|options| options.with_queue_share(1.0))
         .and_then(|options| options.with_repeat(None));
-    assert_eq!(longest.expect("the greatest").queue_share, 1.0);
+    assert_eq!(longest.expect("the greatest").queue_share(), 1.0);
 }

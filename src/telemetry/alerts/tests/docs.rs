@@ -51,11 +51,7 @@ fn named(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn each_kind_is_named_and_all_are_there() {
-    for kind in AlertKind::ALL {
-        let json = serde_json::to_value(kind).expect("JSON");
-        assert_eq!(json, kind.as_str());
-    }
+fn each_kind_has_a_name_of_its_own() {
     let names: BTreeSet<_> = AlertKind::ALL.iter().map(|kind| kind.as_str()).collect();
     assert_eq!(names.len(), AlertKind::ALL.len());
 }
