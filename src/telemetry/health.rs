@@ -78,7 +78,8 @@ pub struct HealthReport {
     /// Calls, streams and pulls: what is under way and waits. Empty where the backend was made
     /// [over](crate::HybridBackend::over) others.
     pub limits: Vec<LimitHealth>,
-    /// Which share of the calls of the last minute the blocking engine served in the async one's place, from 0 to 1.
+    /// Of the calls of the last minute that the async engine was to serve, which share the blocking one served in its place, from 0
+    /// to 1.
     pub fallback_share: f64,
     /// Removals that are under way in the background, of every backend of this process.
     pub removals: usize,
@@ -108,12 +109,13 @@ pub struct EngineHealth {
     pub refused: Option<String>,
     /// The newest version of the API that it speaks.
     pub api_version: Option<ApiVersion>,
-    /// When an attempt succeeded last, the probe not counted.
+    /// When the engine answered an attempt last, the probe not counted.
     #[serde(serialize_with = "maybe_time")]
     pub last_success: Option<SystemTime>,
-    /// Attempts of the last minute.
+    /// Attempts of the last minute that say something of the engine: what was refused before anything was sent isn't one.
     pub attempts: u64,
-    /// Which share of them failed for the path, or by the engine's own fault, from 0 to 1.
+    /// Which share of them failed for the path (no connection, broken off, no answer in time, malformed, or a gateway's 502 to 504),
+    /// from 0 to 1; answers of the engine, its own 5xx among them, are no failures.
     pub error_rate: f64,
     /// 95 of a hundred of them took no longer, in milliseconds, within a factor of 1.42; streams, stops and execs not counted.
     pub p95_ms: Option<f64>,

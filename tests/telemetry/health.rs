@@ -193,11 +193,18 @@ async fn a_road_that_leads_elsewhere_serves_nothing() {
     );
     let backend = backend.with_same_engine_check();
     backend.version().await.expect("a version");
-    let well = report(&backend).await;
+    let elsewhere = |report: &HealthReport| {
+        let refused = report.engines[1].refused.as_ref();
+        refused.is_some_and(|refused| refused.contains("another engine answers"))
+    };
+    // On a busy machine a look may not find it out in time, and says that.
+    let mut well = report(&backend).await;
+    while !elsewhere(&well) {
+        assert_ne!(well.engines[1].refused, None, "{well:?}");
+        well = report(&backend).await;
+    }
     assert!(well.ready, "by the one that is right: {well:?}");
     assert_eq!(well.status, HealthStatus::Degraded, "{well:?}");
-    let refused = well.engines[1].refused.as_ref().expect("a reason");
-    assert!(refused.contains("another engine answers"), "{refused}");
     proxy.disconnect();
     let cut = report(&backend).await;
     assert!(!cut.ready, "{cut:?}");

@@ -1,4 +1,4 @@
-//! What tells how it goes, over the fake engine: health, alerts, the rollout, the shadow, the audit, and traces.
+//! What tells how it goes, over the fake engine: health, alerts, the rollout, the shadow and the audit.
 
 mod alerts;
 mod audited;
@@ -7,4 +7,3 @@ mod names;
 mod rollout;
 mod shadow;
 mod stage;
-mod traced;

@@ -1,4 +1,9 @@
-//! A call is a span, and its attempts are within it.
+//! A call is a span, and its attempts are within it. In a process of its own, one test after the other: `tracing` remembers for the
+//! whole process who wants which spans.
+
+#[allow(dead_code, reason = "other tests take more of it")]
+#[path = "telemetry/stage.rs"]
+mod stage;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +18,10 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::stage::*;
+use stage::*;
+
+/// Held by the test that runs.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// A span as it was when it ended.
 #[derive(Debug, Clone, Default)]
@@ -66,6 +74,7 @@ impl Spans {
 
 #[tokio::test]
 async fn a_call_that_falls_back_shows_both_attempts_within_the_callers_own_span() {
+    let _alone = ALONE.lock().await;
     let (engine, gone) = (engine().await, engine().await);
     let proxy = proxy(&gone).await;
     let dead = AsyncEngine::new(&proxy.config().expect("one")).expect("an engine");
@@ -117,6 +126,7 @@ async fn a_call_that_falls_back_shows_both_attempts_within_the_callers_own_span(
 
 #[tokio::test]
 async fn a_caller_that_goes_away_shows_in_both_spans() {
+    let _alone = ALONE.lock().await;
     let engine = engine().await;
     let backend = direct(&engine);
     let hold = Hold::new();
@@ -142,6 +152,7 @@ async fn a_caller_that_goes_away_shows_in_both_spans() {
 /// A subscriber that wants less than debug: the callers' own spans stay as they made them.
 #[tokio::test]
 async fn where_debug_is_off_the_callers_span_is_left_alone() {
+    let _alone = ALONE.lock().await;
     let engine = engine().await;
     let backend = direct(&engine);
     let spans = Spans::default();
