@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use catamaran::Endpoint;
 use serde_json::Value;
@@ -15,12 +16,16 @@ use tokio::net::{UnixListener, UnixStream};
 const CHILD: &str = "canned-engine";
 /// What it says once it listens.
 const READY: &str = "ready";
+/// A client on an emulated processor needs a while until it waits.
+const LATE: Duration = Duration::from_millis(3);
 
 /// How the peer answers.
 #[derive(Debug, Clone, Copy)]
 pub enum Manner {
     /// At once, a list by so many containers.
     Prompt { listed: usize },
+    /// The same after a while, when a client has begun to wait for sure.
+    Late { listed: usize },
     /// Not at all.
     Silent,
 }
@@ -34,12 +39,13 @@ pub struct Canned {
 impl Canned {
     pub fn start(manner: Manner) -> io::Result<Self> {
         let directory = tempfile::tempdir()?;
-        let manner = match manner {
-            Manner::Prompt { listed } => listed.to_string(),
-            Manner::Silent => String::new(),
+        let (listed, delay) = match manner {
+            Manner::Prompt { listed } => (listed.to_string(), Duration::ZERO),
+            Manner::Late { listed } => (listed.to_string(), LATE),
+            Manner::Silent => (String::new(), Duration::ZERO),
         };
         let mut child = Command::new(std::env::current_exe()?)
-            .args([CHILD, &manner])
+            .args([CHILD, &listed, &delay.as_micros().to_string()])
             .arg(socket(directory.path()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -77,20 +83,21 @@ fn socket(directory: &Path) -> PathBuf {
 /// Runs as that process where the arguments say so, to its end.
 pub fn run_as_child() -> bool {
     let words: Vec<_> = std::env::args().skip(1).collect();
-    let [word, manner, socket, ..] = &words[..] else {
+    let [word, listed, delay, socket, ..] = &words[..] else {
         return false;
     };
     if word != CHILD {
         return false;
     }
-    let answers = manner.parse().ok().map(Answers::recorded).map(Arc::new);
+    let delay = Duration::from_micros(delay.parse().expect("a time"));
+    let answers = listed.parse().ok().map(Answers::recorded).map(Arc::new);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
     runtime.block_on(async {
         let listener = UnixListener::bind(socket).expect("a socket");
-        tokio::spawn(serve(listener, answers));
+        tokio::spawn(serve(listener, answers, delay));
         println!("{READY}");
         io::stdout().flush().expect("a reader");
         let ended = tokio::task::spawn_blocking(|| io::copy(&mut io::stdin(), &mut io::sink()));
@@ -99,13 +106,17 @@ pub fn run_as_child() -> bool {
     true
 }
 
-async fn serve(listener: UnixListener, answers: Option<Arc<Answers>>) {
+async fn serve(listener: UnixListener, answers: Option<Arc<Answers>>, delay: Duration) {
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(talk(stream, answers.clone()));
+        tokio::spawn(talk(stream, answers.clone(), delay));
     }
 }
 
-async fn talk(mut stream: UnixStream, answers: Option<Arc<Answers>>) -> io::Result<()> {
+async fn talk(
+    mut stream: UnixStream,
+    answers: Option<Arc<Answers>>,
+    delay: Duration,
+) -> io::Result<()> {
     let mut asked = Vec::new();
     loop {
         let Some(end) = whole(&asked) else {
@@ -114,6 +125,9 @@ async fn talk(mut stream: UnixStream, answers: Option<Arc<Answers>>) -> io::Resu
             }
             continue;
         };
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
         match &answers {
             Some(answers) => stream.write_all(answers.to(&asked)).await?,
             None => std::future::pending().await,

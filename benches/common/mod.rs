@@ -14,6 +14,8 @@ pub mod statistics;
 #[cfg(feature = "tls")]
 #[path = "../../tests/common/tls.rs"]
 pub mod tls;
+pub mod unix;
+pub mod usage;
 
 use std::sync::Arc;
 

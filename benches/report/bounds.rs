@@ -46,8 +46,6 @@ pub struct Bound {
     pub under: Option<&'static str>,
     pub figure: &'static str,
     pub limit: Limit,
-    /// Of the ratio, its reciprocal: where more is better.
-    pub inverse: bool,
 }
 
 const fn ratio(
@@ -63,7 +61,17 @@ const fn ratio(
         under: Some(under),
         figure: "time_us",
         limit,
-        inverse: false,
+    }
+}
+
+const fn value(what: &'static str, cell: &'static str, over: &'static str, limit: Limit) -> Bound {
+    Bound {
+        what,
+        cell,
+        over,
+        under: None,
+        figure: "time_us",
+        limit,
     }
 }
 
@@ -111,6 +119,43 @@ pub const BOUNDS: &[Bound] = &[
         AtLeast(0.9),
     ),
     ratio(
+        "TLS call, one caller: async over bollard as it comes",
+        "tls/ping/1",
+        ("async", "bollard"),
+        AtMost(1.0 / 50.0),
+    ),
+    ratio(
+        "TLS call, 16 callers: async over bollard as it comes",
+        "tls/ping/16",
+        ("async", "bollard"),
+        AtMost(1.0 / 15.0),
+    ),
+    ratio(
+        "TLS call, one caller: async over plain hyper over TLS",
+        "tls/ping/1",
+        ("async", "hyper"),
+        AtMost(1.3),
+    ),
+    ratio(
+        "TLS call, 16 callers: async over plain hyper over TLS",
+        "tls/ping/16",
+        ("async", "hyper"),
+        AtMost(1.3),
+    ),
+    ratio(
+        "list of 1,000 containers: async over bollard as it comes",
+        "canned/list-1000",
+        ("async", "bollard"),
+        AtMost(0.6),
+    ),
+    ratio(
+        "list of 1,000 containers, allocations: async over bollard",
+        "allocations/canned/list",
+        ("async", "bollard"),
+        AtMost(0.5),
+    )
+    .of("allocations"),
+    ratio(
         "full stack over the bare async engine, a ping",
         "unix/ping/1",
         ("full", "async"),
@@ -122,6 +167,20 @@ pub const BOUNDS: &[Bound] = &[
         ("blocking", "shiplift"),
         AtMost(0.5),
     ),
+    value(
+        "memory of a call under way, async: resident bytes",
+        "memory/in-flight",
+        "async",
+        AtMost(16.0 * 1024.0),
+    )
+    .of("rss_bytes"),
+    value(
+        "the same, bollard over kept connections",
+        "memory/in-flight",
+        "bollard-pooled",
+        Limit::None,
+    )
+    .of("rss_bytes"),
 ];
 
 /// All of them, in a run.

@@ -1,24 +1,19 @@
-//! The hybrid with all that a service can switch on: metrics, alerts, spans, an audit. The recorder and the subscriber are a
-//! process's, and would slow everybody else down as well: so it is in a process of its own, and samples as it is told.
+//! The full stack, whose recorder and subscriber would slow everybody else in its process down as well: so it is in a process of
+//! its own, and samples as it is told.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::Arc;
 
 use catamaran::model::ContainerRef;
-use catamaran::telemetry::alerts::{AlertOptions, Alerts};
-use catamaran::telemetry::audit::AuditLog;
-use catamaran::{Config, ContainerBackend, Endpoint, HybridBackend};
-use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::runtime::Runtime;
 
 use crate::cell::Figures;
 use crate::cells::calls::figures;
-use crate::common::clients::{Client, Operation};
+use crate::common::clients::Operation;
 use crate::common::fixture::{LABEL, Target};
 use crate::common::samples::sample;
-use crate::ground::config_for;
+use crate::common::unix;
 
 /// The word by which this program runs as that process.
 pub const CHILD: &str = "full-stack";
@@ -30,12 +25,12 @@ pub struct FullStack {
 }
 
 impl FullStack {
-    pub fn start(socket: &Path, target: &Target, callers: u64) -> io::Result<Self> {
+    pub fn start(socket: &Path, target: &Target) -> io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg(CHILD)
             .arg(socket)
             .args([target.id.as_str(), &target.label.1])
-            .args([target.listed.to_string(), callers.to_string()])
+            .arg(target.listed.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -74,8 +69,8 @@ impl Drop for FullStack {
 
 /// The other process: a line asks, a line answers, and it ends with its input.
 pub fn serve(words: &[String]) -> Result<(), Box<dyn std::error::Error>> {
-    let [socket, id, label, listed, callers, ..] = words else {
-        return Err("five words are wanted".into());
+    let [socket, id, label, listed, ..] = words else {
+        return Err("four words are wanted".into());
     };
     let target = Target {
         id: ContainerRef::new(id.as_str())?,
@@ -83,28 +78,14 @@ pub fn serve(words: &[String]) -> Result<(), Box<dyn std::error::Error>> {
         listed: listed.parse()?,
     };
     let runtime = Runtime::new()?;
-    let directory = tempfile::tempdir()?;
-    let _recorder = PrometheusBuilder::new().install_recorder()?;
-    catamaran::telemetry::metrics::enable();
-    tracing::subscriber::set_global_default(tracing_subscriber::registry())?;
-    let alerts = Alerts::new(AlertOptions::default());
-    let audit = AuditLog::open(directory.path().join("audit.jsonl"))?;
-    let config = config_for(
-        Config::builder().endpoint(Endpoint::unix(socket)),
-        callers.parse()?,
-    )?;
-    let hybrid = HybridBackend::new(&config)?
-        .with_alerts(&alerts)
-        .with_audit(&audit);
-    let backend: Arc<dyn ContainerBackend> = Arc::new(hybrid);
-    let client: Arc<dyn Client> = Arc::new((backend, target));
+    let full = unix::FullStack::new(Path::new(socket), target)?;
     for line in io::stdin().lines() {
         let line = line?;
         let mut words = line.split(' ');
         let mut word = || words.next().ok_or("three words are wanted");
         let of = Operation::named(word()?).ok_or("what is asked for?")?;
         let (callers, calls) = (word()?.parse()?, word()?.parse()?);
-        let figures = figures(&sample(&runtime, &client, of, callers, calls)?);
+        let figures = figures(&sample(&runtime, &full.client, of, callers, calls)?);
         let values: Vec<f64> = figures.into_iter().map(|(_, value)| value).collect();
         println!("{}", serde_json::to_string(&values)?);
     }

@@ -15,6 +15,7 @@ mod noise;
 mod options;
 mod page;
 mod plots;
+mod programs;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ use ground::Ground;
 use machine::Machine;
 use options::{Options, USAGE};
 use page::Report;
+use programs::Programs;
 
 fn main() -> ExitCode {
     if canned::run_as_child() {
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
     let words: Vec<_> = std::env::args().skip(1).collect();
     let ended = match words.split_first() {
         Some((word, rest)) if word == full_stack::CHILD => full_stack::serve(rest),
+        Some((word, _)) if word == cells::scale::CHILD => cells::scale::serve(),
         // `cargo test` only tries.
         None => Ok(()),
         _ => match Options::parse(words.into_iter()) {
@@ -65,6 +68,7 @@ fn report(options: Options) -> Result<(), Box<dyn Error>> {
         return Err(format!("{endpoint} is no unix socket, over which alone this measures").into());
     };
     socket.to_str().ok_or("the socket's path is no UTF-8")?;
+    let programs = Programs::find()?;
     let runtime = Runtime::new()?;
     let driver = Builder::new_multi_thread()
         .worker_threads(1)
@@ -77,11 +81,18 @@ fn report(options: Options) -> Result<(), Box<dyn Error>> {
     let ground = Ground {
         runtime: &runtime,
         driver: &driver,
-        config,
+        endpoint: config.endpoint().clone(),
         socket,
         target: fixture.target.clone(),
     };
     let mut run = Run::new(options);
     cells::calls::measure(&mut run, &ground);
+    #[cfg(feature = "tls")]
+    cells::tls::measure(&mut run, &ground);
+    cells::list::measure(&mut run, &ground, &programs);
+    cells::memory::measure(&mut run, &ground, &programs);
+    cells::fallback::measure(&mut run, &ground);
+    cells::scale::measure(&mut run, &programs);
+    cells::sessions::measure(&mut run, &programs);
     report.write(&run)
 }

@@ -222,11 +222,16 @@ pub fn short(number: f64) -> String {
 }
 
 /// What a figure is called in a table, in the order of its columns.
-const COLUMNS: [(&str, &str); 4] = [
+const COLUMNS: [(&str, &str); 9] = [
     ("time_us", "µs a call"),
     ("p50_us", "p50, µs"),
     ("p99_us", "p99, µs"),
     ("cpu_us", "CPU of the client, µs"),
+    ("allocations", "allocations a call"),
+    ("allocated_bytes", "bytes allocated a call"),
+    ("rss_bytes", "resident memory each, bytes"),
+    ("heap_bytes", "heap each, bytes"),
+    ("threads", "threads"),
 ];
 
 fn show(page: &mut String, cell: &Cell, run: &Run) -> Result<(), Box<dyn Error>> {

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use catamaran::AsyncEngine;
-use tokio::net::UnixStream;
+use catamaran::{AsyncEngine, Config, LimitOptions};
 
 use crate::cell::{Figures, Run};
-use crate::common::backends;
-use crate::common::clients::{Bollard, Client, Floor, Operation, Shiplift};
-use crate::common::pooled::{self, Hyper};
+use crate::common::clients::{Client, Operation};
 use crate::common::samples::{Sample, sample};
 use crate::common::statistics::{percentile, sorted};
+use crate::common::unix;
 use crate::full_stack::FullStack;
 use crate::ground::Ground;
+
+/// By itself, the crate has twenty calls under way at once, and the rest waits its turn.
+const ALL_AT_ONCE: &str = "async, all under way";
 
 /// One who is measured, here or in a process of its own.
 pub enum Who {
@@ -60,45 +61,30 @@ pub fn clients(
     ground: &Ground<'_>,
     callers: u64,
 ) -> Result<Vec<(String, Who)>, Box<dyn std::error::Error>> {
-    let (socket, target) = (ground.socket(), &ground.target);
-    let connections: Result<Vec<_>, _> = ground.runtime.block_on(async {
-        let connect = (0..callers).map(|_| UnixStream::connect(socket));
-        futures::future::join_all(connect)
-            .await
-            .into_iter()
-            .collect()
-    });
-    let address = "http://localhost";
-    let pooled_bollard = pooled::bollard(pooled::unix(&ground.socket), address, usize::MAX);
-    let mut clients: Vec<(&str, Arc<dyn Client>)> = vec![
-        ("floor", Arc::new(Floor::new(connections?, target))),
-        (
-            "hyper",
-            Arc::new(Hyper::new(pooled::unix(&ground.socket), address, target)),
-        ),
-        ("bollard", Arc::new(Bollard::unix(socket, target)?)),
-        (
-            "bollard-pooled",
-            Arc::new(Bollard::new(pooled_bollard, target)),
-        ),
-        (
-            "shiplift",
-            Arc::new(Shiplift::new(socket, target, ground.driver.handle())),
-        ),
-    ];
-    let config = ground.config_for(callers)?;
-    for (name, backend) in backends(&config)? {
-        clients.push((name, Arc::new((backend, target.clone()))));
-    }
-    if config.pool_size() > ground.config.pool_size() {
-        let as_it_comes = AsyncEngine::new(&ground.config_for(1)?)?;
-        let client: Arc<dyn Client> = Arc::new((Arc::new(as_it_comes) as _, target.clone()));
-        clients.push(("async, 20 at once", client));
+    let Ground {
+        runtime,
+        driver,
+        socket,
+        target,
+        ..
+    } = ground;
+    let mut clients = unix::clients(runtime, driver, socket, target, callers)?;
+    let calls = usize::try_from(callers)?;
+    if calls > LimitOptions::default().calls {
+        let limits = LimitOptions::default().with_calls(calls);
+        let config = Config::builder()
+            .endpoint(ground.endpoint.clone())
+            .limits(limits);
+        let engine = AsyncEngine::new(&config.build()?)?;
+        clients.push((
+            ALL_AT_ONCE,
+            Arc::new((Arc::new(engine) as _, target.clone())),
+        ));
     }
     let here = clients
         .into_iter()
         .map(|(name, client)| (name.to_owned(), Who::Here(client)));
-    let full = FullStack::start(&ground.socket, target, callers)?;
+    let full = FullStack::start(socket, target)?;
     Ok(here
         .chain([("full".to_owned(), Who::Apart(full))])
         .collect())

@@ -1,3 +1,10 @@
 //! What is measured, a file for each kind.
 
 pub mod calls;
+pub mod fallback;
+pub mod list;
+pub mod memory;
+pub mod scale;
+pub mod sessions;
+#[cfg(feature = "tls")]
+pub mod tls;
