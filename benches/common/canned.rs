@@ -130,7 +130,11 @@ async fn talk(
         }
         match &answers {
             Some(answers) => stream.write_all(answers.to(&asked)).await?,
-            None => std::future::pending().await,
+            // Until the client goes away.
+            None => {
+                tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+                return Ok(());
+            }
         }
         asked.drain(..end);
     }

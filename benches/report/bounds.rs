@@ -1,12 +1,9 @@
-//! What was promised, and how it came out.
+//! How a figure stands to what was promised.
 
-use serde::Serialize;
-
-use crate::cell::{Cell, Run};
+use crate::cell::Cell;
 use crate::common::statistics::Estimate;
 
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Limit {
     AtMost(f64),
     AtLeast(f64),
@@ -14,8 +11,7 @@ pub enum Limit {
     None,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     Met,
     NotMet,
@@ -38,154 +34,37 @@ impl Limit {
     }
 }
 
-/// A figure of one cell: a ratio of two of its subjects, or one subject's value.
+/// What is made of one cell's figures, in each round.
+#[derive(Debug, Clone, Copy)]
+pub enum Of {
+    /// The one over the other.
+    Ratio(&'static str, &'static str),
+    /// The one without the other.
+    Difference(&'static str, &'static str),
+    Value(&'static str),
+}
+
 pub struct Bound {
     pub what: &'static str,
     pub cell: &'static str,
-    pub over: &'static str,
-    pub under: Option<&'static str>,
+    pub of: Of,
     pub figure: &'static str,
     pub limit: Limit,
 }
 
-const fn ratio(
-    what: &'static str,
-    cell: &'static str,
-    (over, under): (&'static str, &'static str),
-    limit: Limit,
-) -> Bound {
-    Bound {
-        what,
-        cell,
-        over,
-        under: Some(under),
-        figure: "time_us",
-        limit,
-    }
-}
-
-const fn value(what: &'static str, cell: &'static str, over: &'static str, limit: Limit) -> Bound {
-    Bound {
-        what,
-        cell,
-        over,
-        under: None,
-        figure: "time_us",
-        limit,
-    }
-}
-
 impl Bound {
-    const fn of(self, figure: &'static str) -> Self {
-        Self { figure, ..self }
-    }
-
     pub fn estimate(&self, cells: &[Cell]) -> Result<Estimate, String> {
-        let cell = cells.iter().find(|cell| cell.name == self.cell);
-        let cell = cell.ok_or_else(|| format!("{} was left out of this run", self.cell))?;
-        match self.under {
-            Some(under) => cell.ratio(self.over, under, self.figure),
-            None => cell.value(self.over, self.figure),
-        }
+        estimate(cells, self.cell, self.of, self.figure)
     }
 }
 
-use Limit::{AtLeast, AtMost};
-
-/// The bounds that the project has set itself.
-pub const BOUNDS: &[Bound] = &[
-    ratio(
-        "unix call, one caller: async over bollard as it comes",
-        "unix/ping/1",
-        ("async", "bollard"),
-        AtMost(0.60),
-    ),
-    ratio(
-        "unix call, one caller: async over the raw floor",
-        "unix/ping/1",
-        ("async", "floor"),
-        AtMost(1.4),
-    ),
-    ratio(
-        "unix, 256 callers, calls a second: async over bollard as it comes",
-        "unix/ping/256",
-        ("bollard", "async"),
-        AtLeast(1.8),
-    ),
-    ratio(
-        "unix, 256 callers, calls a second: async over plain hyper",
-        "unix/ping/256",
-        ("hyper", "async"),
-        AtLeast(0.9),
-    ),
-    ratio(
-        "TLS call, one caller: async over bollard as it comes",
-        "tls/ping/1",
-        ("async", "bollard"),
-        AtMost(1.0 / 50.0),
-    ),
-    ratio(
-        "TLS call, 16 callers: async over bollard as it comes",
-        "tls/ping/16",
-        ("async", "bollard"),
-        AtMost(1.0 / 15.0),
-    ),
-    ratio(
-        "TLS call, one caller: async over plain hyper over TLS",
-        "tls/ping/1",
-        ("async", "hyper"),
-        AtMost(1.3),
-    ),
-    ratio(
-        "TLS call, 16 callers: async over plain hyper over TLS",
-        "tls/ping/16",
-        ("async", "hyper"),
-        AtMost(1.3),
-    ),
-    ratio(
-        "list of 1,000 containers: async over bollard as it comes",
-        "canned/list-1000",
-        ("async", "bollard"),
-        AtMost(0.6),
-    ),
-    ratio(
-        "list of 1,000 containers, allocations: async over bollard",
-        "allocations/canned/list",
-        ("async", "bollard"),
-        AtMost(0.5),
-    )
-    .of("allocations"),
-    ratio(
-        "full stack over the bare async engine, a ping",
-        "unix/ping/1",
-        ("full", "async"),
-        AtMost(1.10),
-    ),
-    ratio(
-        "blocking engine over shiplift as it comes behind `spawn_blocking`, a ping",
-        "unix/ping/1",
-        ("blocking", "shiplift"),
-        AtMost(0.5),
-    ),
-    value(
-        "memory of a call under way, async: resident bytes",
-        "memory/in-flight",
-        "async",
-        AtMost(16.0 * 1024.0),
-    )
-    .of("rss_bytes"),
-    value(
-        "the same, bollard over kept connections",
-        "memory/in-flight",
-        "bollard-pooled",
-        Limit::None,
-    )
-    .of("rss_bytes"),
-];
-
-/// All of them, in a run.
-pub fn judged(run: &Run) -> impl Iterator<Item = (&'static Bound, Result<Estimate, String>)> {
-    BOUNDS
-        .iter()
-        .map(|bound| (bound, bound.estimate(&run.cells)))
+/// `Err` says why there is none.
+pub fn estimate(cells: &[Cell], cell: &str, of: Of, figure: &str) -> Result<Estimate, String> {
+    let found = cells.iter().find(|found| found.name == cell);
+    let cell = found.ok_or_else(|| format!("`{cell}` was left out of this run"))?;
+    match of {
+        Of::Ratio(over, under) => cell.both(over, under, figure, |over, under| over / under),
+        Of::Difference(whole, part) => cell.both(whole, part, figure, |whole, part| whole - part),
+        Of::Value(name) => cell.value(name, figure),
+    }
 }

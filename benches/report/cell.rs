@@ -57,12 +57,18 @@ impl Cell {
         found.ok_or_else(|| format!("{name} isn't in {}", self.name))
     }
 
-    /// Of the ratios in each round.
-    pub fn ratio(&self, over: &str, under: &str, figure: &str) -> Result<Estimate, String> {
-        let over = self.subject(over)?.took_part(figure)?;
-        let under = self.subject(under)?.took_part(figure)?;
-        let ratios = over.iter().zip(under).map(|(over, under)| over / under);
-        Estimate::of(ratios).ok_or_else(|| "no round was measured".to_owned())
+    /// Of what that makes of two subjects' figures in each round.
+    pub fn both(
+        &self,
+        one: &str,
+        other: &str,
+        figure: &str,
+        made: impl Fn(f64, f64) -> f64,
+    ) -> Result<Estimate, String> {
+        let one = self.subject(one)?.took_part(figure)?;
+        let other = self.subject(other)?.took_part(figure)?;
+        let values = one.iter().zip(other).map(|(one, other)| made(*one, *other));
+        Estimate::of(values).ok_or_else(|| "no round was measured".to_owned())
     }
 
     pub fn value(&self, name: &str, figure: &str) -> Result<Estimate, String> {

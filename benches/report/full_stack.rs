@@ -58,7 +58,7 @@ impl FullStack {
 }
 
 /// As [`figures`] has them.
-const FIGURES: [&str; 4] = ["time_us", "p50_us", "p99_us", "cpu_us"];
+const FIGURES: [&str; 5] = ["time_us", "per_s", "p50_us", "p99_us", "cpu_us"];
 
 impl Drop for FullStack {
     fn drop(&mut self) {

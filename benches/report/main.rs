@@ -1,4 +1,4 @@
-//! The report on speed: `scripts/bench`, or `cargo bench --all-features --bench report -- --quick`.
+//! The report on speed, which `scripts/bench` runs.
 //!
 //! All that it tells is of one run on one machine, taken in turn; what couldn't be measured it names.
 
@@ -16,6 +16,10 @@ mod options;
 mod page;
 mod plots;
 mod programs;
+mod promises;
+#[path = "../../tests/common/prompt.rs"]
+mod prompt;
+mod tables;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -41,8 +45,11 @@ fn main() -> ExitCode {
     let ended = match words.split_first() {
         Some((word, rest)) if word == full_stack::CHILD => full_stack::serve(rest),
         Some((word, _)) if word == cells::scale::CHILD => cells::scale::serve(),
-        // `cargo test` only tries.
-        None => Ok(()),
+        // `cargo test` only tries, and `cargo bench` has no hours to spend.
+        _ if words.iter().all(|word| word == "--bench") => {
+            println!("the report is made by scripts/bench");
+            Ok(())
+        }
         _ => match Options::parse(words.into_iter()) {
             Ok(Some(options)) => report(options),
             Ok(None) => {
@@ -68,7 +75,7 @@ fn report(options: Options) -> Result<(), Box<dyn Error>> {
         return Err(format!("{endpoint} is no unix socket, over which alone this measures").into());
     };
     socket.to_str().ok_or("the socket's path is no UTF-8")?;
-    let programs = Programs::find()?;
+    let programs = Programs::read(&options.programs)?;
     let runtime = Runtime::new()?;
     let driver = Builder::new_multi_thread()
         .worker_threads(1)
@@ -94,5 +101,7 @@ fn report(options: Options) -> Result<(), Box<dyn Error>> {
     cells::fallback::measure(&mut run, &ground);
     cells::scale::measure(&mut run, &programs);
     cells::sessions::measure(&mut run, &programs);
+    cells::pipeline::measure(&mut run, &runtime);
+    cells::pipeline::measure_all_on(&mut run, &runtime);
     report.write(&run)
 }

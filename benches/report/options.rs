@@ -16,6 +16,8 @@ pub struct Options {
     pub quick: bool,
     pub out: PathBuf,
     pub only: Option<String>,
+    /// What cargo has told of the programs that it built.
+    pub programs: PathBuf,
 }
 
 impl Options {
@@ -25,6 +27,7 @@ impl Options {
             quick: false,
             out: "docs/benchmarks".into(),
             only: None,
+            programs: PathBuf::new(),
         };
         let mut words = words;
         while let Some(word) = words.next() {
@@ -35,8 +38,7 @@ impl Options {
                 "--full" => options.quick = false,
                 "--out" => options.out = value()?.into(),
                 "--only" => options.only = Some(value()?),
-                // Cargo's own.
-                "--bench" => {}
+                "--programs" => options.programs = value()?.into(),
                 other => return Err(format!("{other}: see --help")),
             }
         }

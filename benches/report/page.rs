@@ -7,12 +7,11 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::bounds::{self, Bound, Limit, Verdict};
 use crate::cell::{Cell, Run};
-use crate::common::statistics::{Estimate, percentile, sorted};
+use crate::common::statistics::{percentile, sorted};
 use crate::machine::Machine;
 use crate::noise::{self, Shares, Ticks};
-use crate::plots;
+use crate::tables;
 
 /// What is known before anything is measured.
 pub struct Report {
@@ -57,9 +56,11 @@ impl Report {
         fs::write(out.join("raw.json"), serde_json::to_string(&raw)? + "\n")?;
         let mut page = String::new();
         head(&mut page, &raw, run)?;
-        promises(&mut page, run)?;
+        tables::promises(&mut page, &run.cells)?;
+        tables::claims(&mut page, &run.cells)?;
+        tables::ratios(&mut page, &run.cells)?;
         for cell in &run.cells {
-            show(&mut page, cell, run)?;
+            tables::cell(&mut page, cell, out)?;
         }
         fs::write(out.join("README.md"), page)?;
         println!("written: {}", out.join("README.md").display());
@@ -159,133 +160,5 @@ fn noise_of(page: &mut String, raw: &Raw<'_>) -> Result<(), Box<dyn Error>> {
         "processors were busy for {:.0} % of it, and before the run the load was {load}.\n",
         raw.shares.busy * 100.0
     )?;
-    Ok(())
-}
-
-fn promises(page: &mut String, run: &Run) -> Result<(), Box<dyn Error>> {
-    writeln!(page, "## What is promised\n")?;
-    writeln!(
-        page,
-        "| what | measured | interval | bound | |\n|---|---|---|---|---|"
-    )?;
-    for (bound, estimate) in bounds::judged(run) {
-        writeln!(page, "{}", row(bound, estimate))?;
-    }
-    writeln!(page)?;
-    Ok(())
-}
-
-fn row(bound: &Bound, estimate: Result<Estimate, String>) -> String {
-    let what = bound.what;
-    let limit = match bound.limit {
-        Limit::AtMost(limit) => format!("≤ {}", short(limit)),
-        Limit::AtLeast(limit) => format!("≥ {}", short(limit)),
-        Limit::None => "–".to_owned(),
-    };
-    match estimate {
-        Err(why) => format!("| {what} | – | – | {limit} | not measured: {why} |"),
-        Ok(estimate) => {
-            let verdict = match bound.limit.judge(&estimate) {
-                Some(Verdict::Met) => "met",
-                Some(Verdict::NotMet) => "**not met**",
-                Some(Verdict::Undecided) => "undecided",
-                None => "",
-            };
-            let median = short(estimate.median);
-            format!(
-                "| {what} | {median} | {} | {limit} | {verdict} |",
-                interval(&estimate)
-            )
-        }
-    }
-}
-
-fn interval(estimate: &Estimate) -> String {
-    let rounds = estimate.rounds;
-    let unsure = match rounds {
-        0..6 => format!(", {rounds} rounds"),
-        _ => String::new(),
-    };
-    format!("{}–{}{unsure}", short(estimate.low), short(estimate.high))
-}
-
-/// Three digits that count.
-pub fn short(number: f64) -> String {
-    match number.abs() {
-        0.0 => "0".to_owned(),
-        size if size < 0.0995 => format!("{number:.4}"),
-        size if size < 0.995 => format!("{number:.3}"),
-        size if size < 9.95 => format!("{number:.2}"),
-        size if size < 99.5 => format!("{number:.1}"),
-        _ => format!("{number:.0}"),
-    }
-}
-
-/// What a figure is called in a table, in the order of its columns.
-const COLUMNS: [(&str, &str); 9] = [
-    ("time_us", "µs a call"),
-    ("p50_us", "p50, µs"),
-    ("p99_us", "p99, µs"),
-    ("cpu_us", "CPU of the client, µs"),
-    ("allocations", "allocations a call"),
-    ("allocated_bytes", "bytes allocated a call"),
-    ("rss_bytes", "resident memory each, bytes"),
-    ("heap_bytes", "heap each, bytes"),
-    ("threads", "threads"),
-];
-
-fn show(page: &mut String, cell: &Cell, run: &Run) -> Result<(), Box<dyn Error>> {
-    let Cell {
-        name,
-        title,
-        seconds,
-        ..
-    } = cell;
-    writeln!(page, "## {title}\n")?;
-    if let Some(why) = &cell.missing {
-        writeln!(page, "`{name}`: not measured: {why}\n")?;
-        return Ok(());
-    }
-    writeln!(
-        page,
-        "`{name}`, {} rounds in {seconds:.0} s.\n",
-        cell.spin_us.len()
-    )?;
-    let has = |figure: &str| {
-        cell.subjects
-            .iter()
-            .any(|subject| subject.figures.contains_key(figure))
-    };
-    let columns: Vec<_> = COLUMNS
-        .into_iter()
-        .filter(|(figure, _)| has(figure))
-        .collect();
-    let names: Vec<_> = columns.iter().map(|(_, name)| *name).collect();
-    writeln!(page, "| | {} |", names.join(" | "))?;
-    writeln!(page, "|---|{}", "---|".repeat(names.len()))?;
-    for subject in &cell.subjects {
-        let cells =
-            columns.iter().map(
-                |(figure, _)| match (&subject.failed, subject.estimate(figure)) {
-                    (Some(why), _) => format!("failed: {why}"),
-                    (None, None) => "–".to_owned(),
-                    (None, Some(estimate)) => {
-                        format!("{} ({})", short(estimate.median), interval(&estimate))
-                    }
-                },
-            );
-        writeln!(
-            page,
-            "| {} | {} |",
-            subject.name,
-            cells.collect::<Vec<_>>().join(" | ")
-        )?;
-    }
-    writeln!(page)?;
-    let (figure, unit) = columns.first().ok_or("a cell without figures")?;
-    let file = format!("{}.svg", name.replace('/', "-"));
-    if plots::bars(cell, figure, unit, &run.options.out.join(&file))? {
-        writeln!(page, "![{title}]({file})\n")?;
-    }
     Ok(())
 }

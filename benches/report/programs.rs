@@ -2,44 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-/// As scripts/bench has built them: here cargo only says where they are.
-const BUILD: [&str; 9] = [
-    "build",
-    "--release",
-    "--all-features",
-    "--bench",
-    "memory",
-    "--example",
-    "load",
-    "--message-format",
-    "json-render-diagnostics",
-];
-
+/// By name.
 pub struct Programs(BTreeMap<String, PathBuf>);
 
 impl Programs {
-    pub fn find() -> Result<Self, String> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let output = Command::new(cargo)
-            .args(BUILD)
-            .stderr(Stdio::inherit())
-            .output()
-            .map_err(|error| format!("cargo: {error}"))?;
-        let text = String::from_utf8_lossy(&output.stdout);
+    /// Out of what cargo has told as it built them, with `--message-format json`.
+    pub fn read(told: &Path) -> Result<Self, String> {
+        let text = std::fs::read_to_string(told)
+            .map_err(|error| format!("{}: {error}", told.display()))?;
         let executable = |line: &str| {
             let artefact: Value = serde_json::from_str(line).ok()?;
             let path = artefact["executable"].as_str()?;
             Some((artefact["target"]["name"].as_str()?.to_owned(), path.into()))
         };
-        match output.status.success() {
-            true => Ok(Self(text.lines().filter_map(executable).collect())),
-            false => Err(format!("cargo {}: {}", BUILD.join(" "), output.status)),
-        }
+        Ok(Self(text.lines().filter_map(executable).collect()))
     }
 
     /// What that program says last, which is JSON.

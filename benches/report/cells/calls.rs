@@ -50,6 +50,7 @@ pub fn figures(sample: &Sample) -> Figures {
     let share = |time: std::time::Duration| time.as_secs_f64() * 1e6 / took.len() as f64;
     vec![
         ("time_us", share(sample.elapsed)),
+        ("per_s", took.len() as f64 / sample.elapsed.as_secs_f64()),
         ("p50_us", percentile(&took, 0.50)),
         ("p99_us", percentile(&took, 0.99)),
         ("cpu_us", share(sample.cpu)),

@@ -9,7 +9,7 @@ use crate::ground::Ground;
 use crate::programs::Programs;
 
 pub fn measure(run: &mut Run, ground: &Ground<'_>, programs: &Programs) {
-    let name = "canned/list-1000";
+    let name = "canned/list/1";
     let title = "list of 1,000 containers from a canned engine, one caller";
     if !run.wants(name) && !run.wants("allocations/canned/list") {
         return;

@@ -4,6 +4,7 @@ pub mod calls;
 pub mod fallback;
 pub mod list;
 pub mod memory;
+pub mod pipeline;
 pub mod scale;
 pub mod sessions;
 #[cfg(feature = "tls")]
