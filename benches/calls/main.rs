@@ -4,49 +4,29 @@
 //! Criterion measures each client by itself. Since machines are noisy, what is promised is then judged by
 //! ratios of samples taken in turn.
 
-mod clients;
-#[cfg(feature = "tls")]
-#[path = "../../tests/common/dockerd.rs"]
-mod dockerd;
-mod fixture;
+#[allow(dead_code, reason = "each bench takes what it needs")]
+#[path = "../common/mod.rs"]
+mod common;
 #[cfg(feature = "tls")]
 mod over_tls;
 mod ratios;
-#[cfg(feature = "tls")]
-#[allow(dead_code, reason = "the tests take more of it")]
-#[path = "../../tests/common/tls.rs"]
-mod tls;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use catamaran::{AsyncEngine, BlockingEngine, Config, ContainerBackend, Endpoint, HybridBackend};
+use catamaran::{Config, Endpoint};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion};
 use tokio::net::UnixStream;
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::JoinSet;
 
-use clients::{Bollard, Client, Floor, Operation, Shiplift};
-use fixture::Fixture;
+use common::clients::{Bollard, Client, Floor, Operation, Shiplift};
+use common::fixture::Fixture;
+use common::{Clients, backends, samples};
 use ratios::Plan;
 
-/// This crate's own: one line each.
-fn backends(config: &Config) -> catamaran::Result<Vec<(&'static str, Arc<dyn ContainerBackend>)>> {
-    Ok(vec![
-        ("async", Arc::new(AsyncEngine::new(config)?)),
-        ("blocking", Arc::new(BlockingEngine::new(config)?)),
-        ("hybrid", Arc::new(HybridBackend::new(config)?)),
-    ])
-}
-
-/// Who is measured, by name.
-type Clients = Vec<(&'static str, Arc<dyn Client>)>;
-
-/// The time that so many calls take, one after the other for each of so many callers, inside tasks: where web
-/// handlers run. Calls from the main thread would add the wake-ups between it and the workers, which no host
-/// pays.
+/// The time that so many calls take.
 fn sample(
     runtime: &Runtime,
     client: &Arc<dyn Client>,
@@ -54,29 +34,8 @@ fn sample(
     callers: u64,
     calls: u64,
 ) -> Duration {
-    let each = calls.div_ceil(callers);
-    let client = Arc::clone(client);
-    let task = runtime.spawn(async move {
-        let start = Instant::now();
-        let mut others = JoinSet::new();
-        for _ in 1..callers {
-            others.spawn(calling(Arc::clone(&client), of, each));
-        }
-        calling(client, of, each).await;
-        while let Some(done) = others.join_next().await {
-            done.expect("every call is answered");
-        }
-        start.elapsed()
-    });
-    let took = runtime.block_on(task).expect("every call is answered");
-    // All callers make as many.
-    took.mul_f64(calls as f64 / (each * callers) as f64)
-}
-
-async fn calling(client: Arc<dyn Client>, of: Operation, calls: u64) {
-    for _ in 0..calls {
-        client.call(of).await;
-    }
+    let sample = samples::sample(runtime, client, of, callers, calls);
+    sample.expect("every call is answered").elapsed
 }
 
 /// Measures each client by criterion, where its filter fits, and judges those. They are asked for once one

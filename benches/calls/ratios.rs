@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clients::Client;
+use crate::common::clients::Client;
+use crate::common::statistics::{interval, sorted};
 
 /// What is judged, and by how many samples.
 pub struct Plan {
@@ -90,24 +91,4 @@ pub fn judge(
         );
     }
     println!();
-}
-
-fn sorted(mut values: Vec<f64>) -> Vec<f64> {
-    values.sort_by(f64::total_cmp);
-    values
-}
-
-/// Which two of so many sorted samples enclose the median in at least 95 of 100 cases, whatever their
-/// distribution, and how surely: a sample lies below it as a coin falls.
-fn interval(samples: usize) -> (usize, usize, f64) {
-    let all = 2f64.powi(i32::try_from(samples).expect("few samples"));
-    let (mut low, mut tail, mut ways) = (0, 1.0, 1.0);
-    loop {
-        // One more of the samples below: their number of ways, by the binomial's recurrence.
-        let next = ways * (samples - low) as f64 / (low + 1) as f64;
-        if (tail + next) / all > 0.025 {
-            return (low, samples - 1 - low, 1.0 - 2.0 * tail / all);
-        }
-        (low, tail, ways) = (low + 1, tail + next, next);
-    }
 }

@@ -9,12 +9,16 @@ use catamaran::model::{
 use catamaran::{ContainerBackend, Result};
 use tokio::runtime::Runtime;
 
-/// A container, and a label that no other bears.
+/// A container, and a label that so many bear.
 #[derive(Clone)]
 pub struct Target {
     pub id: ContainerRef,
     pub label: (&'static str, String),
+    pub listed: usize,
 }
+
+/// By which label the container of a bench is found.
+pub const LABEL: &str = "catamaran.bench";
 
 /// A container that was made and never runs, of an image without a file, both gone with this value.
 pub struct Fixture<'a> {
@@ -34,7 +38,7 @@ impl<'a> Fixture<'a> {
             container: name.clone().into(),
             image: image.clone(),
         };
-        let label = ("catamaran.bench", name.to_string());
+        let label = (LABEL, name.to_string());
         let spec = ContainerSpec::untrusted(image.clone())
             .with_name(name)
             .with_command(["never-run"])
@@ -51,7 +55,11 @@ impl<'a> Fixture<'a> {
         };
         let id = runtime.block_on(create)?.id;
         Ok(Self {
-            target: Target { id, label },
+            target: Target {
+                id,
+                label,
+                listed: 1,
+            },
             _cleanup: cleanup,
         })
     }

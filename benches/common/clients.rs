@@ -12,7 +12,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use shiplift::builder::{ContainerFilter, ContainerListOptions};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::fixture::Target;
+use super::fixture::Target;
 
 /// What is asked: an answer without a body, one of one container, and one with all of its details.
 #[derive(Clone, Copy)]
@@ -32,6 +32,24 @@ impl Operation {
             Self::Inspect => "inspect",
         }
     }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.name() == name)
+    }
+
+    /// What the engine is asked for, by those who write their own requests.
+    pub fn path(self, target: &Target) -> String {
+        match self {
+            Self::Ping => "/_ping".to_owned(),
+            Self::List => {
+                let (key, value) = &target.label;
+                let filters = format!(r#"{{"label":["{key}={value}"]}}"#);
+                let filters = utf8_percent_encode(&filters, NON_ALPHANUMERIC);
+                format!("/containers/json?all=true&filters={filters}")
+            }
+            Self::Inspect => format!("/containers/{}/json", target.id),
+        }
+    }
 }
 
 /// One way of asking. A call that fails panics, since what it took would mean nothing.
@@ -44,14 +62,14 @@ pub trait Client: Send + Sync + 'static {
 #[async_trait]
 impl Client for (Arc<dyn ContainerBackend>, Target) {
     async fn call(&self, operation: Operation) {
-        let (backend, Target { id, label }) = self;
+        let (backend, Target { id, label, .. }) = self;
         match operation {
             Operation::Ping => drop(backend.ping().await.expect("a ping")),
             Operation::List => {
                 let key = LabelKey::new(label.0).expect("a label");
                 let options = ListOptions::all().with_label(key, label.1.clone());
                 let found = backend.list(&options).await.expect("a list");
-                assert_eq!(found.len(), 1);
+                assert_eq!(found.len(), self.1.listed);
             }
             Operation::Inspect => drop(backend.inspect(id).await.expect("details")),
         }
@@ -95,7 +113,7 @@ impl Client for Bollard {
             Operation::Ping => drop(docker.ping().await.expect("a ping")),
             Operation::List => {
                 let listed = docker.list_containers(Some(self.list_options()));
-                assert_eq!(listed.await.expect("a list").len(), 1);
+                assert_eq!(listed.await.expect("a list").len(), self.target.listed);
             }
             Operation::Inspect => {
                 drop(docker.inspect_container(id, None).await.expect("details"));
@@ -136,7 +154,7 @@ impl Client for Shiplift {
                         .filter(vec![label])
                         .build();
                     let listed = docker.containers().list(&options).await;
-                    assert_eq!(listed.expect("a list").len(), 1);
+                    assert_eq!(listed.expect("a list").len(), target.listed);
                 }
                 Operation::Inspect => {
                     let container = docker.containers().get(target.id.as_str());
@@ -162,16 +180,16 @@ pub struct Floor<S> {
 
 impl<S> Floor<S> {
     pub fn new(connections: impl IntoIterator<Item = S>, target: &Target) -> Self {
-        let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        let (key, value) = &target.label;
-        let filters = format!(r#"{{"label":["{key}={value}"]}}"#);
-        let filters = utf8_percent_encode(&filters, NON_ALPHANUMERIC);
+        let get = |operation: Operation| {
+            let path = operation.path(target);
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        };
         let connections = connections.into_iter();
         Self {
             idle: Mutex::new(connections.map(|stream| (stream, Vec::new())).collect()),
-            ping: get("/_ping"),
-            list: get(&format!("/containers/json?all=true&filters={filters}")),
-            inspect: get(&format!("/containers/{}/json", target.id)),
+            ping: get(Operation::Ping),
+            list: get(Operation::List),
+            inspect: get(Operation::Inspect),
         }
     }
 

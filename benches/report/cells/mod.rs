@@ -1,0 +1,11 @@
+//! What is measured, a file for each kind.
+
+pub mod calls;
+pub mod fallback;
+pub mod list;
+pub mod memory;
+pub mod pipeline;
+pub mod scale;
+pub mod sessions;
+#[cfg(feature = "tls")]
+pub mod tls;

@@ -1,0 +1,52 @@
+//! What is asked for.
+
+use std::path::PathBuf;
+
+pub const USAGE: &str = "\
+scripts/bench [--quick|--full] [--out DIRECTORY] [--only CELL]
+
+  --quick    what fits into a quarter of an hour, with the build
+  --full     everything: more rounds, more users, more delays, and clients outside of Rust (unless --quick is given)
+  --out      where the page, the plots and the figures go (docs/benchmarks)
+  --only     those cells whose name begins so, to look at them: the page says what is left out
+";
+
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub quick: bool,
+    pub out: PathBuf,
+    pub only: Option<String>,
+    /// What cargo has told of the programs that it built.
+    pub programs: PathBuf,
+}
+
+impl Options {
+    /// `None` where only help was asked for.
+    pub fn parse(words: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
+        let mut options = Self {
+            quick: false,
+            out: "docs/benchmarks".into(),
+            only: None,
+            programs: PathBuf::new(),
+        };
+        let mut words = words;
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
+            match word.as_str() {
+                "--help" | "-h" => return Ok(None),
+                "--quick" => options.quick = true,
+                "--full" => options.quick = false,
+                "--out" => options.out = value()?.into(),
+                "--only" => options.only = Some(value()?),
+                "--programs" => options.programs = value()?.into(),
+                other => return Err(format!("{other}: see --help")),
+            }
+        }
+        Ok(Some(options))
+    }
+
+    /// So many in the quick form, so many in the full one.
+    pub fn either<T>(&self, quick: T, full: T) -> T {
+        if self.quick { quick } else { full }
+    }
+}

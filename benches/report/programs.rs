@@ -1,0 +1,68 @@
+//! The other programs that a report runs: in processes of their own, since what they count is a process's.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// By name.
+pub struct Programs(BTreeMap<String, PathBuf>);
+
+impl Programs {
+    /// Out of what cargo has told as it built them, with `--message-format json`.
+    pub fn read(told: &Path) -> Result<Self, String> {
+        let text = std::fs::read_to_string(told)
+            .map_err(|error| format!("{}: {error}", told.display()))?;
+        let executable = |line: &str| {
+            let artefact: Value = serde_json::from_str(line).ok()?;
+            let path = artefact["executable"].as_str()?;
+            Some((artefact["target"]["name"].as_str()?.to_owned(), path.into()))
+        };
+        Ok(Self(text.lines().filter_map(executable).collect()))
+    }
+
+    /// What that program says last, which is JSON.
+    pub fn ask(
+        &self,
+        program: &str,
+        words: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Result<Value, String> {
+        let path = self
+            .0
+            .get(program)
+            .ok_or_else(|| format!("{program} isn't built"))?;
+        said(Command::new(path).args(words))
+    }
+}
+
+/// The last line of a program's output, which is JSON; where there is none, what it complained of.
+pub fn said(command: &mut Command) -> Result<Value, String> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{}: {error}", command.get_program().display()))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let last = text.lines().last().unwrap_or_default();
+    serde_json::from_str(last).map_err(|_| {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        let complaint = complaint.lines().last().unwrap_or("it said nothing");
+        format!("{}: {complaint}", output.status)
+    })
+}
+
+/// Those numbers of an object, each by the name that it has on the page.
+pub fn figures(
+    told: &Value,
+    wanted: &[(&'static str, &str)],
+) -> Result<crate::cell::Figures, String> {
+    let figure = |(name, pointer): &(&'static str, &str)| {
+        let value = told.pointer(pointer).and_then(Value::as_f64);
+        Ok((
+            *name,
+            value.ok_or_else(|| format!("no {pointer} in {told}"))?,
+        ))
+    };
+    wanted.iter().map(figure).collect()
+}
