@@ -100,7 +100,7 @@ fn report(options: Options) -> Result<(), Box<dyn Error>> {
     cells::memory::measure(&mut run, &ground, &programs);
     cells::fallback::measure(&mut run, &ground);
     cells::scale::measure(&mut run, &programs);
-    cells::sessions::measure(&mut run, &programs);
+    cells::sessions::measure(&mut run, &ground, &programs);
     cells::pipeline::measure(&mut run, &runtime);
     cells::pipeline::measure_all_on(&mut run, &runtime);
     report.write(&run)

@@ -18,6 +18,8 @@ pub struct Options {
     pub only: Option<String>,
     /// What cargo has told of the programs that it built.
     pub programs: PathBuf,
+    /// A Python that has docker-py and aiodocker.
+    pub python: Option<PathBuf>,
 }
 
 impl Options {
@@ -28,6 +30,7 @@ impl Options {
             out: "docs/benchmarks".into(),
             only: None,
             programs: PathBuf::new(),
+            python: None,
         };
         let mut words = words;
         while let Some(word) = words.next() {
@@ -38,6 +41,7 @@ impl Options {
                 "--full" => options.quick = false,
                 "--out" => options.out = value()?.into(),
                 "--only" => options.only = Some(value()?),
+                "--python" => options.python = Some(value()?.into()),
                 "--programs" => options.programs = value()?.into(),
                 other => return Err(format!("{other}: see --help")),
             }

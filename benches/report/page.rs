@@ -57,7 +57,7 @@ impl Report {
         let mut page = String::new();
         head(&mut page, &raw, run)?;
         tables::promises(&mut page, &run.cells)?;
-        tables::claims(&mut page, &run.cells)?;
+        tables::claims(&mut page, &run.cells, out)?;
         tables::ratios(&mut page, &run.cells)?;
         for cell in &run.cells {
             tables::cell(&mut page, cell, out)?;
