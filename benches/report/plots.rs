@@ -22,6 +22,8 @@ pub fn bars(cell: &Cell, figure: &str, unit: &str, file: &Path) -> Result<bool, 
         .iter()
         .filter_map(|subject| Some((subject.name.as_str(), subject.estimate(figure)?)))
         .filter(|(_, estimate)| estimate.median > 0.0)
+        // The axis goes up.
+        .rev()
         .collect();
     let most = rows
         .iter()
@@ -38,14 +40,14 @@ pub fn bars(cell: &Cell, figure: &str, unit: &str, file: &Path) -> Result<bool, 
     let root = SVGBackend::new(file, (WIDTH, height)).into_drawing_area();
     root.fill(&WHITE)?;
     let mut builder = ChartBuilder::on(&root);
-    let title = format!("{} ({unit}, {figure})", cell.title);
+    let title = format!("{} ({unit})", cell.title);
     builder
         .caption(title, ("sans-serif", 16))
         .margin(10)
         .margin_right(30)
         .x_label_area_size(30)
         .y_label_area_size(NAMES);
-    let down = (0..rows.len()).into_segmented();
+    let down = (0..rows.len() - 1).into_segmented();
     // Twice a magnitude, and the short bars are no longer to be told apart.
     if most / least > 100.0 {
         let mut chart = builder.build_cartesian_2d((least / 3.0..most * 1.3).log_scale(), down)?;

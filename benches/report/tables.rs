@@ -50,6 +50,7 @@ fn verdict(limit: Limit, estimate: &Estimate) -> &'static str {
         Some(Verdict::Met) => "met",
         Some(Verdict::NotMet) => "**not met**",
         Some(Verdict::Undecided) => "undecided",
+        None if limit != Limit::None => "one round: not judged",
         None => "",
     }
 }
@@ -76,7 +77,15 @@ pub fn claims(page: &mut String, cells: &[Cell], out: &Path) -> Outcome {
     )?;
     writeln!(
         page,
-        "container after another keeps every client to its pace, async or not: where it is the limit, only a pool is faster than it.\n"
+        "container after another keeps every client to its pace, async or not: where it is the limit, only a pool is faster than it."
+    )?;
+    writeln!(
+        page,
+        "*naive* has as many sessions under way as its event loop has threads, and finishes them one after the other: its mean is"
+    )?;
+    writeln!(
+        page,
+        "about half of its worst, while those that begin all at once share the engine and finish together.\n"
     )?;
     for claim in CLAIMS {
         writeln!(page, "{}, {}:\n", claim.what, told(claim.limit))?;

@@ -146,12 +146,18 @@ enum Who {
     Python(&'static str),
 }
 
-pub fn measure(run: &mut Run, ground: &Ground<'_>, programs: &Programs) {
+/// Each cell of them takes minutes: what was measured is written after each.
+pub fn measure(
+    run: &mut Run,
+    ground: &Ground<'_>,
+    programs: &Programs,
+    write: impl Fn(&Run) -> Result<(), Box<dyn std::error::Error>>,
+) {
     warm(run, programs);
     let ms = Duration::from_millis;
     let real = |users| (Engine::Real, 0, users);
     // The users' number, and how many rounds there are.
-    let quick = vec![(real(20), 3), (real(50), 1), ((Engine::Fake, 250, 100), 3)];
+    let quick = vec![(real(20), 3), (real(50), 2), ((Engine::Fake, 250, 100), 3)];
     let users = [1, 10, 20, 50, 100];
     let full = users.map(|users| (real(users), 10)).into_iter();
     let full = full.chain([((Engine::Fake, 250, 100), 10)]);
@@ -201,6 +207,9 @@ pub fn measure(run: &mut Run, ground: &Ground<'_>, programs: &Programs) {
                 figures(&told, &FIGURES)
             }
         });
+        if let Err(why) = write(run) {
+            eprintln!("{name}: not written: {why}");
+        }
     }
 }
 
