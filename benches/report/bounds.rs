@@ -20,7 +20,11 @@ pub enum Verdict {
 }
 
 impl Limit {
+    /// `None` where nothing was promised, or one round is all there is.
     pub fn judge(self, estimate: &Estimate) -> Option<Verdict> {
+        if estimate.rounds < 2 {
+            return None;
+        }
         let (surely, surely_not) = match self {
             Self::AtMost(bound) => (estimate.high <= bound, estimate.low > bound),
             Self::AtLeast(bound) => (estimate.low >= bound, estimate.high < bound),

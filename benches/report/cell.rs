@@ -81,6 +81,8 @@ impl Cell {
 pub struct Run {
     pub options: Options,
     pub cells: Vec<Cell>,
+    /// Whether all that was wanted has been measured.
+    pub finished: bool,
 }
 
 impl Run {
@@ -88,6 +90,7 @@ impl Run {
         Self {
             options,
             cells: Vec::new(),
+            finished: false,
         }
     }
 
@@ -123,6 +126,7 @@ impl Run {
         if !self.wants(name) {
             return;
         }
+        let rounds = self.options.rounds.unwrap_or(rounds);
         let began = Instant::now();
         let mut results: Vec<_> = subjects
             .iter()

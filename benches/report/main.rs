@@ -93,6 +93,7 @@ fn report(options: Options) -> Result<(), Box<dyn Error>> {
         target: fixture.target.clone(),
     };
     let mut run = Run::new(options);
+    // Written after each kind, too: a run of hours that was interrupted isn't lost.
     cells::calls::measure(&mut run, &ground);
     #[cfg(feature = "tls")]
     cells::tls::measure(&mut run, &ground);
@@ -100,8 +101,12 @@ fn report(options: Options) -> Result<(), Box<dyn Error>> {
     cells::memory::measure(&mut run, &ground, &programs);
     cells::fallback::measure(&mut run, &ground);
     cells::scale::measure(&mut run, &programs);
-    cells::sessions::measure(&mut run, &programs);
+    report.write(&run)?;
+    cells::sessions::measure(&mut run, &ground, &programs, |run| report.write(run));
     cells::pipeline::measure(&mut run, &runtime);
     cells::pipeline::measure_all_on(&mut run, &runtime);
-    report.write(&run)
+    run.finished = true;
+    report.write(&run)?;
+    println!("written: {}", run.options.out.join("README.md").display());
+    Ok(())
 }

@@ -9,6 +9,7 @@ scripts/bench [--quick|--full] [--out DIRECTORY] [--only CELL]
   --full     everything: more rounds, more users, more delays, and clients outside of Rust (unless --quick is given)
   --out      where the page, the plots and the figures go (docs/benchmarks)
   --only     those cells whose name begins so, to look at them: the page says what is left out
+  --rounds   so many rounds of each cell, to try it
 ";
 
 #[derive(Debug, Clone)]
@@ -16,8 +17,11 @@ pub struct Options {
     pub quick: bool,
     pub out: PathBuf,
     pub only: Option<String>,
+    pub rounds: Option<usize>,
     /// What cargo has told of the programs that it built.
     pub programs: PathBuf,
+    /// A Python that has docker-py and aiodocker.
+    pub python: Option<PathBuf>,
 }
 
 impl Options {
@@ -27,7 +31,9 @@ impl Options {
             quick: false,
             out: "docs/benchmarks".into(),
             only: None,
+            rounds: None,
             programs: PathBuf::new(),
+            python: None,
         };
         let mut words = words;
         while let Some(word) = words.next() {
@@ -38,6 +44,11 @@ impl Options {
                 "--full" => options.quick = false,
                 "--out" => options.out = value()?.into(),
                 "--only" => options.only = Some(value()?),
+                "--python" => options.python = Some(value()?.into()),
+                "--rounds" => {
+                    let rounds = value()?.parse().ok().filter(|rounds| *rounds > 0);
+                    options.rounds = Some(rounds.ok_or("--rounds: a number from 1 is wanted")?);
+                }
                 "--programs" => options.programs = value()?.into(),
                 other => return Err(format!("{other}: see --help")),
             }

@@ -57,13 +57,12 @@ impl Report {
         let mut page = String::new();
         head(&mut page, &raw, run)?;
         tables::promises(&mut page, &run.cells)?;
-        tables::claims(&mut page, &run.cells)?;
+        tables::claims(&mut page, &run.cells, out)?;
         tables::ratios(&mut page, &run.cells)?;
         for cell in &run.cells {
             tables::cell(&mut page, cell, out)?;
         }
         fs::write(out.join("README.md"), page)?;
-        println!("written: {}", out.join("README.md").display());
         Ok(())
     }
 }
@@ -91,6 +90,12 @@ fn head(page: &mut String, raw: &Raw<'_>, run: &Run) -> Result<(), Box<dyn Error
         page,
         "compared with those of another. The figures of each round are in [raw.json](raw.json).\n"
     )?;
+    if !run.finished {
+        writeln!(
+            page,
+            "**Not finished**: this is what was there when the run ended.\n"
+        )?;
+    }
     if let Some(only) = &run.options.only {
         writeln!(
             page,

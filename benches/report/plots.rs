@@ -22,6 +22,8 @@ pub fn bars(cell: &Cell, figure: &str, unit: &str, file: &Path) -> Result<bool, 
         .iter()
         .filter_map(|subject| Some((subject.name.as_str(), subject.estimate(figure)?)))
         .filter(|(_, estimate)| estimate.median > 0.0)
+        // The axis goes up.
+        .rev()
         .collect();
     let most = rows
         .iter()
@@ -38,14 +40,14 @@ pub fn bars(cell: &Cell, figure: &str, unit: &str, file: &Path) -> Result<bool, 
     let root = SVGBackend::new(file, (WIDTH, height)).into_drawing_area();
     root.fill(&WHITE)?;
     let mut builder = ChartBuilder::on(&root);
-    let title = format!("{} ({unit}, {figure})", cell.title);
+    let title = format!("{} ({unit})", cell.title);
     builder
         .caption(title, ("sans-serif", 16))
         .margin(10)
         .margin_right(30)
         .x_label_area_size(30)
         .y_label_area_size(NAMES);
-    let down = (0..rows.len()).into_segmented();
+    let down = (0..rows.len() - 1).into_segmented();
     // Twice a magnitude, and the short bars are no longer to be told apart.
     if most / least > 100.0 {
         let mut chart = builder.build_cartesian_2d((least / 3.0..most * 1.3).log_scale(), down)?;
@@ -108,4 +110,68 @@ fn whiskers(rows: &[(&str, Estimate)]) -> Vec<PathElement<Place>> {
         PathElement::new(ends.to_vec(), BLACK.stroke_width(2))
     };
     rows.iter().enumerate().map(whisker).collect()
+}
+
+/// A line for each subject, over the numbers of users that were tried; both axes are logarithmic. `false` where there is
+/// nothing to draw.
+pub fn lines(
+    title: &str,
+    tried: &[(u64, &Cell)],
+    figure: &str,
+    file: &Path,
+) -> Result<bool, Box<dyn Error>> {
+    let mut names: Vec<&str> = Vec::new();
+    for subject in tried.iter().flat_map(|(_, cell)| &cell.subjects) {
+        if !names.contains(&subject.name.as_str()) {
+            names.push(&subject.name);
+        }
+    }
+    let series: Vec<(&str, Vec<(f64, f64)>)> = names
+        .into_iter()
+        .map(|name| {
+            let point = |(users, cell): &(u64, &Cell)| {
+                let median = cell.value(name, figure).ok()?.median;
+                (median > 0.0).then_some((*users as f64, median))
+            };
+            (name, tried.iter().filter_map(point).collect())
+        })
+        .collect();
+    let points = || series.iter().flat_map(|(_, points)| points);
+    let span = |values: &dyn Fn(&(f64, f64)) -> f64| {
+        let least = points().map(values).fold(f64::MAX, f64::min);
+        let most = points().map(values).fold(0.0, f64::max);
+        (least * 0.8..most * 1.25).log_scale()
+    };
+    if tried.len() < 2 || points().next().is_none() {
+        return Ok(false);
+    }
+    let root = SVGBackend::new(file, (WIDTH, 420)).into_drawing_area();
+    root.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&root)
+        .caption(title, ("sans-serif", 16))
+        .margin(10)
+        .x_label_area_size(35)
+        .y_label_area_size(60)
+        .build_cartesian_2d(span(&|point| point.0), span(&|point| point.1))?;
+    chart
+        .configure_mesh()
+        .x_desc("users")
+        .y_desc(figure)
+        .draw()?;
+    for (place, (name, points)) in series.into_iter().enumerate() {
+        let colour = Palette99::pick(place).to_rgba();
+        let style = colour.stroke_width(2);
+        chart
+            .draw_series(LineSeries::new(points, style).point_size(3))?
+            .label(name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], style));
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .background_style(WHITE.mix(0.8))
+        .border_style(BLACK)
+        .draw()?;
+    root.present()?;
+    Ok(true)
 }

@@ -23,17 +23,18 @@ impl Programs {
         Ok(Self(text.lines().filter_map(executable).collect()))
     }
 
+    pub fn path(&self, program: &str) -> Result<&Path, String> {
+        let path = self.0.get(program).map(PathBuf::as_path);
+        path.ok_or_else(|| format!("{program} isn't built: scripts/bench does it"))
+    }
+
     /// What that program says last, which is JSON.
     pub fn ask(
         &self,
         program: &str,
         words: impl IntoIterator<Item = impl AsRef<OsStr>>,
     ) -> Result<Value, String> {
-        let path = self
-            .0
-            .get(program)
-            .ok_or_else(|| format!("{program} isn't built"))?;
-        said(Command::new(path).args(words))
+        said(Command::new(self.path(program)?).args(words))
     }
 }
 

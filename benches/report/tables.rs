@@ -50,12 +50,13 @@ fn verdict(limit: Limit, estimate: &Estimate) -> &'static str {
         Some(Verdict::Met) => "met",
         Some(Verdict::NotMet) => "**not met**",
         Some(Verdict::Undecided) => "undecided",
+        None if limit != Limit::None => "one round: not judged",
         None => "",
     }
 }
 
 /// The seed's table, wherever sessions were opened under load.
-pub fn claims(page: &mut String, cells: &[Cell]) -> Outcome {
+pub fn claims(page: &mut String, cells: &[Cell], out: &Path) -> Outcome {
     let sessions = || {
         let all = cells
             .iter()
@@ -76,7 +77,15 @@ pub fn claims(page: &mut String, cells: &[Cell]) -> Outcome {
     )?;
     writeln!(
         page,
-        "container after another keeps every client to its pace, async or not: where it is the limit, only a pool is faster than it.\n"
+        "container after another keeps every client to its pace, async or not: where it is the limit, only a pool is faster than it."
+    )?;
+    writeln!(
+        page,
+        "*naive* has as many sessions under way as its event loop has threads, and finishes them one after the other: its mean is"
+    )?;
+    writeln!(
+        page,
+        "about half of its worst, while those that begin all at once share the engine and finish together.\n"
     )?;
     for claim in CLAIMS {
         writeln!(page, "{}, {}:\n", claim.what, told(claim.limit))?;
@@ -98,7 +107,7 @@ pub fn claims(page: &mut String, cells: &[Cell]) -> Outcome {
         }
         writeln!(page)?;
     }
-    most_users(page, &sessions().collect::<Vec<_>>())
+    most_users(page, &sessions().collect::<Vec<_>>(), out)
 }
 
 fn against(claim: &Claim, cell: &Cell, ours: &'static str) -> Result<Estimate, String> {
@@ -115,7 +124,7 @@ fn place(cell: &Cell) -> Option<(&str, u64)> {
     Some((place, users.parse().ok()?))
 }
 
-fn most_users(page: &mut String, sessions: &[&Cell]) -> Outcome {
+fn most_users(page: &mut String, sessions: &[&Cell], out: &Path) -> Outcome {
     let patience = PATIENCE_MS / 1e3;
     writeln!(
         page,
@@ -136,6 +145,7 @@ fn most_users(page: &mut String, sessions: &[&Cell]) -> Outcome {
         OURS.join(" | "),
         "---|".repeat(OURS.len())
     )?;
+    let mut plotted = String::new();
     for at in places {
         let tried: Vec<(u64, &Cell)> = sessions
             .iter()
@@ -171,8 +181,13 @@ fn most_users(page: &mut String, sessions: &[&Cell]) -> Outcome {
             numbers.join(", "),
             row.join(" | ")
         )?;
+        let file = format!("{}.svg", at.replace('/', "-"));
+        let title = format!("Time until a session is open, p95 in ms, by users ({at})");
+        if plots::lines(&title, &tried, "p95_ms", &out.join(&file))? {
+            writeln!(plotted, "![{title}]({file})\n")?;
+        }
     }
-    writeln!(page)?;
+    writeln!(page, "\n{plotted}")?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ pub mod fallback;
 pub mod list;
 pub mod memory;
 pub mod pipeline;
+pub mod python;
 pub mod scale;
 pub mod sessions;
 #[cfg(feature = "tls")]

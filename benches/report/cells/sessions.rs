@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::cell::{Figures, Run};
+use crate::cells::python;
+use crate::ground::Ground;
 use crate::programs::{Programs, figures};
 
 /// What a run of the load test tells, and how it is called here.
@@ -47,6 +49,12 @@ const fn opener(mode: &'static str) -> Opener {
     }
 }
 
+/// Who stands for what is outside of this crate's language.
+const PYTHON: [(&str, &str); 2] = [
+    ("docker-py, 40 threads", "docker-py"),
+    ("aiodocker", "aiodocker"),
+];
+
 const OPENERS: [(&str, Opener); 6] = [
     ("naive", opener("naive")),
     ("bollard", opener("bollard")),
@@ -70,11 +78,14 @@ struct Load {
 }
 
 impl Load {
-    fn ask(&self, programs: &Programs, opener: Opener) -> Result<Figures, String> {
-        let engine = match self.engine {
+    fn kind(&self) -> &'static str {
+        match self.engine {
             Engine::Real => "real",
             Engine::Fake => "fake",
-        };
+        }
+    }
+
+    fn ask(&self, programs: &Programs, opener: Opener) -> Result<Figures, String> {
         // All that the users will ask for, so that none is made while the clock runs but what replaces them.
         let warm = if opener.pool {
             self.users.max(self.sessions.min(20))
@@ -83,7 +94,7 @@ impl Load {
         };
         let mut words: Vec<String> = [
             ("--mode", opener.mode.to_owned()),
-            ("--engine", engine.to_owned()),
+            ("--engine", self.kind().to_owned()),
             ("--engine-delay", format!("{}ms", self.delay.as_millis())),
             ("--users", self.users.to_string()),
             ("--sessions", self.sessions.to_string()),
@@ -129,12 +140,24 @@ fn name(load: &Load) -> (String, String) {
     )
 }
 
-pub fn measure(run: &mut Run, programs: &Programs) {
+/// By a run of examples/load, or by one of Python's.
+enum Who {
+    Load(Opener),
+    Python(&'static str),
+}
+
+/// Each cell of them takes minutes: what was measured is written after each.
+pub fn measure(
+    run: &mut Run,
+    ground: &Ground<'_>,
+    programs: &Programs,
+    write: impl Fn(&Run) -> Result<(), Box<dyn std::error::Error>>,
+) {
     warm(run, programs);
     let ms = Duration::from_millis;
     let real = |users| (Engine::Real, 0, users);
     // The users' number, and how many rounds there are.
-    let quick = vec![(real(20), 3), (real(50), 1), ((Engine::Fake, 250, 100), 3)];
+    let quick = vec![(real(20), 3), (real(50), 2), ((Engine::Fake, 250, 100), 3)];
     let users = [1, 10, 20, 50, 100];
     let full = users.map(|users| (real(users), 10)).into_iter();
     let full = full.chain([((Engine::Fake, 250, 100), 10)]);
@@ -149,20 +172,44 @@ pub fn measure(run: &mut Run, programs: &Programs) {
             sessions: users.max(10),
         };
         let (name, title) = name(&load);
-        let mut openers = named(OPENERS);
+        let mut openers = OPENERS.to_vec();
         if matches!(engine, Engine::Fake) {
-            let all_at_once = true;
-            openers.extend(named([(
-                "async, all at once",
-                Opener {
-                    all_at_once,
-                    ..opener("async")
-                },
-            )]));
+            let all_at_once = Opener {
+                all_at_once: true,
+                ..opener("async")
+            };
+            openers.push(("async, all at once", all_at_once));
         }
-        run.measure(&name, &title, rounds, &mut openers, |_, opener| {
-            load.ask(programs, *opener)
+        let load_openers = openers
+            .into_iter()
+            .map(|(name, opener)| (name, Who::Load(opener)));
+        let python = run.options.python.clone();
+        // In the full form alone: quick has no time for them.
+        let peers = PYTHON.into_iter().filter(|_| !run.options.quick);
+        let peers = peers.map(|(name, client)| (name, Who::Python(client)));
+        let mut subjects: Vec<_> = load_openers
+            .chain(peers)
+            .map(|(name, who)| (name.to_owned(), who))
+            .collect();
+        let endpoint = ground.endpoint.to_string();
+        run.measure(&name, &title, rounds, &mut subjects, |_, who| match who {
+            Who::Load(opener) => load.ask(programs, *opener),
+            Who::Python(client) => {
+                let python = python.as_deref().ok_or("there is no Python that has it")?;
+                let engine = (load.kind(), load.delay.as_millis(), endpoint.as_str());
+                let told = python::ask(
+                    programs,
+                    python,
+                    client,
+                    engine,
+                    (load.users, load.sessions),
+                )?;
+                figures(&told, &FIGURES)
+            }
         });
+        if let Err(why) = write(run) {
+            eprintln!("{name}: not written: {why}");
+        }
     }
 }
 
