@@ -289,7 +289,8 @@ impl<B: RequestBody> Transport<B> {
             let fresh = kept.is_none();
             let mut link = match kept {
                 Some(link) => link,
-                None => self.open(deadline).await?,
+                // Apart: what it takes to connect isn't kept for as long as the call is under way.
+                None => Box::pin(self.open(deadline)).await?,
             };
             link.in_use = true;
             let answer = link.requests.try_send_request(request);
