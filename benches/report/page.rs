@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::cell::{Cell, Run};
+use crate::claims;
 use crate::common::statistics::{percentile, sorted};
 use crate::machine::Machine;
 use crate::noise::{self, Shares, Ticks};
@@ -57,7 +58,7 @@ impl Report {
         let mut page = String::new();
         head(&mut page, &raw, run)?;
         tables::promises(&mut page, &run.cells)?;
-        tables::claims(&mut page, &run.cells, out)?;
+        claims::claims(&mut page, &run.cells, out)?;
         tables::ratios(&mut page, &run.cells)?;
         for cell in &run.cells {
             tables::cell(&mut page, cell, out)?;
