@@ -139,7 +139,7 @@ async fn watched<T>(work: impl Future<Output = T>) -> (T, Peak) {
 pub fn slow_calls(count: &str, socket: &Path) -> Outcome<Value> {
     let count: usize = count.parse()?;
     let clients = clients("async", count, socket)?;
-    slow(count, socket, move |number| {
+    slow(count, move |number| {
         let client = Arc::clone(&clients[number % clients.len()]);
         async move { client.call(Operation::Ping).await }
     })
@@ -161,7 +161,7 @@ pub fn slow_logs(count: &str, socket: &Path) -> Outcome<Value> {
         Ok::<_, catamaran::Error>(id)
     })?;
     let all_here = Arc::new(tokio::sync::Barrier::new(count));
-    slow(count, socket, move |_| {
+    slow(count, move |_| {
         let (engine, id) = (Arc::clone(&engine), id.clone());
         let all_here = Arc::clone(&all_here);
         async move {
@@ -173,7 +173,7 @@ pub fn slow_logs(count: &str, socket: &Path) -> Outcome<Value> {
     })
 }
 
-fn slow<F>(count: usize, _: &Path, one: impl Fn(usize) -> F) -> Outcome<Value>
+fn slow<F>(count: usize, one: impl Fn(usize) -> F) -> Outcome<Value>
 where
     F: Future<Output = ()> + Send + 'static,
 {

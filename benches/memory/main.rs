@@ -69,7 +69,7 @@ fn calls(
     let (runtime, driver) = (Runtime::new()?, Runtime::new()?);
     let full;
     let client = if name == "full" {
-        full = FullStack::new(socket, target).map_err(|error| error.to_string())?;
+        full = FullStack::new(socket, target.clone()).map_err(|error| error.to_string())?;
         Arc::clone(&full.client)
     } else {
         let clients = unix::clients(&runtime, &driver, socket, &target, 1);
@@ -77,7 +77,8 @@ fn calls(
         let found = clients.into_iter().find(|(client, _)| *client == name);
         found.ok_or("who?")?.1
     };
-    let calls = if target_is_long(of, listed) { 20 } else { 1000 };
+    // A long list takes long.
+    let calls = if target.listed > 1 { 20 } else { 1000 };
     let task = runtime.spawn(async move {
         several(&client, of, calls).await;
         let region = Region::new(COUNTED);
@@ -91,10 +92,6 @@ fn calls(
         "allocations": each(change.allocations + change.reallocations),
         "allocated_bytes": each(change.bytes_allocated),
     }))
-}
-
-fn target_is_long(of: Operation, listed: &str) -> bool {
-    matches!(of, Operation::List) && listed.len() > 2
 }
 
 async fn several(client: &Arc<dyn Client>, of: Operation, calls: u64) {

@@ -97,7 +97,13 @@ impl Run {
     /// Whether a cell of that name is wanted.
     pub fn wants(&self, name: &str) -> bool {
         let only = self.options.only.as_deref();
-        only.is_none_or(|only| name.starts_with(only) || only.starts_with(name))
+        only.is_none_or(|only| name.starts_with(only))
+    }
+
+    /// Whether a cell is wanted whose name begins so.
+    pub fn wants_some(&self, kind: &str) -> bool {
+        let only = self.options.only.as_deref();
+        only.is_none_or(|only| kind.starts_with(only) || only.starts_with(kind))
     }
 
     /// A cell that can't be measured here.

@@ -5,6 +5,7 @@
 mod bounds;
 mod cell;
 mod cells;
+mod claims;
 #[allow(dead_code, reason = "each bench takes what it needs")]
 #[path = "../common/mod.rs"]
 mod common;

@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::cell::{Cell, Run};
+use crate::claims;
 use crate::common::statistics::{percentile, sorted};
 use crate::machine::Machine;
 use crate::noise::{self, Shares, Ticks};
@@ -57,7 +58,7 @@ impl Report {
         let mut page = String::new();
         head(&mut page, &raw, run)?;
         tables::promises(&mut page, &run.cells)?;
-        tables::claims(&mut page, &run.cells, out)?;
+        claims::claims(&mut page, &run.cells, out)?;
         tables::ratios(&mut page, &run.cells)?;
         for cell in &run.cells {
             tables::cell(&mut page, cell, out)?;
@@ -66,6 +67,23 @@ impl Report {
         Ok(())
     }
 }
+
+/// Who is measured by that name.
+#[rustfmt::skip]
+const WHO: [(&str, &str); 12] = [
+    ("floor", "a kept socket and requests written before; answers are read to their end and nothing is decoded: no client can be below it"),
+    ("hyper", "plain hyper on kept connections (hyper-util's client); nothing is decoded"),
+    ("bollard", "as it comes: a connection for every request"),
+    ("bollard-nodelay", "over TLS: the same without Nagle's delay"),
+    ("bollard-pooled", "over hyper-util's kept connections by its custom transport (this crate's own transport isn't public)"),
+    ("shiplift", "as it comes, behind `spawn_blocking`; over TLS it takes its certificates from the environment alone, and isn't measured"),
+    ("async, blocking", "this crate's engines with their defaults: twenty calls under way at once, what is more waits its turn"),
+    ("hybrid", "this crate's backend over both engines, with its whole pipeline"),
+    ("full", "the same with metrics, alerts, spans and an audit on, in a process of its own"),
+    ("naive", "under load: a blocking client on the event loop"),
+    ("pool", "under load: a warm pool, as large as there are users"),
+    ("docker-py, aiodocker", "under load, in the full form: Python's clients, the former in a pool of 40 threads"),
+];
 
 fn head(page: &mut String, raw: &Raw<'_>, run: &Run) -> Result<(), Box<dyn Error>> {
     let Machine {
@@ -132,7 +150,13 @@ fn head(page: &mut String, raw: &Raw<'_>, run: &Run) -> Result<(), Box<dyn Error
         page,
         "ratios in each round. *met*: all of the interval keeps to the bound; *undecided*: the bound is within it.\n"
     )?;
-    noise_of(page, raw)
+    noise_of(page, raw)?;
+    writeln!(page, "| who | |\n|---|---|")?;
+    for (who, what) in WHO {
+        writeln!(page, "| {who} | {what} |")?;
+    }
+    writeln!(page)?;
+    Ok(())
 }
 
 fn noise_of(page: &mut String, raw: &Raw<'_>) -> Result<(), Box<dyn Error>> {

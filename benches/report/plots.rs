@@ -112,7 +112,7 @@ fn whiskers(rows: &[(&str, Estimate)]) -> Vec<PathElement<Place>> {
     rows.iter().enumerate().map(whisker).collect()
 }
 
-/// A line for each subject, over the numbers of users that were tried; both axes are logarithmic. `false` where there is
+/// A line for each subject, over the numbers of users that were tried, on a logarithmic axis. `false` where there is
 /// nothing to draw.
 pub fn lines(
     title: &str,
@@ -137,11 +137,9 @@ pub fn lines(
         })
         .collect();
     let points = || series.iter().flat_map(|(_, points)| points);
-    let span = |values: &dyn Fn(&(f64, f64)) -> f64| {
-        let least = points().map(values).fold(f64::MAX, f64::min);
-        let most = points().map(values).fold(0.0, f64::max);
-        (least * 0.8..most * 1.25).log_scale()
-    };
+    let least = points().map(|(_, value)| *value).fold(f64::MAX, f64::min);
+    let most = points().map(|(_, value)| *value).fold(0.0, f64::max);
+    let users = points().map(|(users, _)| *users).fold(0.0, f64::max);
     if tried.len() < 2 || points().next().is_none() {
         return Ok(false);
     }
@@ -152,7 +150,7 @@ pub fn lines(
         .margin(10)
         .x_label_area_size(35)
         .y_label_area_size(60)
-        .build_cartesian_2d(span(&|point| point.0), span(&|point| point.1))?;
+        .build_cartesian_2d(0.0..users * 1.05, (least * 0.8..most * 1.25).log_scale())?;
     chart
         .configure_mesh()
         .x_desc("users")

@@ -81,7 +81,7 @@ async fn until(hybrid: &HybridBackend, open: bool) -> Result<(), String> {
 
 pub fn measure(run: &mut Run, ground: &Ground<'_>) {
     let title = "a ping while the breaker of the async path is open";
-    if !run.wants("fallback/") {
+    if !run.wants_some("fallback/") {
         return;
     }
     let paths = match ground.runtime.block_on(Paths::new(ground)) {

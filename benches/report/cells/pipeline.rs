@@ -22,7 +22,7 @@ pub fn measure(run: &mut Run, runtime: &Runtime) {
 /// The recorder and the subscriber are the process's: so this comes after all else.
 pub fn measure_all_on(run: &mut Run, runtime: &Runtime) {
     let name = "pipeline/all-on";
-    if !run.wants(name) {
+    if !run.wants_some(name) {
         return;
     }
     let all_on = || -> Result<_, Box<dyn std::error::Error>> {
