@@ -2,6 +2,7 @@
 //!
 //! All that it tells is of one run on one machine, taken in turn; what couldn't be measured it names.
 
+mod apart;
 mod bounds;
 mod cell;
 mod cells;
@@ -9,7 +10,6 @@ mod claims;
 #[allow(dead_code, reason = "each bench takes what it needs")]
 #[path = "../common/mod.rs"]
 mod common;
-mod full_stack;
 mod ground;
 mod machine;
 mod noise;
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     }
     let words: Vec<_> = std::env::args().skip(1).collect();
     let ended = match words.split_first() {
-        Some((word, rest)) if word == full_stack::CHILD => full_stack::serve(rest),
+        Some((word, rest)) if word == apart::CHILD => apart::serve(rest),
         Some((word, _)) if word == cells::scale::CHILD => cells::scale::serve(),
         // `cargo test` only tries, and `cargo bench` has no hours to spend.
         _ if words.iter().all(|word| word == "--bench") => {

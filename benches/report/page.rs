@@ -70,7 +70,7 @@ impl Report {
 
 /// Who is measured by that name.
 #[rustfmt::skip]
-const WHO: [(&str, &str); 12] = [
+const WHO: [(&str, &str); 13] = [
     ("floor", "a kept socket and requests written before; answers are read to their end and nothing is decoded: no client can be below it"),
     ("hyper", "plain hyper on kept connections (hyper-util's client); nothing is decoded"),
     ("bollard", "as it comes: a connection for every request"),
@@ -80,6 +80,7 @@ const WHO: [(&str, &str); 12] = [
     ("async, blocking", "this crate's engines with their defaults: twenty calls under way at once, what is more waits its turn"),
     ("hybrid", "this crate's backend over both engines, with its whole pipeline"),
     ("full", "the same with metrics, alerts, spans and an audit on, in a process of its own"),
+    ("async, apart", "this crate's async engine in such a process, for the comparison"),
     ("naive", "under load: a blocking client on the event loop"),
     ("pool", "under load: a warm pool, as large as there are users"),
     ("docker-py, aiodocker", "under load, in the full form: Python's clients, the former in a pool of 40 threads"),

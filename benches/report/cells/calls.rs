@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use catamaran::{AsyncEngine, Config, LimitOptions};
 
+use crate::apart::{self, Apart};
 use crate::cell::{Figures, Run};
 use crate::common::clients::{Client, Operation};
 use crate::common::samples::{Sample, sample};
 use crate::common::statistics::{percentile, sorted};
 use crate::common::unix;
-use crate::full_stack::FullStack;
 use crate::ground::Ground;
 
 /// By itself, the crate has twenty calls under way at once, and the rest waits its turn.
@@ -18,7 +18,7 @@ const ALL_AT_ONCE: &str = "async, all under way";
 /// One who is measured, here or in a process of its own.
 pub enum Who {
     Here(Arc<dyn Client>),
-    Apart(FullStack),
+    Apart(Apart),
 }
 
 impl Who {
@@ -37,7 +37,7 @@ impl Who {
                 callers,
                 calls,
             )?)),
-            Self::Apart(full) => full.sample(of, callers, calls),
+            Self::Apart(apart) => apart.sample(of, callers, calls),
         }
     }
 }
@@ -85,10 +85,12 @@ pub fn clients(
     let here = clients
         .into_iter()
         .map(|(name, client)| (name.to_owned(), Who::Here(client)));
-    let full = FullStack::start(socket, target)?;
-    Ok(here
-        .chain([("full".to_owned(), Who::Apart(full))])
-        .collect())
+    let mut all: Vec<_> = here.collect();
+    for who in [apart::BARE, apart::FULL] {
+        let apart = Apart::start(who, socket, target)?;
+        all.push((who.to_owned(), Who::Apart(apart)));
+    }
+    Ok(all)
 }
 
 pub fn measure(run: &mut Run, ground: &Ground<'_>) {
