@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// By name.
@@ -38,12 +41,28 @@ impl Programs {
     }
 }
 
+/// No program takes longer, unless it is stuck.
+const LONG: Duration = Duration::from_secs(900);
+
 /// The last line of a program's output, which is JSON; where there is none, what it complained of.
 pub fn said(command: &mut Command) -> Result<Value, String> {
-    let output = command
+    let program = command.get_program().display().to_string();
+    let failed = |error: std::io::Error| format!("{program}: {error}");
+    let child = command
         .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("{}: {error}", command.get_program().display()))?;
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let pid = Pid::from_child(&child);
+    let (told, tells) = mpsc::channel();
+    std::thread::spawn(move || drop(told.send(child.wait_with_output())));
+    let Ok(output) = tells.recv_timeout(LONG) else {
+        // It waits for an engine that is stuck, perhaps.
+        let _ = kill_process(pid, Signal::KILL);
+        return Err(format!("it hadn't ended after {LONG:?}"));
+    };
+    let output = output.map_err(failed)?;
     let text = String::from_utf8_lossy(&output.stdout);
     let last = text.lines().last().unwrap_or_default();
     serde_json::from_str(last).map_err(|_| {

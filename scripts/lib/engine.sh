@@ -33,14 +33,17 @@ engine_get() {
 
 engine_answers() { engine_get /_ping >/dev/null 2>"$scratch/ping.err"; }
 
+# A daemon may answer a ping and be stuck: one that can't tell of itself runs nothing.
+engine_works() { engine_answers && engine_get /info >/dev/null 2>"$scratch/ping.err"; }
+
 # The order is the crate's own: DOCKER_HOST, the Docker context, then the sockets of Docker and Podman. What was named
 # must answer: going on to another engine would surprise whoever named it.
 find_engine() {
     local named=DOCKER_HOST socket
     if [ -z "${DOCKER_HOST:-}" ] && use_docker_context; then named="Docker context $context"; fi
     if [ -n "${DOCKER_HOST:-}" ]; then
-        engine_answers || die "no engine answers at $DOCKER_HOST ($named)" "$(cat "$scratch/ping.err")" \
-            "start it, or choose another: unset DOCKER_HOST; docker context use default"
+        engine_works || die "no engine answers at $DOCKER_HOST ($named)" "$(cat "$scratch/ping.err")" \
+            "start it, or anew if it is stuck, or choose another: unset DOCKER_HOST; docker context use default"
         say "engine: $DOCKER_HOST ($named)"
         return
     fi
@@ -48,7 +51,7 @@ find_engine() {
     for socket in /var/run/docker.sock ${XDG_RUNTIME_DIR:+"$XDG_RUNTIME_DIR/docker.sock"} "$HOME/.docker/run/docker.sock" \
         /run/podman/podman.sock ${XDG_RUNTIME_DIR:+"$XDG_RUNTIME_DIR/podman/podman.sock"}; do
         [ -S "$socket" ] || continue
-        if DOCKER_HOST=unix://$socket engine_answers; then
+        if DOCKER_HOST=unix://$socket engine_works; then
             export DOCKER_HOST=unix://$socket
             say "engine: $DOCKER_HOST"
             return

@@ -9,6 +9,7 @@ start_private_engine() {
     need dockerd docker.io "a private engine"
     need iptables iptables "a private engine"
     need ps procps "a private engine's lists of processes"
+    need ip iproute2 "a private engine's network"
 
     hand_down_cgroup_controllers
 
@@ -34,6 +35,7 @@ start_private_engine() {
     for _ in $(seq 300); do
         if engine_answers; then
             say "engine: $DOCKER_HOST (private)"
+            run_beside_engine
             return
         fi
         [ ! -e "$engine_dir/failed" ] || break
@@ -42,6 +44,20 @@ start_private_engine() {
     tail -n 20 "$engine_dir/log" >&2
     die "the private engine did not start (its last words are above)" \
         "inside a container, that takes a privileged one; otherwise name an engine with DOCKER_HOST"
+}
+
+# What reaches containers by their addresses must be in the network namespace of their engine: cargo runs there what it has built.
+run_beside_engine() {
+    local process target
+    for process in $(pgrep -f -- "private-dockerd $engine_dir"); do
+        [ "$(readlink "/proc/$process/ns/net")" != "$(readlink /proc/self/ns/net)" ] || continue
+        nsenter --net="/proc/$process/ns/net" ip link set lo up
+        target=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+        export "CARGO_TARGET_${target}_RUNNER=nsenter --net=/proc/$process/ns/net --"
+        say "cargo runs tests and examples in the private engine's network namespace"
+        return
+    done
+    die "the private engine has no network namespace of its own"
 }
 
 stop_private_engine() {
