@@ -233,8 +233,8 @@ impl SessionManager {
     }
 
     /// A handle to the same manager for what somebody else than a session's owner asks for: what is opened, done and closed through
-    /// it, and through the sessions that it gives, the audit knows as theirs ([`CallContext::with_actor`]). What waits for the
-    /// same session is done for whoever asked first.
+    /// it, and through the sessions that it gives, the audit knows as theirs
+    /// ([`CallContext::with_actor`](crate::CallContext::with_actor)). What waits for the same session is done for whoever asked first.
     ///
     /// ```no_run
     /// # use catamaran::session::{SessionKey, SessionManager};
