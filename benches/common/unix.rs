@@ -69,7 +69,10 @@ pub struct FullStack {
 impl FullStack {
     pub fn new(socket: &Path, target: Target) -> Result<Self, Box<dyn std::error::Error>> {
         let directory = tempfile::tempdir()?;
-        let recorder = PrometheusBuilder::new().install_recorder()?;
+        // With buckets, as docs/metrics.md has it: without them every value is kept until somebody asks.
+        let recorder = PrometheusBuilder::new()
+            .set_buckets(&[0.001, 0.01, 0.1, 1.0, 10.0])?
+            .install_recorder()?;
         catamaran::telemetry::metrics::enable();
         tracing::subscriber::set_global_default(tracing_subscriber::registry())?;
         let alerts = Alerts::new(AlertOptions::default());

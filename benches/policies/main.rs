@@ -202,7 +202,11 @@ struct Watch {
 impl Watch {
     fn everything() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let recorder = PrometheusBuilder::new().install_recorder();
+        // With buckets, as docs/metrics.md has it: without them every value is kept until somebody asks.
+        let recorder = PrometheusBuilder::new()
+            .set_buckets(&[0.001, 0.01, 0.1, 1.0, 10.0])
+            .expect("buckets")
+            .install_recorder();
         catamaran::telemetry::metrics::enable();
         tracing::subscriber::set_global_default(tracing_subscriber::registry()).expect("the first");
         Self {
