@@ -16,6 +16,7 @@ pub mod statistics;
 pub mod tls;
 pub mod unix;
 pub mod usage;
+pub mod watch;
 
 use std::sync::Arc;
 

@@ -3,16 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use catamaran::telemetry::alerts::{AlertOptions, Alerts};
-use catamaran::telemetry::audit::AuditLog;
 use catamaran::{Config, Endpoint, HybridBackend};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 
 use super::clients::{Bollard, Client, Floor, Shiplift};
 use super::fixture::Target;
 use super::pooled::{self, Hyper};
+use super::watch::Watch;
 use super::{Clients, backends};
 
 /// What those over hyper-util's pool call the engine.
@@ -58,33 +56,20 @@ pub fn clients(
     Ok(clients)
 }
 
-/// The hybrid with all that a service can switch on: metrics, alerts, spans, an audit. The recorder and the subscriber are the
-/// process's: everybody else in it would pay for them, too.
+/// The hybrid with all that a service can switch on, in a process of its own.
 pub struct FullStack {
     pub client: Arc<dyn Client>,
-    _directory: tempfile::TempDir,
-    _recorder: PrometheusHandle,
+    _watch: Watch,
 }
 
 impl FullStack {
     pub fn new(socket: &Path, target: Target) -> Result<Self, Box<dyn std::error::Error>> {
-        let directory = tempfile::tempdir()?;
-        // With buckets, as docs/metrics.md has it: without them every value is kept until somebody asks.
-        let recorder = PrometheusBuilder::new()
-            .set_buckets(&[0.001, 0.01, 0.1, 1.0, 10.0])?
-            .install_recorder()?;
-        catamaran::telemetry::metrics::enable();
-        tracing::subscriber::set_global_default(tracing_subscriber::registry())?;
-        let alerts = Alerts::new(AlertOptions::default());
-        let audit = AuditLog::open(directory.path().join("audit.jsonl"))?;
+        let watch = Watch::everything()?;
         let config = Config::builder().endpoint(Endpoint::unix(socket)).build()?;
-        let hybrid = HybridBackend::new(&config)?
-            .with_alerts(&alerts)
-            .with_audit(&audit);
+        let hybrid = watch.over(HybridBackend::new(&config)?);
         Ok(Self {
             client: Arc::new((Arc::new(hybrid) as _, target)),
-            _directory: directory,
-            _recorder: recorder,
+            _watch: watch,
         })
     }
 }

@@ -24,7 +24,7 @@ const EACH: usize = 1000;
 const SPARE: u64 = 200;
 /// How long all of them may take to be under way, and from one look to the next.
 const LONG: Duration = Duration::from_secs(60);
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(50);
 const ADDRESS: &str = "http://localhost";
 
 fn engine(socket: &Path, limits: LimitOptions) -> Outcome<AsyncEngine> {
@@ -123,7 +123,7 @@ struct Peak {
 async fn watched<T>(work: impl Future<Output = T>) -> (T, Peak) {
     let mut peak = Peak { rss: 0, threads: 0 };
     let mut work = std::pin::pin!(work);
-    let mut look = tokio::time::interval(LOOK / 4);
+    let mut look = tokio::time::interval(LOOK / 2);
     loop {
         tokio::select! {
             done = &mut work => return (done, peak),

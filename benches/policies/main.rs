@@ -3,18 +3,18 @@
 
 #[path = "../../tests/common/prompt.rs"]
 mod prompt;
+#[path = "../common/watch.rs"]
+mod watch;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use catamaran::telemetry::alerts::{AlertOptions, Alerts};
-use catamaran::telemetry::audit::AuditLog;
 use catamaran::{AsyncEngine, Config, ContainerBackend, HybridBackend, Mode};
 use criterion::Criterion;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::runtime::Runtime;
 
 use prompt::{Ask, Asked, Prompt};
+use watch::Watch;
 
 /// In turn, at least so many; odd, so that the median is one of them.
 const ROUNDS: usize = 21;
@@ -149,7 +149,7 @@ fn main() {
     println!(
         "and with everything on: metrics, alerts, spans, and an audit, which has no record of what only looks"
     );
-    let watch = Watch::everything();
+    let watch = Watch::everything().expect("the first");
     let hybrid = HybridBackend::over(Arc::new(Prompt), Arc::new(Prompt)).with_mode(Mode::Auto);
     let watched: Arc<dyn ContainerBackend> = Arc::new(watch.over(hybrid));
     added(", all on", &watched, ALL_ADDED);
@@ -188,38 +188,6 @@ fn heard(runtime: &Runtime) {
     listener.join().expect("it ends");
     let title = "a word to another thread and back";
     judge(title, " µs", ALL_ADDED.as_secs_f64() * 1e6, times);
-}
-
-/// What watches a backend in a service that leaves nothing out. The recorder and the subscriber are the process's: from then on
-/// the bare engine counts, too.
-struct Watch {
-    alerts: Alerts,
-    audit: AuditLog,
-    _directory: tempfile::TempDir,
-    _recorder: PrometheusHandle,
-}
-
-impl Watch {
-    fn everything() -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        // With buckets, as docs/metrics.md has it: without them every value is kept until somebody asks.
-        let recorder = PrometheusBuilder::new()
-            .set_buckets(&[0.001, 0.01, 0.1, 1.0, 10.0])
-            .expect("buckets")
-            .install_recorder();
-        catamaran::telemetry::metrics::enable();
-        tracing::subscriber::set_global_default(tracing_subscriber::registry()).expect("the first");
-        Self {
-            alerts: Alerts::new(AlertOptions::default()),
-            audit: AuditLog::open(directory.path().join("audit.jsonl")).expect("a log"),
-            _directory: directory,
-            _recorder: recorder.expect("the first"),
-        }
-    }
-
-    fn over(&self, hybrid: HybridBackend) -> HybridBackend {
-        hybrid.with_alerts(&self.alerts).with_audit(&self.audit)
-    }
 }
 
 /// Real pings, by the async engine alone and by the pipeline over it.

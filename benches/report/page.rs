@@ -68,6 +68,10 @@ impl Report {
     }
 }
 
+/// What the quick form has no time for.
+const LEFT_OUT: &str = "ten thousand calls and followed logs at once, TLS with 256 callers, allocations of a list of one and of an
+inspect, one to a hundred users on the engine as it is and with 0.25 s and 1 s of simulated delay, and clients in Python";
+
 /// Who is measured by that name.
 #[rustfmt::skip]
 const WHO: [(&str, &str); 13] = [
@@ -109,6 +113,9 @@ fn head(page: &mut String, raw: &Raw<'_>, run: &Run) -> Result<(), Box<dyn Error
         page,
         "compared with those of another. The figures of each round are in [raw.json](raw.json).\n"
     )?;
+    if run.options.quick {
+        writeln!(page, "Left to `scripts/bench --full`: {LEFT_OUT}.\n")?;
+    }
     if !run.finished {
         writeln!(
             page,

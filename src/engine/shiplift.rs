@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{Stream, StreamExt};
 use hyper014::client::HttpConnector;
+use hyper014::header::{self, HeaderValue};
 use hyper014::{Client, Request, Response};
 use shiplift::transport::Transport;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +25,7 @@ use super::carrier::{
 use super::takeover::Kept;
 #[cfg(feature = "tls")]
 use super::tls::openssl::{Connections, Connector as Tls};
-use super::wire::{self, Body, Call, Command, Head};
+use super::wire::{self, Body, Call, Command, Head, Headers};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
@@ -34,6 +35,9 @@ use crate::lock::lock;
 use crate::model::{ContainerRef, TarArchive};
 use crate::policy::Permit;
 use crate::telemetry::metrics::{self, OneMore};
+
+/// What an engine makes of it is nothing.
+const HOST: HeaderValue = HeaderValue::from_static("localhost");
 
 /// shiplift's transport behind `spawn_blocking`.
 pub struct ShipliftCarrier {
@@ -56,6 +60,8 @@ struct Lane {
 /// shiplift's transport, and what its failures mean.
 struct Road {
     transport: Transport,
+    /// What its requests' addresses begin with.
+    origin: hyper014::Uri,
     /// And what its connections are made with.
     #[cfg(feature = "tls")]
     tls: Option<(Tls, Arc<Connections>)>,
@@ -95,24 +101,29 @@ impl Roads {
         builder.pool_idle_timeout(self.config.idle_timeout());
         let endpoint = self.config.endpoint();
         let authority = endpoint.authority().unwrap_or_default();
-        let transport = match endpoint {
-            Endpoint::Unix { path } => Transport::Unix {
-                client: builder.build(hyperlocal::UnixConnector),
-                path: path.to_string_lossy().into_owned(),
-            },
-            Endpoint::Tcp { .. } => Transport::Tcp {
-                client: builder.build(http(&self.config)),
-                host: format!("http://{authority}"),
-            },
+        let (transport, origin) = match endpoint {
+            Endpoint::Unix { path } => {
+                let client = builder.build(hyperlocal::UnixConnector);
+                let socket = path.to_string_lossy().into_owned();
+                let origin = hyperlocal::Uri::new(&socket, "/").into();
+                let path = socket;
+                (Transport::Unix { client, path }, origin)
+            }
+            Endpoint::Tcp { .. } => {
+                let client = builder.build(http(&self.config));
+                let host = format!("http://{authority}");
+                let origin = url(&host, "/")?;
+                (Transport::Tcp { client, host }, origin)
+            }
             Endpoint::Tls { .. } => {
                 #[cfg(feature = "tls")]
                 if let Some(tls) = &self.tls {
                     let latest = tls.look();
+                    let client = builder.build(latest.value.clone());
+                    let host = format!("https://{authority}");
                     return Ok(Road {
-                        transport: Transport::EncryptedTcp {
-                            client: builder.build(latest.value.clone()),
-                            host: format!("https://{authority}"),
-                        },
+                        origin: url(&host, "/")?,
+                        transport: Transport::EncryptedTcp { client, host },
                         tls: Some((tls.clone(), latest)),
                     });
                 }
@@ -122,6 +133,7 @@ impl Roads {
         };
         Ok(Road {
             transport,
+            origin,
             #[cfg(feature = "tls")]
             tls: None,
         })
@@ -149,6 +161,14 @@ impl Roads {
 }
 
 impl Road {
+    /// Where that is asked for.
+    fn uri(&self, path: &str) -> Result<hyper014::Uri> {
+        // Of the origin, which may be long, nothing is read again.
+        let mut parts = self.origin.clone().into_parts();
+        parts.path_and_query = Some(path.parse().map_err(no_url)?);
+        hyper014::Uri::from_parts(parts).map_err(no_url)
+    }
+
     #[cfg_attr(not(feature = "tls"), expect(clippy::unused_self))]
     fn is_latest(&self) -> bool {
         #[cfg(feature = "tls")]
@@ -172,7 +192,7 @@ impl Shared {
     }
 
     fn lane(&self, runtime: &mut tokio::runtime::Builder) -> Result<Lane> {
-        let runtime = runtime.enable_all().build().map_err(|error| {
+        let runtime = runtime.enable_io().enable_time().build().map_err(|error| {
             Error::new(ErrorKind::Connect, "no runtime can be made").with_source(error)
         })?;
         Ok(Lane {
@@ -208,14 +228,8 @@ fn http(config: &Config) -> HttpConnector {
 }
 
 fn request(road: &Road, call: Call, envelope: Envelope) -> Result<Request<hyper014::Body>> {
-    let path = wire::versioned(&call.path, envelope.version);
-    let uri = match &road.transport {
-        Transport::Unix { path: socket, .. } => hyperlocal::Uri::new(socket, &path).into(),
-        Transport::Tcp { host, .. } => url(host, &path)?,
-        #[cfg(feature = "tls")]
-        Transport::EncryptedTcp { host, .. } => url(host, &path)?,
-    };
-    let content_type = call.body.content_type();
+    let uri = road.uri(&wire::versioned(&call.path, envelope.version))?;
+    let content_type = HeaderValue::from_static(call.body.content_type());
     let body = match call.body {
         Body::Empty => hyper014::Body::empty(),
         Body::Json(bytes) | Body::Tar(TarArchive::Bytes(bytes)) => bytes.into(),
@@ -224,12 +238,12 @@ fn request(road: &Road, call: Call, envelope: Envelope) -> Result<Request<hyper0
     let mut request = Request::builder()
         .method(call.method.as_str())
         .uri(uri)
-        .header("host", "localhost")
-        .header("content-type", content_type)
+        .header(header::HOST, HOST)
+        .header(header::CONTENT_TYPE, content_type)
         .body(body)
-        .map_err(|error| Error::invalid("path", "is no URL").with_source(error))?;
+        .map_err(no_url)?;
     if let Some(auth) = call.registry_auth {
-        let mut auth = hyper014::header::HeaderValue::from_bytes(auth.as_bytes())
+        let mut auth = HeaderValue::from_bytes(auth.as_bytes())
             .map_err(|_| Error::invalid("auth", "can't be a header"))?;
         auth.set_sensitive(true);
         request.headers_mut().insert(wire::REGISTRY_AUTH, auth);
@@ -251,9 +265,11 @@ async fn send(road: &Road, request: Request<hyper014::Body>) -> Result<Response<
 }
 
 fn url(host: &str, path: &str) -> Result<hyper014::Uri> {
-    format!("{host}{path}")
-        .parse()
-        .map_err(|error| Error::invalid("path", "is no URL").with_source(error))
+    format!("{host}{path}").parse().map_err(no_url)
+}
+
+fn no_url(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::invalid("path", "is no URL").with_source(error)
 }
 
 async fn failed(road: &Road, error: hyper014::Error) -> Error {
@@ -294,20 +310,13 @@ async fn refused(tls: &Tls, with: &Connections, host: &str, error: hyper014::Err
     why.unwrap_or(error).with_effect(Effect::NotSent)
 }
 
-fn head(response: &Response<hyper014::Body>) -> Head {
-    let mut headers = http::HeaderMap::new();
-    for (name, value) in response.headers() {
-        if let (Ok(name), Ok(value)) = (
-            http::HeaderName::from_bytes(name.as_str().as_bytes()),
-            http::HeaderValue::from_bytes(value.as_bytes()),
-        ) {
-            headers.append(name, value);
-        }
-    }
-    Head {
-        status: response.status().as_u16(),
-        headers,
-    }
+fn split(response: Response<hyper014::Body>) -> (Head, hyper014::Body) {
+    let (parts, body) = response.into_parts();
+    let head = Head {
+        status: parts.status.as_u16(),
+        headers: Headers::Hyper014(parts.headers),
+    };
+    (head, body)
 }
 
 fn pieces(body: hyper014::Body) -> impl Stream<Item = Result<Bytes>> + Send + Unpin + 'static {
@@ -315,10 +324,10 @@ fn pieces(body: hyper014::Body) -> impl Stream<Item = Result<Bytes>> + Send + Un
 }
 
 async fn ask(road: &Road, call: Call, envelope: Envelope) -> Result<Answer> {
-    let response = send(road, request(road, call, envelope)?).await?;
+    let (head, body) = split(send(road, request(road, call, envelope)?).await?);
     // The lane bounds the whole exchange by its own clock.
     let unbounded = Deadline::new(None, None);
-    Answer::read(head(&response), pieces(response.into_body()), unbounded).await
+    Answer::read(head, pieces(body), unbounded).await
 }
 
 /// Runs within a lane until the answer, the deadline, or the caller's going away.
@@ -448,8 +457,7 @@ impl Carrier for ShipliftCarrier {
 
     async fn open(&self, call: Call, envelope: Envelope) -> Result<OpenAnswer> {
         let opened = move |road: Arc<Road>| async move {
-            let response = send(&road, request(&road, call, envelope)?).await?;
-            Ok((head(&response), response.into_body()))
+            Ok(split(send(&road, request(&road, call, envelope)?).await?))
         };
         let (head, body) = self.on_streams(envelope, opened).await?;
         // Its runtime lives as long as the stream: hyper takes the end of one for the end of the answer.
@@ -462,7 +470,7 @@ impl Carrier for ShipliftCarrier {
         let taken = move |road: Arc<Road>| async move {
             let mut request = request(&road, call, envelope)?;
             for (name, value) in wire::TAKE_OVER {
-                let value = hyper014::header::HeaderValue::from_static(value);
+                let value = HeaderValue::from_static(value);
                 request.headers_mut().insert(name, value);
             }
             let response = send(&road, request).await?;
@@ -470,7 +478,7 @@ impl Carrier for ShipliftCarrier {
                 let taken = hyper014::upgrade::on(response).await.map_err(no_answer)?;
                 return Ok(Ok(taken));
             }
-            Ok(Err((head(&response), response.into_body())))
+            Ok(Err(split(response)))
         };
         let shared = Arc::clone(&self.shared);
         Ok(match self.on_streams(envelope, taken).await? {

@@ -94,12 +94,13 @@ pub fn clients(
 }
 
 pub fn measure(run: &mut Run, ground: &Ground<'_>) {
-    let rounds = run.options.either(31, 61);
-    for (callers, calls, operations) in [
-        (1, 100, &Operation::ALL[..]),
-        (16, 320, &[Operation::Ping]),
-        (256, 1024, &[Operation::Ping]),
+    for (callers, calls, rounds, operations) in [
+        (1, 100, (41, 61), &[Operation::Ping][..]),
+        (1, 100, (11, 61), &[Operation::List, Operation::Inspect]),
+        (16, 320, (11, 61), &[Operation::Ping]),
+        (256, 1024, (21, 61), &[Operation::Ping]),
     ] {
+        let rounds = run.options.either(rounds.0, rounds.1);
         let names = operations
             .iter()
             .map(|of| format!("unix/{}/{callers}", of.name()));

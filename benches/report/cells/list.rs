@@ -33,7 +33,7 @@ pub fn measure(run: &mut Run, ground: &Ground<'_>, programs: &Programs) {
     for (_, client) in &mut clients {
         drop(client.sample(&canned, Operation::List, 1, 2));
     }
-    let rounds = run.options.either(21, 41);
+    let rounds = run.options.either(11, 41);
     run.measure(name, title, rounds, &mut clients, |_, client| {
         client.sample(&canned, Operation::List, 1, 5)
     });

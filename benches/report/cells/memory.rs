@@ -17,6 +17,8 @@ const CLIENTS: [&str; 8] = [
     "hybrid",
     "full",
 ];
+/// They are nearly the same in each.
+const ROUNDS: usize = 11;
 /// So many calls are under way.
 const IN_FLIGHT: &str = "2000";
 
@@ -37,9 +39,7 @@ pub fn allocations(
         .map(|client| (client.to_owned(), ()))
         .collect();
     let listed = target.listed.to_string();
-    // Nearly the same each time.
-    let rounds = if target.listed > 1 { 3 } else { 1 };
-    run.measure(&name, &title, rounds, &mut subjects, |client, ()| {
+    run.measure(&name, &title, ROUNDS, &mut subjects, |client, ()| {
         let words = [
             "calls",
             client,
@@ -70,8 +70,9 @@ fn what(of: Operation, target: &Target) -> String {
 }
 
 pub fn measure(run: &mut Run, ground: &Ground<'_>, programs: &Programs) {
-    for of in Operation::ALL {
-        allocations(run, programs, of, &ground.socket, &ground.target);
+    let operations = (run.options).either(&[Operation::Ping][..], &Operation::ALL);
+    for of in operations {
+        allocations(run, programs, *of, &ground.socket, &ground.target);
     }
     in_flight(run, programs);
 }
@@ -90,8 +91,7 @@ fn in_flight(run: &mut Run, programs: &Programs) {
     let socket = socket.to_str().unwrap_or_default();
     let mut subjects =
         ["hyper", "bollard", "bollard-pooled", "async"].map(|who| (who.to_owned(), ()));
-    let rounds = run.options.either(5, 11);
-    run.measure(name, &title, rounds, &mut subjects, |client, ()| {
+    run.measure(name, &title, ROUNDS, &mut subjects, |client, ()| {
         let told = programs.ask("memory", ["in-flight", client, IN_FLIGHT, socket])?;
         figures(
             &told,

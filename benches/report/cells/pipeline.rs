@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use catamaran::telemetry::alerts::{AlertOptions, Alerts};
-use catamaran::telemetry::audit::AuditLog;
 use catamaran::{ContainerBackend, HybridBackend, Mode};
-use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::runtime::Runtime;
 
 use crate::cell::{Figures, Run};
+use crate::common::watch::Watch;
 use crate::prompt::{Ask, Asked, Prompt};
 
-const CALLS: u32 = 10_000;
+const CALLS: u32 = 5_000;
 
 pub fn measure(run: &mut Run, runtime: &Runtime) {
     let hybrid = HybridBackend::over(Arc::new(Prompt), Arc::new(Prompt)).with_mode(Mode::Auto);
@@ -25,21 +23,12 @@ pub fn measure_all_on(run: &mut Run, runtime: &Runtime) {
     if !run.wants_some(name) {
         return;
     }
-    let all_on = || -> Result<_, Box<dyn std::error::Error>> {
-        let directory = tempfile::tempdir()?;
-        let recorder = PrometheusBuilder::new().install_recorder()?;
-        catamaran::telemetry::metrics::enable();
-        tracing::subscriber::set_global_default(tracing_subscriber::registry())?;
-        let audit = AuditLog::open(directory.path().join("audit.jsonl"))?;
-        Ok((directory, recorder, audit))
-    };
-    let (_directory, _recorder, audit) = match all_on() {
-        Ok(all) => all,
+    let watch = match Watch::everything() {
+        Ok(watch) => watch,
         Err(why) => return run.missing(name, "what the pipeline adds with all on", why),
     };
-    let alerts = Alerts::new(AlertOptions::default());
     let hybrid = HybridBackend::over(Arc::new(Prompt), Arc::new(Prompt)).with_mode(Mode::Auto);
-    let hybrid = hybrid.with_alerts(&alerts).with_audit(&audit);
+    let hybrid = watch.over(hybrid);
     let what = "metrics, alerts, spans and an audit on";
     over(run, runtime, name, what, Arc::new(hybrid));
 }
@@ -53,7 +42,7 @@ fn over(
 ) {
     let asked = Arc::new(Asked::default());
     let bare: Arc<dyn ContainerBackend> = Arc::new(Prompt);
-    let rounds = run.options.either(15, 31);
+    let rounds = run.options.either(11, 31);
     for ask in Ask::ALL {
         let name = format!("{name}/{}", ask.name());
         let title = format!("what the pipeline adds to {}, {what}", ask.name());

@@ -14,6 +14,7 @@ use crate::programs::{Programs, figures};
 pub const CHILD: &str = "slow-engine";
 const LATENCY: Duration = Duration::from_secs(1);
 const MOST: u64 = 10_000;
+const ROUNDS: usize = 10;
 /// Files for everything else that is open.
 const SPARE: u64 = 500;
 
@@ -71,7 +72,8 @@ pub fn measure(run: &mut Run, programs: &Programs) {
         _ => " (more files can't be open here: ulimit -n)".to_owned(),
     };
     let title = format!("{count} at once on a fake engine with a second of latency{fewer}");
-    if !run.wants("scale") {
+    // It takes minutes.
+    if run.options.quick && run.options.only.is_none() || !run.wants("scale") {
         return;
     }
     let engine = match Slow::start() {
@@ -83,11 +85,10 @@ pub fn measure(run: &mut Run, programs: &Programs) {
         (format!("{count} calls"), ("slow-calls", count)),
         (format!("{count} followed logs"), ("slow-logs", count)),
     ];
-    let rounds = run.options.either(1, 5);
     run.measure(
         "scale",
         &title,
-        rounds,
+        ROUNDS,
         &mut subjects,
         |_, (what, count)| {
             let told = programs.ask("memory", [*what, &count.to_string(), &engine.socket])?;

@@ -49,6 +49,8 @@ const fn opener(mode: &'static str) -> Opener {
     }
 }
 
+const ROUNDS: usize = 10;
+
 /// Who stands for what is outside of this crate's language.
 const PYTHON: [(&str, &str); 2] = [
     ("docker-py, 40 threads", "docker-py"),
@@ -156,15 +158,14 @@ pub fn measure(
     warm(run, programs);
     let ms = Duration::from_millis;
     let real = |users| (Engine::Real, 0, users);
-    // The users' number, and how many rounds there are.
-    let quick = vec![(real(20), 3), (real(50), 2), ((Engine::Fake, 250, 100), 3)];
+    // The engine, its delay, and the users' number.
+    let quick = vec![real(10), (Engine::Fake, 50, 100)];
     let users = [1, 10, 20, 50, 100];
-    let full = users.map(|users| (real(users), 10)).into_iter();
-    let full = full.chain([((Engine::Fake, 250, 100), 10)]);
+    let full = users.map(real).into_iter();
+    let full = full.chain([(Engine::Fake, 50, 100), (Engine::Fake, 250, 100)]);
     let delayed = [250, 1000].into_iter();
-    let delayed = delayed.flat_map(|delay| users.map(|users| ((Engine::Real, delay, users), 6)));
-    for ((engine, delay, users), rounds) in run.options.either(quick, full.chain(delayed).collect())
-    {
+    let delayed = delayed.flat_map(|delay| users.map(|users| (Engine::Real, delay, users)));
+    for (engine, delay, users) in run.options.either(quick, full.chain(delayed).collect()) {
         let load = Load {
             engine,
             delay: ms(delay),
@@ -173,6 +174,10 @@ pub fn measure(
         };
         let (name, title) = name(&load);
         let mut openers = OPENERS.to_vec();
+        if run.options.quick && matches!(engine, Engine::Real) {
+            // No time for it: it is measured on the fake engine, and here with its pool.
+            openers.retain(|(name, _)| *name != "hybrid");
+        }
         if matches!(engine, Engine::Fake) {
             let all_at_once = Opener {
                 all_at_once: true,
@@ -192,7 +197,7 @@ pub fn measure(
             .map(|(name, who)| (name.to_owned(), who))
             .collect();
         let endpoint = ground.endpoint.to_string();
-        run.measure(&name, &title, rounds, &mut subjects, |_, who| match who {
+        run.measure(&name, &title, ROUNDS, &mut subjects, |_, who| match who {
             Who::Load(opener) => load.ask(programs, *opener),
             Who::Python(client) => {
                 let python = python.as_deref().ok_or("there is no Python that has it")?;
@@ -219,7 +224,7 @@ fn warm(run: &mut Run, programs: &Programs) {
         engine: Engine::Real,
         delay: Duration::ZERO,
         users: 1,
-        sessions: run.options.either(5, 20),
+        sessions: run.options.either(3, 20),
     };
     let mut openers = named([
         ("cold", opener("hybrid")),
@@ -235,11 +240,10 @@ fn warm(run: &mut Run, programs: &Programs) {
         "{} sessions by one user, cold and from a pool",
         load.sessions
     );
-    let rounds = run.options.either(6, 11);
     run.measure(
         "sessions/warm",
         &title,
-        rounds,
+        ROUNDS,
         &mut openers,
         |_, opener| load.ask(programs, *opener),
     );

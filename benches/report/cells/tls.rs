@@ -44,7 +44,7 @@ pub fn measure(run: &mut Run, ground: &Ground<'_>) {
         for (_, client) in &mut subjects {
             drop(client.sample(ground, Operation::Ping, callers, callers));
         }
-        let rounds = run.options.either(21, 41);
+        let rounds = run.options.either(11, 41);
         run.measure(&name, &title, rounds, &mut subjects, |name, client| {
             client.sample(ground, Operation::Ping, callers, calls(name, callers))
         });

@@ -25,7 +25,7 @@ mod usage;
 mod volumes;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderValue, Method};
 
 pub use command::Command;
 pub(crate) use decode::*;
@@ -138,21 +138,31 @@ pub(crate) fn versioned(path: &str, version: Option<ApiVersion>) -> String {
 #[derive(Debug)]
 pub struct Head {
     pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Headers,
+}
+
+/// Headers as the client has them: few are read of those that an engine sends with each answer.
+#[derive(Debug)]
+pub(crate) enum Headers {
+    Hyper1(http::HeaderMap),
+    Hyper014(hyper014::HeaderMap),
 }
 
 impl From<http::response::Parts> for Head {
     fn from(parts: http::response::Parts) -> Self {
         Self {
             status: parts.status.as_u16(),
-            headers: parts.headers,
+            headers: Headers::Hyper1(parts.headers),
         }
     }
 }
 
 impl Head {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
+        match &self.headers {
+            Headers::Hyper1(headers) => headers.get(name)?.to_str().ok(),
+            Headers::Hyper014(headers) => headers.get(name)?.to_str().ok(),
+        }
     }
 
     /// How much of the body is read.

@@ -114,6 +114,7 @@ impl Misread {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::wire::Headers;
     use crate::error::{Effect, ErrorKind};
 
     /// An engine that can't spare volumes with a name isn't asked to prune as if it could.
@@ -178,7 +179,7 @@ mod tests {
             headers.insert(name, http::HeaderValue::from_static("5.4.2"));
             Head {
                 status: 200,
-                headers,
+                headers: Headers::Hyper1(headers),
             }
         };
         let misread = || Misread("labels", "does otherwise");

@@ -89,13 +89,12 @@ impl Creation {
     }
 }
 
-/// Of what was asked for; the same for equal specs, whatever the order of their parts.
-/// What tells a spec from others, of whatever kind.
+/// What tells a spec from others, of whatever kind: the same for equal ones, whose parts are in one order.
 pub(crate) fn hash(spec: &impl Serialize) -> Result<String> {
-    let json = serde_json::to_value(spec).map_err(|error| {
+    let json = serde_json::to_vec(spec).map_err(|error| {
         Error::new(ErrorKind::InvalidInput, "it can't be written as JSON").with_source(error)
     })?;
-    let digest = Sha256::digest(json.to_string());
+    let digest = Sha256::digest(json);
     Ok(digest
         .iter()
         .take(16)
