@@ -5,6 +5,7 @@
 //! closure, so that the thread that waits also drives the connection. Streams outlive their call and
 //! hold no thread: they live on one small runtime of their own.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
@@ -38,6 +39,9 @@ use crate::telemetry::metrics::{self, OneMore};
 
 /// What an engine makes of it is nothing.
 const HOST: HeaderValue = HeaderValue::from_static("localhost");
+
+/// The longest that the `http` crate takes.
+const LONGEST_PATH: usize = u16::MAX as usize - 1;
 
 /// shiplift's transport behind `spawn_blocking`.
 pub struct ShipliftCarrier {
@@ -163,7 +167,11 @@ impl Roads {
 impl Road {
     /// Where that is asked for.
     fn uri(&self, path: &str) -> Result<hyper014::Uri> {
-        // Of the origin, which may be long, nothing is read again.
+        // As long as the async engine's client takes them; this one looks at what comes with an origin alone.
+        if path.len() > LONGEST_PATH {
+            return Err(Error::invalid("path", "is no URL: it is too long"));
+        }
+        // Of the origin, which may be long itself, nothing is read again.
         let mut parts = self.origin.clone().into_parts();
         parts.path_and_query = Some(path.parse().map_err(no_url)?);
         hyper014::Uri::from_parts(parts).map_err(no_url)
@@ -361,19 +369,18 @@ impl ShipliftCarrier {
         let shared = Arc::clone(&self.shared);
         let gone = CancellationToken::new();
         let _gone = gone.clone().drop_guard();
-        // Until the closure has begun, nothing can have been sent.
-        let begun = Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let began = Arc::clone(&begun);
+        // Taken by the closure before it sends anything, or by whoever gives up before that: then it sends nothing.
+        let taken = Arc::new(AtomicBool::new(false));
+        let take = Arc::clone(&taken);
         let span = Span::current();
         let join = tokio::task::spawn_blocking(move || {
             let (_within, _busy) = (span.entered(), OneMore::of(metrics::BLOCKING_THREADS, None));
             // A closure that has begun can't be aborted: the thread is taken until it ends.
             let _permit = permit;
-            if gone.is_cancelled() {
+            if gone.is_cancelled() || take.swap(true, Ordering::AcqRel) {
                 return Err(Error::new(ErrorKind::Cancelled, "the caller went away")
                     .with_effect(Effect::NotSent));
             }
-            began.store(true, std::sync::atomic::Ordering::Release);
             let lane = shared.check_out()?;
             let road = shared.roads.latest(&lane.road)?;
             // Measured on the caller's clock, which a test may have paused; the lane has a clock of its own.
@@ -395,7 +402,7 @@ impl ShipliftCarrier {
         match envelope.deadline.bound(join).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(ended)) => Err(stopping(ended)),
-            Err(timeout) if begun.load(std::sync::atomic::Ordering::Acquire) => Err(timeout),
+            Err(timeout) if taken.swap(true, Ordering::AcqRel) => Err(timeout),
             Err(timeout) => Err(timeout.with_effect(Effect::NotSent)),
         }
     }

@@ -33,6 +33,9 @@ use crate::lock::lock;
 /// What an engine makes of it is nothing.
 const HOST: HeaderValue = HeaderValue::from_static("localhost");
 
+/// A connection that was used so lately is taken for open.
+const A_MOMENT: Duration = Duration::from_millis(1);
+
 /// What drives a connection.
 type Driver<B> = Connection<TokioIo<Socket>, B>;
 
@@ -55,7 +58,8 @@ pub(super) struct Transport<B: RequestBody> {
     pool: Arc<Pool<B>>,
 }
 
-/// A connection, for one request after the other. Dropped within one, it ends with that one's answer.
+/// A connection, for one request after the other. It ends where it is dropped, and what it hadn't sent or read by then goes with it: an
+/// engine that is stuck keeps nothing of a call that was given up.
 pub(super) struct Link<B: RequestBody> {
     requests: SendRequest<B>,
     /// Until the connection has ended.
@@ -66,7 +70,6 @@ pub(super) struct Link<B: RequestBody> {
     /// Of the certificates that it was made with.
     generation: u64,
     idle_since: Instant,
-    in_use: bool,
 }
 
 impl<B: RequestBody> Link<B> {
@@ -96,15 +99,6 @@ impl<B: RequestBody> Link<B> {
             waited_for.as_mut().poll(cx)
         })
         .await
-    }
-}
-
-impl<B: RequestBody> Drop for Link<B> {
-    fn drop(&mut self) {
-        // Nobody waits for it any more, and the engine isn't cut off in the middle of what it does.
-        if let (Some(driver), true) = (self.driver.take(), self.in_use) {
-            drop(self.runtime.spawn(driver));
-        }
     }
 }
 
@@ -149,9 +143,7 @@ impl<B: RequestBody> Driven for Option<Link<B>> {
     }
 
     fn end(&mut self) {
-        if let Some(mut link) = self.take() {
-            link.in_use = false;
-        }
+        *self = None;
     }
 }
 
@@ -288,11 +280,16 @@ impl<B: RequestBody> Transport<B> {
             let kept = self.pool.take();
             let fresh = kept.is_none();
             let mut link = match kept {
-                Some(link) => link,
+                Some(link) => {
+                    if link.idle_since.elapsed() > A_MOMENT {
+                        // Where nobody has looked at the connections since, one that was closed shows by a turn of the runtime alone.
+                        tokio::task::yield_now().await;
+                    }
+                    link
+                }
                 // Apart: what it takes to connect isn't kept for as long as the call is under way.
                 None => Box::pin(self.open(deadline)).await?,
             };
-            link.in_use = true;
             let answer = link.requests.try_send_request(request);
             match deadline.bound(link.drive(answer)).await {
                 Ok(Ok(response)) => return Ok((response, link)),
@@ -314,14 +311,13 @@ impl<B: RequestBody> Transport<B> {
         }
     }
 
-    /// Keeps a connection for the next request.
+    /// Keeps a connection for the next request, unless it has ended, or something of this one is still to be sent or read.
     pub(super) fn keep(&self, mut link: Link<B>) {
-        if link.driver.is_none() {
+        if link.driver.is_none() || !link.requests.is_ready() {
             return;
         }
         link.gate.reopen();
         link.idle_since = Instant::now();
-        link.in_use = false;
         let runtime = link.runtime.clone();
         let mut idle = self.pool.idle();
         idle.links.push(link);
@@ -355,7 +351,6 @@ impl<B: RequestBody> Transport<B> {
             runtime: Handle::current(),
             generation,
             idle_since: Instant::now(),
-            in_use: false,
         })
     }
 
@@ -391,7 +386,9 @@ impl<B: RequestBody> Transport<B> {
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::{BodyExt, Empty};
+    use http_body::Frame;
+    use http_body_util::combinators::BoxBody;
+    use http_body_util::{BodyExt, Empty, StreamBody};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::UnixListener;
 
@@ -433,11 +430,8 @@ mod tests {
             Self { directory, open }
         }
 
-        fn transport(&self, idle: Duration) -> Transport<Empty<bytes::Bytes>> {
-            let config = Config::builder()
-                .endpoint(Endpoint::unix(self.directory.path().join("socket")))
-                .idle_timeout(idle);
-            Transport::new(&config.build().expect("a configuration")).expect("a transport")
+        fn transport(&self, idle: Duration) -> Transport<Empty<Bytes>> {
+            transport(self.directory.path(), idle)
         }
 
         /// How many connections there were, and how many there are.
@@ -446,7 +440,14 @@ mod tests {
         }
     }
 
-    async fn call(transport: &Transport<Empty<bytes::Bytes>>) {
+    fn transport<B: RequestBody>(directory: &std::path::Path, idle: Duration) -> Transport<B> {
+        let config = Config::builder()
+            .endpoint(Endpoint::unix(directory.join("socket")))
+            .idle_timeout(idle);
+        Transport::new(&config.build().expect("a configuration")).expect("a transport")
+    }
+
+    async fn call(transport: &Transport<Empty<Bytes>>) {
         let request = Request::get("/_ping")
             .body(Empty::new())
             .expect("a request");
@@ -486,6 +487,122 @@ mod tests {
         }
         let (ever, open) = engine.connections();
         assert!(ever <= 8 && open == ever, "{ever} connections, {open} open");
+    }
+
+    /// A body without end, and whether anybody still has it.
+    fn endless() -> (Upload, Arc<()>) {
+        let held = Arc::new(());
+        let piece = Bytes::from_static(&[0; 65_536]);
+        let pieces = futures::stream::repeat_with({
+            let held = Arc::clone(&held);
+            move || {
+                let _ = &held;
+                Ok(Frame::data(piece.clone()))
+            }
+        });
+        (BodyExt::boxed(StreamBody::new(pieces)), held)
+    }
+
+    type Upload = BoxBody<Bytes, std::convert::Infallible>;
+
+    async fn upload(
+        transport: &Transport<Upload>,
+        body: Upload,
+        patience: Duration,
+    ) -> Result<(Response<Incoming>, Link<Upload>)> {
+        let request = Request::put("/upload").body(body).expect("a request");
+        let deadline = Deadline::new(Some(patience), None);
+        transport.send(request, deadline).await
+    }
+
+    #[tokio::test]
+    async fn a_stuck_engine_keeps_nothing_of_what_was_given_up() {
+        let directory = tempfile::tempdir().expect("a directory");
+        // It accepts by its backlog alone, and reads nothing.
+        let _stuck = UnixListener::bind(directory.path().join("socket")).expect("a socket");
+        let transport = transport(directory.path(), Duration::from_secs(60));
+        let (body, held) = endless();
+        let given_up = upload(&transport, body, Duration::from_millis(50)).await;
+        let error = given_up.err().expect("no answer");
+        assert_eq!(error.effect(), Effect::Unknown);
+        assert_eq!(Arc::strong_count(&held), 1, "the body is kept");
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_kept_whose_answer_has_no_body() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let listener = UnixListener::bind(directory.path().join("socket")).expect("a socket");
+        let answers = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            assert!(stream.read(&mut [0; 1024]).await.expect("a request") > 0);
+            let done = b"HTTP/1.1 204 No Content\r\n\r\n";
+            stream.write_all(done).await.expect("an answer");
+            stream
+        });
+        let transport = transport::<Empty<Bytes>>(directory.path(), Duration::from_secs(60));
+        let request = Request::post("/start").body(Empty::new());
+        let deadline = Deadline::new(Some(Duration::from_secs(10)), None);
+        let sent = transport.send(request.expect("a request"), deadline);
+        let (_response, link) = sent.await.expect("an answer");
+        transport.keep(link);
+        assert_eq!(transport.pool.idle().links.len(), 1);
+        answers.await.expect("a peer");
+    }
+
+    #[tokio::test]
+    async fn a_connection_isnt_kept_before_all_was_sent() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let listener = UnixListener::bind(directory.path().join("socket")).expect("a socket");
+        let refuses = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            stream.read_exact(&mut [0; 1024]).await.expect("a request");
+            stream.write_all(ANSWER).await.expect("an answer");
+            stream
+        });
+        let transport = transport(directory.path(), Duration::from_secs(60));
+        let (body, held) = endless();
+        let answered = upload(&transport, body, Duration::from_secs(10)).await;
+        let (response, link) = answered.expect("an answer before the end");
+        drop(response);
+        transport.keep(link);
+        assert_eq!(Arc::strong_count(&held), 1, "the body is kept");
+        assert!(transport.pool.idle().links.is_empty());
+        refuses.await.expect("a peer");
+    }
+
+    #[test]
+    fn what_closed_while_the_runtime_slept_isnt_used() {
+        use std::io::{Read, Write};
+        let directory = tempfile::tempdir().expect("a directory");
+        let listener = std::os::unix::net::UnixListener::bind(directory.path().join("socket"));
+        let listener = listener.expect("a socket");
+        let ((take, taken), (tell, told)) =
+            (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        let peer = std::thread::spawn(move || {
+            for () in taken {
+                let (mut stream, _) = listener.accept().expect("a connection");
+                assert!(stream.read(&mut [0; 1024]).expect("a request") > 0);
+                stream.write_all(ANSWER).expect("an answer");
+                tell.send(stream).expect("a test");
+            }
+        });
+        let transport = transport(directory.path(), Duration::from_secs(60));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        for _ in 0..3 {
+            take.send(()).expect("a peer");
+            runtime.block_on(call(&transport));
+            // Nobody drives the runtime when the peer's end closes.
+            drop(told.recv().expect("a stream"));
+            let since = Instant::now();
+            while since.elapsed() <= A_MOMENT {
+                std::thread::yield_now();
+            }
+        }
+        drop(take);
+        peer.join().expect("a peer");
     }
 
     #[tokio::test]

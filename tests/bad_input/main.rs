@@ -7,12 +7,15 @@ mod untouched;
 
 use catamaran::model::{
     AttachOptions, Cidr, ContainerName, ContainerPath, ContainerRef, CopyOptions, ExecId, ImageRef,
-    LabelKey, ListImagesOptions, ListNetworksOptions, ListVolumesOptions, LogsOptions, NetworkMode,
-    NetworkRef, PruneContainersOptions, PruneImagesOptions, PruneNetworksOptions,
+    LabelKey, ListImagesOptions, ListNetworksOptions, ListOptions, ListVolumesOptions, LogsOptions,
+    NetworkMode, NetworkRef, PruneContainersOptions, PruneImagesOptions, PruneNetworksOptions,
     PruneVolumesOptions, Signal, TarArchive, TopOptions, UpdateOptions, UploadOptions, VolumeName,
     WriteFileOptions,
 };
-use catamaran::{ContainerBackend, ContainerBackendExt, Effect, Error, ErrorKind};
+use catamaran::testing::FakeEngine;
+use catamaran::{
+    AsyncEngine, BlockingEngine, ContainerBackend, ContainerBackendExt, Effect, Error, ErrorKind,
+};
 
 use options::{
     bad_connections, bad_events, bad_execs, bad_imports, bad_lists, bad_networks, bad_pulls,
@@ -131,6 +134,24 @@ fn no_reference_is_made_of_a_bad_text() {
         assert_refused(&text, &label);
         // An image may have a registry's name before it, and a tag behind it.
         assert_refuses!(ImageRef, &text);
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_too_long_is_sent_by_neither_engine() {
+    // Each of the conditions would do.
+    let many = (0..300).fold(ListOptions::all(), |options, number| {
+        let key = LabelKey::new(format!("a{number}")).expect("a key");
+        options.with_label(key, "x".repeat(250))
+    });
+    let fake = FakeEngine::start().await.expect("an engine");
+    let engines: [Box<dyn ContainerBackend>; 2] = [
+        Box::new(AsyncEngine::connect(fake.endpoint().clone()).expect("an engine")),
+        Box::new(BlockingEngine::connect(fake.endpoint().clone()).expect("an engine")),
+    ];
+    for engine in engines {
+        let error = engine.list(&many).await.expect_err("a refusal");
+        assert_refused("a long address", &error);
     }
 }
 

@@ -89,7 +89,8 @@ impl Creation {
     }
 }
 
-/// What tells a spec from others, of whatever kind: the same for equal ones, whose parts are in one order.
+/// What tells a spec from others, of whatever kind: the same for equal ones, whose parts are in one order. Containers bear it, so that a
+/// field that is new, or has another place, makes strangers of those that an older version has left.
 pub(crate) fn hash(spec: &impl Serialize) -> Result<String> {
     let json = serde_json::to_vec(spec).map_err(|error| {
         Error::new(ErrorKind::InvalidInput, "it can't be written as JSON").with_source(error)
