@@ -65,7 +65,7 @@ fn request(call: Call, envelope: Envelope) -> Result<Request<BollardBody>> {
     };
     let mut request = Request::builder()
         .method(call.method)
-        .uri(wire::versioned(&call.path, envelope.version))
+        .uri(wire::versioned(&call.path, envelope.version)?)
         .header(header::CONTENT_TYPE, content_type)
         .body(body)
         .map_err(|error| Error::invalid("path", "is no URL").with_source(error))?;
@@ -102,7 +102,7 @@ async fn command(
             .uri()
             .path_and_query()
             .map_or("/", |path| path.as_str());
-        let target = wire::versioned(path, envelope.version);
+        let target = wire::versioned(path, envelope.version)?;
         *request.uri_mut() = target.parse().map_err(|error: http::uri::InvalidUri| {
             Error::invalid("path", "is no URL").with_source(error)
         })?;

@@ -40,9 +40,6 @@ use crate::telemetry::metrics::{self, OneMore};
 /// What an engine makes of it is nothing.
 const HOST: HeaderValue = HeaderValue::from_static("localhost");
 
-/// The longest that the `http` crate takes.
-const LONGEST_PATH: usize = u16::MAX as usize - 1;
-
 /// shiplift's transport behind `spawn_blocking`.
 pub struct ShipliftCarrier {
     shared: Arc<Shared>,
@@ -108,9 +105,8 @@ impl Roads {
         let (transport, origin) = match endpoint {
             Endpoint::Unix { path } => {
                 let client = builder.build(hyperlocal::UnixConnector);
-                let socket = path.to_string_lossy().into_owned();
-                let origin = hyperlocal::Uri::new(&socket, "/").into();
-                let path = socket;
+                let path = path.to_string_lossy().into_owned();
+                let origin = hyperlocal::Uri::new(&path, "/").into();
                 (Transport::Unix { client, path }, origin)
             }
             Endpoint::Tcp { .. } => {
@@ -167,10 +163,6 @@ impl Roads {
 impl Road {
     /// Where that is asked for.
     fn uri(&self, path: &str) -> Result<hyper014::Uri> {
-        // As long as the async engine's client takes them; this one looks at what comes with an origin alone.
-        if path.len() > LONGEST_PATH {
-            return Err(Error::invalid("path", "is no URL: it is too long"));
-        }
         // Of the origin, which may be long itself, nothing is read again.
         let mut parts = self.origin.clone().into_parts();
         parts.path_and_query = Some(path.parse().map_err(no_url)?);
@@ -236,7 +228,7 @@ fn http(config: &Config) -> HttpConnector {
 }
 
 fn request(road: &Road, call: Call, envelope: Envelope) -> Result<Request<hyper014::Body>> {
-    let uri = road.uri(&wire::versioned(&call.path, envelope.version))?;
+    let uri = road.uri(&wire::versioned(&call.path, envelope.version)?)?;
     let content_type = HeaderValue::from_static(call.body.content_type());
     let body = match call.body {
         Body::Empty => hyper014::Body::empty(),

@@ -126,11 +126,18 @@ impl Call {
     }
 }
 
+/// The longest path that the `http` crate takes, by whichever of its ways.
+const LONGEST_PATH: usize = u16::MAX as usize - 1;
+
 /// The path with its version, as it goes out.
-pub(crate) fn versioned(path: &str, version: Option<ApiVersion>) -> String {
-    match version {
+pub(crate) fn versioned(path: &str, version: Option<ApiVersion>) -> Result<String> {
+    let path = match version {
         Some(version) => format!("/v{version}{path}"),
         None => path.to_owned(),
+    };
+    match path.len() {
+        ..=LONGEST_PATH => Ok(path),
+        _ => Err(Error::invalid("path", "is no URL: it is too long")),
     }
 }
 
