@@ -73,7 +73,7 @@ pub fn measure(run: &mut Run, programs: &Programs) {
     };
     let title = format!("{count} at once on a fake engine with a second of latency{fewer}");
     // It takes minutes.
-    if run.options.quick && run.options.only.is_none() || !run.wants("scale") {
+    if run.options.quick || !run.wants("scale") {
         return;
     }
     let engine = match Slow::start() {
