@@ -2,8 +2,11 @@
 //!
 //! bollard's own connectors open a connection for every request and leave Nagle's delay on; `hyper-util`'s
 //! client keeps them, and has a task for each, which must be woken for a request and must wake whoever waits for
-//! the answer. Here whoever waits drives the connection. It goes back when its answer has been read, and knows
-//! whether any byte of the current request has left, so that "nothing was sent" is a fact and not a guess.
+//! the answer. Here whoever waits drives the connection, and needs no wake for what it does itself. It goes back when
+//! its answer has been read, and knows whether any byte of the current request has left, so that "nothing was sent" is
+//! a fact and not a guess.
+
+mod wakes;
 
 use std::future::poll_fn;
 use std::io;
@@ -23,6 +26,7 @@ use hyper_util::rt::TokioIo;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+use self::wakes::Wakes;
 use super::carrier::{broken, no_answer, no_connection};
 use super::socket::{Gate, Road, Socket};
 use crate::config::Config;
@@ -64,6 +68,7 @@ pub(super) struct Link<B: RequestBody> {
     requests: SendRequest<B>,
     /// Until the connection has ended.
     driver: Option<Pin<Box<Driver<B>>>>,
+    wakes: Wakes,
     gate: Gate,
     /// Where its bytes come and go.
     runtime: Handle,
@@ -82,23 +87,32 @@ impl<B: RequestBody> Link<B> {
         }
     }
 
-    fn poll_driver(&mut self, cx: &mut Context<'_>) {
-        if let Some(driver) = &mut self.driver
-            && driver.as_mut().poll(cx).is_ready()
-        {
-            // How it has ended shows where it is used.
-            self.driver = None;
-        }
+    /// Takes what has come already, so that there is room for more, and else drives the connection for it.
+    fn poll_for<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut waited_for: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let Self { driver, wakes, .. } = self;
+        wakes.poll(cx, |cx| {
+            let come = waited_for(cx);
+            if come.is_ready() {
+                return come;
+            }
+            if let Some(open) = driver
+                && open.as_mut().poll(cx).is_ready()
+            {
+                // How it has ended shows where it is used.
+                *driver = None;
+            }
+            waited_for(cx)
+        })
     }
 
     /// Drives the connection until this has come of it.
     async fn drive<T>(&mut self, waited_for: impl Future<Output = T>) -> T {
         let mut waited_for = pin!(waited_for);
-        poll_fn(|cx| {
-            self.poll_driver(cx);
-            waited_for.as_mut().poll(cx)
-        })
-        .await
+        poll_fn(|cx| self.poll_for(cx, |cx| waited_for.as_mut().poll(cx))).await
     }
 }
 
@@ -120,15 +134,23 @@ impl<L> Pieces<L> {
 
 /// A connection that is read from, its own or somebody's.
 pub(super) trait Driven {
-    fn drive(&mut self, cx: &mut Context<'_>);
+    fn poll_for<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        waited_for: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T>;
 
     /// The answer has been read.
     fn end(&mut self);
 }
 
 impl<B: RequestBody> Driven for &mut Link<B> {
-    fn drive(&mut self, cx: &mut Context<'_>) {
-        self.poll_driver(cx);
+    fn poll_for<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        waited_for: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        Link::poll_for(self, cx, waited_for)
     }
 
     fn end(&mut self) {}
@@ -136,9 +158,14 @@ impl<B: RequestBody> Driven for &mut Link<B> {
 
 /// A stream may last, and often ends with its connection: that isn't kept.
 impl<B: RequestBody> Driven for Option<Link<B>> {
-    fn drive(&mut self, cx: &mut Context<'_>) {
-        if let Some(link) = self {
-            link.poll_driver(cx);
+    fn poll_for<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut waited_for: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        match self {
+            Some(link) => link.poll_for(cx, waited_for),
+            None => waited_for(cx),
         }
     }
 
@@ -156,14 +183,7 @@ impl<L: Driven + Unpin> Stream for Pieces<L> {
             let Some(incoming) = body else {
                 return Poll::Ready(None);
             };
-            let mut incoming = Pin::new(incoming);
-            // What has come already is taken first, so that there is room for more.
-            let mut frame = incoming.as_mut().poll_frame(cx);
-            if frame.is_pending() {
-                link.drive(cx);
-                frame = incoming.poll_frame(cx);
-            }
-            match frame {
+            match link.poll_for(cx, |cx| Pin::new(&mut *incoming).poll_frame(cx)) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(frame))) => {
                     // Trailers are none of the body.
@@ -347,6 +367,7 @@ impl<B: RequestBody> Transport<B> {
         Ok(Link {
             requests,
             driver: Some(Box::pin(connection)),
+            wakes: Wakes::default(),
             gate,
             runtime: Handle::current(),
             generation,
