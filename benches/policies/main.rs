@@ -204,6 +204,8 @@ fn pinged(
     // The first of each makes the connection.
     pings(runtime, &engine, 200);
     pings(runtime, &hybrid, 200);
+    let alone = pings(runtime, &engine, 1000).as_secs_f64() * 1e6;
+    println!("a ping by the async engine alone: some {alone:.1} µs");
     let values = in_turn(
         PINGS,
         || pings(runtime, &engine, 60),

@@ -11,11 +11,14 @@
 //! # }
 //! ```
 
+#[cfg(feature = "metrics")]
+mod handles;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 #[cfg(feature = "metrics")]
-use metrics::{Label, Unit, counter, gauge, histogram};
+use metrics::{Label, Unit, counter};
 
 /// What kind of number it is.
 #[non_exhaustive]
@@ -123,11 +126,12 @@ metrics! {
         "Records of the audit: written or dropped.";
 }
 
-/// Whether somebody counts. A key with its labels is made anew for each number, which nobody pays for who doesn't look at any.
+/// Whether somebody counts: nobody pays for it who doesn't look at any number.
 static ENABLED: AtomicBool = AtomicBool::new(false);
 
 /// Begins to count, and tells the recorder what each number means and is measured in. To be called once, after the installation of
-/// the process's recorder: until then nothing is counted, and costs nothing.
+/// the process's recorder: until then nothing is counted, and costs nothing. Each thread asks the recorder for a number again after a
+/// second, so an exporter may forget what has been idle for longer than that.
 #[cfg(feature = "metrics")]
 pub fn enable() {
     for metric in ALL {
@@ -176,7 +180,7 @@ pub(crate) fn count(name: &'static str, with: Labels<'_>) {
 
 /// Counts several.
 pub(crate) fn count_many(name: &'static str, with: Labels<'_>, count: u64) {
-    emit!(counter!(name, labels(with)).increment(count); name, with, count);
+    emit!(handles::counter(name, with).increment(count); name, with, count);
 }
 
 /// Counts one of which a label isn't known beforehand; whoever calls it sees to it that it has few values.
@@ -189,15 +193,15 @@ pub(crate) fn count_of(name: &'static str, with: Labels<'_>, label: &'static str
 }
 
 pub(crate) fn set(name: &'static str, with: Labels<'_>, value: f64) {
-    emit!(gauge!(name, labels(with)).set(value); name, with, value);
+    emit!(handles::gauge(name, with).set(value); name, with, value);
 }
 
 fn add(name: &'static str, with: Labels<'_>, value: f64) {
-    emit!(gauge!(name, labels(with)).increment(value); name, with, value);
+    emit!(handles::gauge(name, with).increment(value); name, with, value);
 }
 
 pub(crate) fn time(name: &'static str, with: Labels<'_>, took: Duration) {
-    emit!(histogram!(name, labels(with)).record(took.as_secs_f64()); name, with, took);
+    emit!(handles::histogram(name, with).record(took.as_secs_f64()); name, with, took);
 }
 
 /// One more of something, until it is dropped.

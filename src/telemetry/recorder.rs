@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::alerts::{AlertKind, AlertOptions, Alerts};
 use super::audit::AuditLog;
 use super::metrics::{self, OneMore};
@@ -23,6 +25,7 @@ pub(crate) struct Called<'a> {
     /// That served it last.
     pub(crate) engine: EngineKind,
     pub(crate) reason: &'a Reason,
+    pub(crate) ended: Instant,
     pub(crate) elapsed: Duration,
     pub(crate) failure: Option<ErrorKind>,
 }
@@ -78,10 +81,11 @@ impl Telemetry {
         OneMore::of(metrics::IN_FLIGHT, Some(("engine", engine.as_str())))
     }
 
-    /// An attempt has ended; `usual` is whether how long it took says something of the engine.
+    /// An attempt has ended just now; `usual` is whether how long it took says something of the engine.
     pub(crate) fn attempted(
         &self,
         engine: EngineKind,
+        now: Instant,
         took: Duration,
         usual: bool,
         failure: Option<&Error>,
@@ -90,7 +94,7 @@ impl Telemetry {
         let by = ("engine", engine.as_str());
         metrics::count(metrics::ATTEMPTS, &[by, ("outcome", outcome)]);
         metrics::time(metrics::ATTEMPT_SECONDS, &[by], took);
-        let away = (self.vitals).attempted(engine, usual.then_some(took), failure);
+        let away = (self.vitals).attempted(engine, now, usual.then_some(took), failure);
         if let Some(away) = away {
             metrics::count(metrics::ENGINE_RESTARTS, &[]);
             tracing::info!(%engine, ?away, "the engine is back");
@@ -153,12 +157,12 @@ impl Telemetry {
         let saturated = called.failure == Some(ErrorKind::Saturated);
         // The async engine was never to serve what the mode or the rollout gave to the other one.
         let meant = fell_back || called.engine == EngineKind::Async;
-        self.vitals.called(meant.then_some(fell_back), saturated);
+        (self.vitals).called(called.ended, meant.then_some(fell_back), saturated);
         if let (Some(ErrorKind::Weakened), Some(alerts)) = (called.failure, &self.alerts) {
             let message = "the engine made something weaker of a container than was asked for; it was removed";
             alerts.event(AlertKind::LimitsNotEffective, called.call.subject, message);
         }
-        if self.vitals.is_to_be_judged(JUDGED_EVERY) {
+        if (self.vitals).is_to_be_judged(called.ended, JUDGED_EVERY) {
             self.judge();
         }
     }

@@ -148,6 +148,7 @@ impl Vitals {
     pub(super) fn attempted(
         &self,
         engine: EngineKind,
+        now: Instant,
         took: Option<Duration>,
         failure: Option<&Error>,
     ) -> Option<Duration> {
@@ -159,11 +160,10 @@ impl Vitals {
         };
         let says = Says::of(failure);
         if says != Says::Nothing {
-            own.attempts.add(says == Says::Fails, took);
+            own.attempts.add(now, says == Says::Fails, took);
         }
         match (says, failure.map(Error::kind)) {
             (Says::Fails, Some(ErrorKind::Connect)) => {
-                let now = Instant::now();
                 let away = own.away.get_or_insert(Away {
                     since: now,
                     last: now,
@@ -176,22 +176,22 @@ impl Vitals {
             (Says::Fails | Says::Nothing, _) => None,
             (Says::Answers, _) => {
                 own.last_success = Some(SystemTime::now());
-                own.answered = Some(Instant::now());
+                own.answered = Some(now);
                 let away = own.away.take().filter(Away::was_the_engines)?;
                 // It is told once, whichever path sees it.
                 other.away = None;
-                Some(away.since.elapsed())
+                Some(now - away.since)
             }
         }
     }
 
     /// Counts a call; whether it fell back, where it could.
-    pub(super) fn called(&self, fell_back: Option<bool>, saturated: bool) {
+    pub(super) fn called(&self, now: Instant, fell_back: Option<bool>, saturated: bool) {
         if let Some(fell_back) = fell_back {
-            lock(&self.calls).add(fell_back, None);
+            lock(&self.calls).add(now, fell_back, None);
         }
         if saturated {
-            self.saturated.store(self.now(), Ordering::Relaxed);
+            self.saturated.store(self.at(now), Ordering::Relaxed);
         }
     }
 
@@ -199,22 +199,24 @@ impl Vitals {
     pub(super) fn since_saturated(&self) -> Option<Duration> {
         match self.saturated.load(Ordering::Relaxed) {
             0 => None,
-            at => Some(Duration::from_millis(self.now().saturating_sub(at))),
+            at => Some(Duration::from_millis(
+                self.at(Instant::now()).saturating_sub(at),
+            )),
         }
     }
 
     /// Whether it is time to judge again: it is for one of those who ask at the same time.
-    pub(super) fn is_to_be_judged(&self, every: Duration) -> bool {
-        let (last, now) = (self.judged.load(Ordering::Relaxed), self.now());
+    pub(super) fn is_to_be_judged(&self, now: Instant, every: Duration) -> bool {
+        let (last, now) = (self.judged.load(Ordering::Relaxed), self.at(now));
         now.saturating_sub(last) >= every.as_millis() as u64
             && (self.judged)
                 .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
     }
 
-    fn now(&self) -> u64 {
+    fn at(&self, now: Instant) -> u64 {
         // From 1 on.
-        self.began.elapsed().as_millis() as u64 + 1
+        (now - self.began).as_millis() as u64 + 1
     }
 }
 
@@ -255,7 +257,7 @@ mod tests {
 
     fn attempt(vitals: &Vitals, engine: EngineKind, kind: Option<ErrorKind>) -> Option<Duration> {
         let failure = kind.map(|kind| Error::new(kind, "gone"));
-        vitals.attempted(engine, None, failure.as_ref())
+        vitals.attempted(engine, Instant::now(), None, failure.as_ref())
     }
 
     #[tokio::test(start_paused = true)]
@@ -314,7 +316,7 @@ mod tests {
         let counted = |failure: Option<Error>| {
             let before = vitals.path(EngineKind::Async).sum;
             let took = Some(Duration::from_secs(1));
-            vitals.attempted(EngineKind::Async, took, failure.as_ref());
+            vitals.attempted(EngineKind::Async, Instant::now(), took, failure.as_ref());
             let sum = vitals.path(EngineKind::Async).sum;
             assert_eq!(sum.all - before.all, sum.timed - before.timed);
             (sum.all - before.all, sum.marked - before.marked)
@@ -354,9 +356,9 @@ mod tests {
     async fn it_is_judged_every_now_and_then_by_one_of_those_who_ask() {
         let vitals = Vitals::new();
         tokio::time::advance(MINUTE).await;
-        assert!(vitals.is_to_be_judged(MINUTE));
-        assert!(!vitals.is_to_be_judged(MINUTE));
+        assert!(vitals.is_to_be_judged(Instant::now(), MINUTE));
+        assert!(!vitals.is_to_be_judged(Instant::now(), MINUTE));
         tokio::time::advance(MINUTE).await;
-        assert!(vitals.is_to_be_judged(MINUTE));
+        assert!(vitals.is_to_be_judged(Instant::now(), MINUTE));
     }
 }

@@ -66,9 +66,9 @@ impl Default for Window {
 }
 
 impl Window {
-    /// Counts one, marked or not, with how long it took where that says something.
-    pub(super) fn add(&mut self, marked: bool, took: Option<Duration>) {
-        let number = self.number();
+    /// Counts one just now, marked or not, with how long it took where that says something.
+    pub(super) fn add(&mut self, now: Instant, marked: bool, took: Option<Duration>) {
+        let number = self.number(now);
         let slot = &mut self.slots[(number % SLOTS as u64) as usize];
         if slot.number != number {
             *slot = Slot {
@@ -87,7 +87,7 @@ impl Window {
     }
 
     pub(super) fn sum(&self) -> Sum {
-        let (now, mut sum) = (self.number(), Sum::default());
+        let (now, mut sum) = (self.number(Instant::now()), Sum::default());
         let mut took = [0; BUCKETS];
         let recent = |slot: &&Slot| slot.number + SLOTS as u64 > now;
         for slot in self.slots.iter().filter(recent) {
@@ -109,8 +109,8 @@ impl Window {
         sum
     }
 
-    fn number(&self) -> u64 {
-        self.began.elapsed().as_secs() / SLOT.as_secs()
+    fn number(&self, now: Instant) -> u64 {
+        (now - self.began).as_secs() / SLOT.as_secs()
     }
 }
 
@@ -132,10 +132,10 @@ mod tests {
     async fn what_is_older_than_a_minute_is_forgotten() {
         let mut window = Window::default();
         for _ in 0..3 {
-            window.add(true, None);
+            window.add(Instant::now(), true, None);
         }
         tokio::time::advance(Duration::from_secs(50)).await;
-        window.add(false, None);
+        window.add(Instant::now(), false, None);
         let sum = window.sum();
         assert_eq!((sum.all, sum.marked, sum.share()), (4, 3, 0.75));
         tokio::time::advance(Duration::from_secs(15)).await;
@@ -150,12 +150,16 @@ mod tests {
         let mut window = Window::default();
         assert_eq!(window.sum().p95, None);
         for milliseconds in 1..=100 {
-            window.add(false, Some(Duration::from_millis(milliseconds)));
+            window.add(
+                Instant::now(),
+                false,
+                Some(Duration::from_millis(milliseconds)),
+            );
         }
         let p95 = window.sum().p95.expect("one").as_secs_f64() / 0.095;
         assert!((1.0..=1.42).contains(&p95), "{p95}");
         for extreme in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
-            window.add(false, Some(extreme));
+            window.add(Instant::now(), false, Some(extreme));
         }
         assert_eq!(window.sum().timed, 103);
     }

@@ -81,10 +81,20 @@ impl Limits {
         key: Option<&Key>,
         deadline: Deadline,
     ) -> Result<Permit> {
-        let began = Instant::now();
-        let permit = self.of(traffic).turn(key, deadline).await;
-        let (kind, waited) = ([("kind", traffic.as_str())], began.elapsed());
-        metrics::time(metrics::QUEUE_SECONDS, &kind, waited);
+        let limit = self.of(traffic);
+        let (permit, waited) = match limit.at_once(key) {
+            Some(permit) => (Ok(permit), Duration::ZERO),
+            None => {
+                let began = Instant::now();
+                let permit = limit.turn(key, deadline).await;
+                (permit, began.elapsed())
+            }
+        };
+        metrics::time(
+            metrics::QUEUE_SECONDS,
+            &[("kind", traffic.as_str())],
+            waited,
+        );
         super::waited::add(waited);
         permit
     }
@@ -204,6 +214,12 @@ impl Limit {
     pub(crate) fn new(bounds: Bounds) -> Arc<Self> {
         let state = Mutex::new(State::new(bounds.size, bounds.share));
         Arc::new(Self { bounds, state })
+    }
+
+    /// A permit, where nobody need be waited for.
+    fn at_once(self: &Arc<Self>, key: Option<&Key>) -> Option<Permit> {
+        let taken = lock(&self.state).take(key);
+        taken.then(|| self.permit(key.cloned()))
     }
 
     /// Waits for a permit, until the deadline at most.

@@ -251,7 +251,7 @@ impl<'a> Run<'a> {
         F: Future<Output = Result<T>> + Send,
         G: Future<Output = Result<Seen<T>>> + Send,
     {
-        let mut pauses = self.pipeline.retry.pauses();
+        let mut pauses = None;
         let mut tries = 1;
         loop {
             let error = match self.attempt(&ask).await {
@@ -302,7 +302,9 @@ impl<'a> Run<'a> {
                 self.pause = Duration::ZERO;
             } else {
                 tries += u32::from(!rests);
-                let pause = pauses.next().unwrap_or(self.pipeline.retry.longest_pause);
+                let retry = &self.pipeline.retry;
+                let pauses = pauses.get_or_insert_with(|| retry.pauses());
+                let pause = pauses.next().unwrap_or(retry.longest_pause);
                 self.pause = pause.max(error.retry_after().unwrap_or_default());
                 if !self.pause(self.pause).await {
                     return Err(self.last(error));
@@ -394,7 +396,7 @@ impl<'a> Run<'a> {
             effect = Empty,
         );
         // Whoever is refused by the host's own part has made no attempt.
-        let passed = self.gates(number).instrument(span.clone()).await?;
+        let passed = self.gates(number, &span).await?;
         self.attempts = number;
         self.takes_over();
         self.under_way = Some(span.clone());
@@ -402,21 +404,20 @@ impl<'a> Run<'a> {
         let (result, waited) = {
             let _under_way = pipeline.telemetry.begins(self.next);
             let asked = ask(self.engine(pipeline.path(self.next)));
-            waited::counting(asked.instrument(span.clone())).await
+            waited::counting(asked.instrument(span)).await
         };
-        self.under_way = None;
+        let span = self.under_way.take().unwrap_or_else(Span::none);
         let failure = result.as_ref().err();
-        span.in_scope(|| {
-            for passed in passed {
-                passed.ended(failure);
-            }
-        });
+        for passed in passed {
+            span.in_scope(|| passed.ended(failure));
+        }
         span.record("queue_ms", waited.as_millis() as u64);
         told(&span, &result);
         // How long it waited for others says nothing of the engine.
-        let took = began.elapsed().saturating_sub(waited);
+        let ended = Instant::now();
+        let took = (ended - began).saturating_sub(waited);
         let usual = self.call.is_usual();
-        (pipeline.telemetry).attempted(self.next, took, usual, failure);
+        (pipeline.telemetry).attempted(self.next, ended, took, usual, failure);
         self.passed(pass, &result);
         if let (Some(road), false) = (&pipeline.road, pipeline.cleans_up) {
             road.ended(self.next, began, &result);
@@ -463,7 +464,7 @@ impl<'a> Run<'a> {
         path.engine.with_context(context)
     }
 
-    async fn gates(&self, number: u32) -> Result<Vec<Box<dyn Passed>>> {
+    async fn gates(&self, number: u32, span: &Span) -> Result<Vec<Box<dyn Passed>>> {
         let mut passed = Vec::new();
         let attempt = Attempt {
             operation: self.call.operation,
@@ -471,7 +472,8 @@ impl<'a> Run<'a> {
             number,
         };
         for gate in self.pipeline.gates.iter() {
-            let waited = self.deadline.bound(gate.pass(attempt)).await;
+            let waited = self.deadline.bound(gate.pass(attempt));
+            let waited = waited.instrument(span.clone()).await;
             let waited = waited.and_then(|waited| waited);
             let named = |error: Error| {
                 let error = error.with_effect(Effect::NotSent);

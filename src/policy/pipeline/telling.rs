@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::Span;
 use tracing::field::display;
 
@@ -91,12 +92,14 @@ impl<'a> Run<'a> {
             );
         }
         if !pipeline.looks {
-            let elapsed = self.began.elapsed();
+            let ended = Instant::now();
+            let elapsed = ended - self.began;
             let failure = result.as_ref().err().map(Error::kind);
             pipeline.telemetry.called(&Called {
                 call: &self.call,
                 engine: self.next,
                 reason: &self.reason,
+                ended,
                 elapsed,
                 failure,
             });

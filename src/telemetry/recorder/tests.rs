@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::time::advance;
+use tokio::time::{Instant, advance};
 
 use super::*;
 use crate::deadline::Deadline;
@@ -23,7 +23,13 @@ impl Telemetry {
     fn attempts(&self, count: usize, took: Duration, failure: Option<ErrorKind>) {
         let failure = failure.map(|kind| Error::new(kind, "no"));
         for _ in 0..count {
-            self.attempted(EngineKind::Async, took, true, failure.as_ref());
+            self.attempted(
+                EngineKind::Async,
+                Instant::now(),
+                took,
+                true,
+                failure.as_ref(),
+            );
         }
     }
 
@@ -33,6 +39,7 @@ impl Telemetry {
                 call: &Operation::Create.into(),
                 engine,
                 reason,
+                ended: Instant::now(),
                 elapsed: Duration::ZERO,
                 failure,
             });
