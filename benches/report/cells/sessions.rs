@@ -175,8 +175,8 @@ pub fn measure(
         let (name, title) = name(&load);
         let mut openers = OPENERS.to_vec();
         if run.options.quick && matches!(engine, Engine::Real) {
-            // No time for it: it is measured on the fake engine, and here with its pool.
-            openers.retain(|(name, _)| *name != "hybrid");
+            // No time for them: they are measured on the fake engine, and hybrid here with its pool.
+            openers.retain(|(name, _)| !["blocking", "hybrid"].contains(name));
         }
         if matches!(engine, Engine::Fake) {
             let all_at_once = Opener {
