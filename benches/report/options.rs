@@ -6,7 +6,7 @@ pub const USAGE: &str = "\
 scripts/bench [--quick|--full] [--out DIRECTORY] [--only CELL]
 
   --quick    what fits into a quarter of an hour, with the build: of calls all but TLS with 256 callers, of allocations a ping and
-             a long list, memory, fallback, the pipeline, a warm pool, ten users on the engine as it is, and a hundred on a fake one
+             a long list, memory, fallback, the pipeline, a warm pool, five users on the engine as it is, and a hundred on a fake one
              with simulated delays
   --full     everything: more rounds, more users, more delays, and clients outside of Rust (unless --quick is given)
   --out      where the page, the plots and the figures go (docs/benchmarks)

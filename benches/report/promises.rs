@@ -124,7 +124,7 @@ pub const RATIOS: &[Ratios] = &[
         title: "sessions a minute",
         figure: "per_min",
         columns: &[
-            ("10 users", "sessions/real/0ms/10"), ("50 users", "sessions/real/0ms/50"), ("100 users", "sessions/real/0ms/100"),
+            ("5 users", "sessions/real/0ms/5"), ("10 users", "sessions/real/0ms/10"), ("50 users", "sessions/real/0ms/50"), ("100 users", "sessions/real/0ms/100"),
             ("100 users, fake engine, 50 ms", LAG),
         ],
         rows: &[

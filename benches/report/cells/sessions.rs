@@ -159,7 +159,7 @@ pub fn measure(
     let ms = Duration::from_millis;
     let real = |users| (Engine::Real, 0, users);
     // The engine, its delay, and the users' number.
-    let quick = vec![real(10), (Engine::Fake, 50, 100)];
+    let quick = vec![real(5), (Engine::Fake, 50, 100)];
     let users = [1, 10, 20, 50, 100];
     let full = users.map(real).into_iter();
     let full = full.chain([(Engine::Fake, 50, 100), (Engine::Fake, 250, 100)]);
@@ -170,7 +170,8 @@ pub fn measure(
             engine,
             delay: ms(delay),
             users,
-            sessions: users.max(10),
+            // In the quick form one each; as many as tell something where there is time.
+            sessions: run.options.either(users, users.max(10)),
         };
         let (name, title) = name(&load);
         let mut openers = OPENERS.to_vec();
