@@ -53,7 +53,7 @@ pub const BOUNDS: &[Bound] = &[
 ];
 
 /// Where a hundred sessions are being opened at once.
-const LAG: &str = "sessions/fake/50ms/100";
+const LAG: &str = "sessions/fake/25ms/100";
 
 /// A line of the seed's table: what of whom, over what of a client that blocks.
 pub struct Claim {
@@ -125,7 +125,7 @@ pub const RATIOS: &[Ratios] = &[
         figure: "per_min",
         columns: &[
             ("5 users", "sessions/real/0ms/5"), ("10 users", "sessions/real/0ms/10"), ("50 users", "sessions/real/0ms/50"), ("100 users", "sessions/real/0ms/100"),
-            ("100 users, fake engine, 50 ms", LAG),
+            ("100 users, fake engine, 25 ms", LAG),
         ],
         rows: &[
             ("async", "bollard"), ("async, all at once", "bollard"), ("blocking", "bollard"), ("hybrid", "async"),

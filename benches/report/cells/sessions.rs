@@ -159,10 +159,10 @@ pub fn measure(
     let ms = Duration::from_millis;
     let real = |users| (Engine::Real, 0, users);
     // The engine, its delay, and the users' number.
-    let quick = vec![real(5), (Engine::Fake, 50, 100)];
+    let quick = vec![real(5), (Engine::Fake, 25, 100)];
     let users = [1, 10, 20, 50, 100];
     let full = users.map(real).into_iter();
-    let full = full.chain([(Engine::Fake, 50, 100), (Engine::Fake, 250, 100)]);
+    let full = full.chain([(Engine::Fake, 25, 100), (Engine::Fake, 250, 100)]);
     let delayed = [250, 1000].into_iter();
     let delayed = delayed.flat_map(|delay| users.map(|users| (Engine::Real, delay, users)));
     for (engine, delay, users) in run.options.either(quick, full.chain(delayed).collect()) {
@@ -175,9 +175,10 @@ pub fn measure(
         };
         let (name, title) = name(&load);
         let mut openers = OPENERS.to_vec();
-        if run.options.quick && matches!(engine, Engine::Real) {
-            // No time for them: they are measured on the fake engine, and hybrid here with its pool.
-            openers.retain(|(name, _)| !["blocking", "hybrid"].contains(name));
+        if run.options.quick {
+            // No time for them: hybrid is measured with its pool, and blocking on the fake engine.
+            let real = matches!(engine, Engine::Real);
+            openers.retain(|(name, _)| *name != "hybrid" && !(real && *name == "blocking"));
         }
         if matches!(engine, Engine::Fake) {
             let all_at_once = Opener {
@@ -225,7 +226,7 @@ fn warm(run: &mut Run, programs: &Programs) {
         engine: Engine::Real,
         delay: Duration::ZERO,
         users: 1,
-        sessions: run.options.either(3, 20),
+        sessions: run.options.either(2, 20),
     };
     let mut openers = named([
         ("cold", opener("hybrid")),
