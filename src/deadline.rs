@@ -1,10 +1,13 @@
 //! One moment by which a call is done.
 
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::stream::{Stream, StreamExt};
-use tokio::time::Instant;
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Timeout};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -81,15 +84,50 @@ impl Deadline {
         })
     }
 
-    /// Runs the future until the deadline.
-    pub(crate) async fn bound<F: Future>(self, future: F) -> Result<F::Output> {
+    /// Runs the future until the deadline. (An `async fn` would have room for it twice: as it is given, and as it is awaited.)
+    pub(crate) fn bound<F: Future>(self, future: F) -> Bound<F> {
         match self.at {
-            None => Ok(future.await),
+            None => Bound::Free { future },
             // A timer is late by up to a millisecond, in which a call to a near engine is sent and answered.
-            Some(at) if at <= Instant::now() => Err(self.error()),
-            Some(at) => tokio::time::timeout_at(at, future)
-                .await
-                .map_err(|_| self.error()),
+            Some(at) if at <= Instant::now() => Bound::Passed { deadline: self },
+            Some(at) => Bound::Timed {
+                future: tokio::time::timeout_at(at, future),
+                deadline: self,
+            },
+        }
+    }
+}
+
+pin_project! {
+    /// See [`Deadline::bound`].
+    #[project = Runs]
+    pub(crate) enum Bound<F> {
+        Free {
+            #[pin]
+            future: F,
+        },
+        Passed {
+            deadline: Deadline,
+        },
+        Timed {
+            #[pin]
+            future: Timeout<F>,
+            deadline: Deadline,
+        },
+    }
+}
+
+impl<F: Future> Future for Bound<F> {
+    type Output = Result<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            Runs::Free { future } => future.poll(context).map(Ok),
+            Runs::Passed { deadline } => Poll::Ready(Err(deadline.error())),
+            Runs::Timed { future, deadline } => {
+                let in_time = future.poll(context);
+                in_time.map_err(|_| deadline.error())
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use bollard::query_parameters as query;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker, body_full, body_try_stream};
 use bytes::Bytes;
 use futures::stream::{Stream, StreamExt};
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Request, Uri, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
@@ -63,16 +63,23 @@ fn request(call: Call, envelope: Envelope) -> Result<Request<BollardBody>> {
         Body::Tar(TarArchive::Bytes(bytes)) => body_full(bytes),
         Body::Tar(TarArchive::Stream(pieces)) => body_try_stream(pieces),
     };
-    let mut request = Request::builder()
-        .method(call.method)
-        .uri(wire::versioned(&call.path, envelope.version)?)
-        .header(header::CONTENT_TYPE, content_type)
-        .body(body)
-        .map_err(|error| Error::invalid("path", "is no URL").with_source(error))?;
+    let mut request = Request::new(body);
+    *request.method_mut() = call.method;
+    *request.uri_mut() = target(&call.path, envelope)?;
+    let headers = request.headers_mut();
+    headers.insert(header::CONTENT_TYPE, content_type);
     if let Some(auth) = call.registry_auth {
-        request.headers_mut().insert(wire::REGISTRY_AUTH, auth);
+        headers.insert(wire::REGISTRY_AUTH, auth);
     }
     Ok(request)
+}
+
+/// A path with the version that is spoken.
+fn target(path: &str, envelope: Envelope) -> Result<Uri> {
+    let target = wire::versioned(path, envelope.version)?;
+    target.try_into().map_err(|error: http::uri::InvalidUri| {
+        Error::invalid("path", "is no URL").with_source(error)
+    })
 }
 
 impl BollardCarrier {
@@ -102,10 +109,7 @@ async fn command(
             .uri()
             .path_and_query()
             .map_or("/", |path| path.as_str());
-        let target = wire::versioned(path, envelope.version)?;
-        *request.uri_mut() = target.parse().map_err(|error: http::uri::InvalidUri| {
-            Error::invalid("path", "is no URL").with_source(error)
-        })?;
+        *request.uri_mut() = target(path, envelope)?;
         let (response, mut link) = transport.send(request, envelope.deadline).await?;
         let status = response.status();
         let unchanged = status == http::StatusCode::NOT_MODIFIED;

@@ -84,12 +84,13 @@ impl<C: Carrier> Engine<C> {
         call: impl FnOnce(ApiVersion) -> Result<wire::Call>,
         decode: impl FnOnce(&[u8]) -> Result<T>,
     ) -> Result<T> {
-        let asked = async {
+        let answer = async {
             let envelope = self.envelope(self.deadline(Duration::ZERO)).await?;
             let call = call(envelope.version.unwrap_or(ApiVersion::OLDEST))?;
             decode(&self.ask_as(traffic, call, envelope).await?.body)
-        };
-        self.name(asked.await, operation, subject)
+        }
+        .await;
+        self.name(answer, operation, subject)
     }
 
     /// Asks the engine to remove what nothing uses, unless it is one that would misread the conditions.
@@ -123,11 +124,12 @@ impl<C: Carrier> Engine<C> {
         extra: Duration,
     ) -> Result<Status> {
         let operation = command.operation();
-        let told = async {
+        let status = async {
             let envelope = self.envelope(self.deadline(extra)).await?;
             self.command(container, command, envelope).await
-        };
-        self.name(told.await, operation, container)
+        }
+        .await;
+        self.name(status, operation, container)
     }
 }
 

@@ -8,9 +8,8 @@
 
 mod wakes;
 
-use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -23,6 +22,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{Connection, SendRequest, handshake};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -110,9 +110,30 @@ impl<B: RequestBody> Link<B> {
     }
 
     /// Drives the connection until this has come of it.
-    async fn drive<T>(&mut self, waited_for: impl Future<Output = T>) -> T {
-        let mut waited_for = pin!(waited_for);
-        poll_fn(|cx| self.poll_for(cx, |cx| waited_for.as_mut().poll(cx))).await
+    fn drive<F: Future>(&mut self, waited_for: F) -> Drive<&mut Self, F> {
+        Drive {
+            link: self,
+            waited_for,
+        }
+    }
+}
+
+pin_project! {
+    /// Something that comes by a connection, and whoever waits for it drives that.
+    struct Drive<L, F> {
+        link: L,
+        #[pin]
+        waited_for: F,
+    }
+}
+
+impl<L: Driven, F: Future> Future for Drive<L, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        let waited_for = &mut this.waited_for;
+        (this.link).poll_for(cx, |cx| waited_for.as_mut().poll(cx))
     }
 }
 

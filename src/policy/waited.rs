@@ -4,17 +4,16 @@ use std::cell::Cell;
 use std::future::Future;
 use std::time::Duration;
 
+use futures::future::FutureExt;
+
 tokio::task_local! {
     static WAITED: Cell<Duration>;
 }
 
 /// Runs an attempt; how long it waited for permits, all of them together.
-pub(super) async fn counting<F: Future>(attempt: F) -> (F::Output, Duration) {
-    let counted = async {
-        let output = attempt.await;
-        (output, WAITED.with(Cell::get))
-    };
-    WAITED.scope(Cell::default(), counted).await
+pub(super) fn counting<F: Future>(attempt: F) -> impl Future<Output = (F::Output, Duration)> {
+    let counted = attempt.map(|output| (output, WAITED.with(Cell::get)));
+    WAITED.scope(Cell::default(), counted)
 }
 
 /// It has waited. Outside of an attempt nobody counts.

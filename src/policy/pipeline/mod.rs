@@ -1,14 +1,15 @@
 //! The one place that stacks the parts around an attempt.
 
 mod telling;
+mod within;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::Span;
 use tracing::field::Empty;
-use tracing::{Instrument, Span};
 
 use crate::backend::{CallContext, ContainerBackend};
 use crate::config::Mode;
@@ -26,6 +27,7 @@ use crate::policy::waited;
 use crate::telemetry::Telemetry;
 use crate::telemetry::audit::AuditLog;
 use telling::told;
+use within::within;
 
 /// A way to the engine.
 #[derive(Clone)]
@@ -58,7 +60,7 @@ pub(crate) struct Pipeline {
 struct Run<'a> {
     pipeline: &'a Pipeline,
     call: Call<'a>,
-    span: Span,
+    span: &'a Span,
     mode: Mode,
     deadline: Deadline,
     began: Instant,
@@ -136,17 +138,17 @@ impl Pipeline {
         F: Future<Output = Result<T>> + Send,
         G: Future<Output = Result<Seen<T>>> + Send,
     {
-        let mut run = Run::new(self, route, call);
-        let span = run.span.clone();
-        let told = async {
+        let span = self.span(&call);
+        let mut run = Run::new(self, route, call, &span);
+        within(&span, async {
             let result = match run.admit().await {
                 Ok(()) => run.go(ask, look).await,
                 Err(refused) => Err(refused),
             };
             run.end(&result).await;
             (result, run.next)
-        };
-        told.instrument(span).await
+        })
+        .await
     }
 
     /// Runs a call whose input can be read once: one attempt, by the path that the mode and the breakers give.
@@ -160,17 +162,31 @@ impl Pipeline {
         F: Future<Output = Result<T>> + Send,
     {
         let call = call.of_nature(Nature::Once);
-        let mut run = Run::new(self, route, call);
-        let span = run.span.clone();
-        let told = async {
+        let span = self.span(&call);
+        let mut run = Run::new(self, route, call, &span);
+        within(&span, async {
             let result = match run.admit().await {
                 Ok(()) => run.attempt(ask).await,
                 Err(refused) => Err(refused),
             };
             run.end(&result).await;
             result
-        };
-        told.instrument(span).await
+        })
+        .await
+    }
+
+    fn span(&self, call: &Call<'_>) -> Span {
+        tracing::debug_span!(
+            "call",
+            operation = call.operation.as_str(),
+            subject = call.subject,
+            session = self.context.session.as_deref(),
+            engine = Empty,
+            reason = Empty,
+            attempts = Empty,
+            outcome = Empty,
+            effect = Empty,
+        )
     }
 
     fn deadline(&self, call: &Call<'_>) -> Deadline {
@@ -202,21 +218,11 @@ impl Pipeline {
 }
 
 impl<'a> Run<'a> {
-    fn new(pipeline: &'a Pipeline, route: Route, call: Call<'a>) -> Self {
+    fn new(pipeline: &'a Pipeline, route: Route, call: Call<'a>, span: &'a Span) -> Self {
         pipeline.budget.earn();
-        let (mode, context) = (route.mode, &pipeline.context);
+        let mode = route.mode;
         Self {
-            span: tracing::debug_span!(
-                "call",
-                operation = call.operation.as_str(),
-                subject = call.subject,
-                session = context.session.as_deref(),
-                engine = Empty,
-                reason = Empty,
-                attempts = Empty,
-                outcome = Empty,
-                effect = Empty,
-            ),
+            span,
             deadline: pipeline.deadline(&call),
             pipeline,
             call,
@@ -399,12 +405,12 @@ impl<'a> Run<'a> {
         let passed = self.gates(number, &span).await?;
         self.attempts = number;
         self.takes_over();
-        self.under_way = Some(span.clone());
         let began = Instant::now();
         let (result, waited) = {
             let _under_way = pipeline.telemetry.begins(self.next);
             let asked = ask(self.engine(pipeline.path(self.next)));
-            waited::counting(asked.instrument(span)).await
+            let span = self.under_way.insert(span);
+            waited::counting(within(span, asked)).await
         };
         let span = self.under_way.take().unwrap_or_else(Span::none);
         let failure = result.as_ref().err();
@@ -473,7 +479,7 @@ impl<'a> Run<'a> {
         };
         for gate in self.pipeline.gates.iter() {
             let waited = self.deadline.bound(gate.pass(attempt));
-            let waited = waited.instrument(span.clone()).await;
+            let waited = within(span, waited).await;
             let waited = waited.and_then(|waited| waited);
             let named = |error: Error| {
                 let error = error.with_effect(Effect::NotSent);

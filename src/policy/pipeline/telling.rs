@@ -77,7 +77,7 @@ impl<'a> Run<'a> {
     fn tell<T>(&mut self, result: &Result<T>) {
         self.ended = true;
         let pipeline = self.pipeline;
-        told(&self.span, result);
+        told(self.span, result);
         self.span.record("engine", self.next.as_str());
         self.span.record("reason", display(&self.reason));
         self.span.record("attempts", self.attempts);
