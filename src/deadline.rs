@@ -21,7 +21,11 @@ pub struct Deadline {
 impl Deadline {
     /// The earlier of a time from now and a moment.
     pub(crate) fn new(timeout: Option<Duration>, moment: Option<Instant>) -> Self {
-        let from = Instant::now();
+        Self::from(Instant::now(), timeout, moment)
+    }
+
+    /// The same from a moment that has been read from the clock already.
+    pub(crate) fn from(from: Instant, timeout: Option<Duration>, moment: Option<Instant>) -> Self {
         let at = match (
             timeout.and_then(|timeout| from.checked_add(timeout)),
             moment,
@@ -39,13 +43,20 @@ impl Deadline {
 
     /// A shorter time of its own, from now, within this one.
     pub(crate) fn within(self, timeout: Option<Duration>) -> Self {
-        Self::new(timeout, self.at)
+        self.within_from(Instant::now(), timeout)
+    }
+
+    pub(crate) fn within_from(self, from: Instant, timeout: Option<Duration>) -> Self {
+        Self::from(from, timeout, self.at)
     }
 
     /// The time that is left.
     pub(crate) fn left(self) -> Option<Duration> {
-        self.at
-            .map(|at| at.saturating_duration_since(Instant::now()))
+        self.left_at(Instant::now())
+    }
+
+    pub(crate) fn left_at(self, now: Instant) -> Option<Duration> {
+        self.at.map(|at| at.saturating_duration_since(now))
     }
 
     /// The moment itself.
@@ -54,7 +65,11 @@ impl Deadline {
     }
 
     pub(crate) fn has_passed(self) -> bool {
-        self.at.is_some_and(|at| at <= Instant::now())
+        self.has_passed_at(Instant::now())
+    }
+
+    pub(crate) fn has_passed_at(self, now: Instant) -> bool {
+        self.at.is_some_and(|at| at <= now)
     }
 
     pub(crate) fn error(self) -> Error {

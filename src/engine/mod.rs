@@ -28,6 +28,7 @@ use arc_swap::ArcSwap;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream, Stream};
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use bollard::BollardCarrier;
 use carrier::{Answer, Carrier, Envelope, OpenAnswer, Status};
@@ -248,18 +249,18 @@ impl<C: Carrier> Engine<C> {
 
     /// Waits for the call's turn, with which the time of its attempt begins.
     async fn turn(&self, traffic: Traffic, envelope: Envelope) -> Result<(Permit, Envelope)> {
-        let deadline = envelope.deadline;
-        if deadline.has_passed() {
+        let (deadline, now) = (envelope.deadline, Instant::now());
+        if deadline.has_passed_at(now) {
             return Err(not_sent(deadline.error()));
         }
-        let permit = match &self.limits {
+        let (permit, then) = match &self.limits {
             Some(limits) => {
                 let key = self.context.key.as_ref();
-                limits.turn(traffic, key, deadline).await?
+                limits.turn(traffic, key, deadline, now).await?
             }
-            None => Permit::unbounded(),
+            None => (Permit::unbounded(), now),
         };
-        let deadline = deadline.within(self.context.attempt_timeout);
+        let deadline = deadline.within_from(then, self.context.attempt_timeout);
         Ok((
             permit,
             Envelope {

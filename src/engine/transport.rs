@@ -249,7 +249,7 @@ impl<B: RequestBody> Keeper<B> {
             let Some(pool) = self.0.upgrade() else {
                 return;
             };
-            pool.prune();
+            pool.prune(Instant::now());
             pool.road.look().await;
             let mut idle = pool.idle();
             if idle.links.is_empty() {
@@ -285,11 +285,11 @@ impl<B: RequestBody> Pool<B> {
     }
 
     /// Drops those that nobody has used for long, and those of certificates that were renewed since.
-    fn prune(&self) {
+    fn prune(&self, now: Instant) {
         let generation = self.road.generation();
-        self.idle().links.retain(|link| {
-            link.generation == generation && link.idle_since.elapsed() < self.timeout
-        });
+        self.idle()
+            .links
+            .retain(|link| link.generation == generation && now - link.idle_since < self.timeout);
     }
 }
 
@@ -316,13 +316,14 @@ impl<B: RequestBody> Transport<B> {
         deadline: Deadline,
     ) -> Result<(Response<Incoming>, Link<B>)> {
         request.headers_mut().insert(header::HOST, HOST);
-        self.pool.prune();
+        let now = Instant::now();
+        self.pool.prune(now);
         loop {
             let kept = self.pool.take();
             let fresh = kept.is_none();
             let mut link = match kept {
                 Some(link) => {
-                    if link.idle_since.elapsed() > A_MOMENT {
+                    if now - link.idle_since > A_MOMENT {
                         // Where nobody has looked at the connections since, one that was closed shows by a turn of the runtime alone.
                         tokio::task::yield_now().await;
                     }

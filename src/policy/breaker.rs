@@ -190,9 +190,8 @@ impl Breaker {
     }
 
     /// Lets a call through, or says how long none will be, and what failed last.
-    pub(crate) fn admit(self: &Arc<Self>) -> Result<Pass, Rest> {
+    pub(crate) fn admit(self: &Arc<Self>, now: Instant) -> Result<Pass, Rest> {
         let mut state = lock(&self.state);
-        let now = Instant::now();
         let left = match state.phase {
             Phase::Closed => None,
             Phase::Open(until) if until <= now => {
@@ -347,7 +346,10 @@ mod tests {
         let breaker = Breaker::new(options);
         for _ in 0..options.failures {
             assert_eq!(breaker.state(), BreakerState::Closed);
-            breaker.admit().expect("closed").ended(&broken::<()>());
+            breaker
+                .admit(Instant::now())
+                .expect("closed")
+                .ended(&broken::<()>());
         }
         assert_eq!(breaker.state(), BreakerState::Open);
         breaker
@@ -358,27 +360,39 @@ mod tests {
         let options = BreakerOptions::default();
         let breaker = opened(options);
         for rest in [500, 1000, 2000, 4000, 5000, 5000] {
-            let left = breaker.admit().expect_err("open").left;
+            let left = breaker.admit(Instant::now()).expect_err("open").left;
             assert_eq!(left, Duration::from_millis(rest));
             tokio::time::advance(left).await;
-            breaker.admit().expect("a probe").ended(&broken::<()>());
+            breaker
+                .admit(Instant::now())
+                .expect("a probe")
+                .ended(&broken::<()>());
         }
         tokio::time::advance(options.longest_rest).await;
-        breaker.admit().expect("a probe").ended(&Ok(()));
+        breaker
+            .admit(Instant::now())
+            .expect("a probe")
+            .ended(&Ok(()));
         assert_eq!(breaker.state(), BreakerState::Closed);
         let again = opened(options);
-        assert_eq!(again.admit().expect_err("open").left, options.rest);
+        assert_eq!(
+            again.admit(Instant::now()).expect_err("open").left,
+            options.rest
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_probes_at_a_time_and_who_goes_away_leaves_it_to_the_next() {
         let breaker = opened(BreakerOptions::default());
         tokio::time::advance(Duration::from_millis(500)).await;
-        let probe = breaker.admit().expect("a probe");
+        let probe = breaker.admit(Instant::now()).expect("a probe");
         assert_eq!(breaker.state(), BreakerState::Probing);
-        breaker.admit().expect_err("another probes");
+        breaker.admit(Instant::now()).expect_err("another probes");
         drop(probe);
-        breaker.admit().expect("the next").ended(&Ok(()));
+        breaker
+            .admit(Instant::now())
+            .expect("the next")
+            .ended(&Ok(()));
         assert_eq!(breaker.state(), BreakerState::Closed);
     }
 
@@ -387,9 +401,12 @@ mod tests {
         let options = BreakerOptions::default();
         let breaker = opened(options);
         tokio::time::advance(options.rest).await;
-        let endless = breaker.admit().expect("a probe");
+        let endless = breaker.admit(Instant::now()).expect("a probe");
         tokio::time::advance(options.longest_rest).await;
-        breaker.admit().expect("another").ended(&Ok(()));
+        breaker
+            .admit(Instant::now())
+            .expect("another")
+            .ended(&Ok(()));
         assert_eq!(breaker.state(), BreakerState::Closed);
         endless.ended(&broken::<()>());
         assert_eq!(breaker.state(), BreakerState::Closed, "it comes late");
@@ -398,15 +415,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_comes_late_does_not_count() {
         let breaker = Breaker::new(BreakerOptions::default());
-        let late = [breaker.admit(), breaker.admit()].map(|pass| pass.expect("closed"));
+        let late = [breaker.admit(Instant::now()), breaker.admit(Instant::now())]
+            .map(|pass| pass.expect("closed"));
         for _ in 0..5 {
-            breaker.admit().expect("closed").ended(&broken::<()>());
+            breaker
+                .admit(Instant::now())
+                .expect("closed")
+                .ended(&broken::<()>());
         }
         let [well, ill] = late;
         well.ended(&Ok(()));
         assert_eq!(breaker.state(), BreakerState::Open, "a late success");
         tokio::time::advance(Duration::from_millis(500)).await;
-        let probe = breaker.admit().expect("a probe");
+        let probe = breaker.admit(Instant::now()).expect("a probe");
         ill.ended(&broken::<()>());
         probe.ended(&Ok(()));
         assert_eq!(breaker.state(), BreakerState::Closed, "a late failure");
@@ -424,16 +445,16 @@ mod tests {
         ] {
             for _ in 0..10 {
                 breaker
-                    .admit()
+                    .admit(Instant::now())
                     .expect("closed")
                     .ended(&Err::<(), _>(error.clone()));
             }
         }
         for _ in 0..10 {
-            drop(breaker.admit().expect("closed"));
+            drop(breaker.admit(Instant::now()).expect("closed"));
         }
         for _ in 0..5 {
-            let pass = breaker.admit().expect("closed");
+            let pass = breaker.admit(Instant::now()).expect("closed");
             tokio::time::advance(Duration::from_secs(1)).await;
             pass.ended(&Err::<(), _>(Error::new(ErrorKind::Timeout, "silence")));
         }
@@ -445,9 +466,15 @@ mod tests {
         let breaker = Breaker::new(BreakerOptions::default());
         for _ in 0..10 {
             for _ in 0..4 {
-                breaker.admit().expect("closed").ended(&broken::<()>());
+                breaker
+                    .admit(Instant::now())
+                    .expect("closed")
+                    .ended(&broken::<()>());
             }
-            breaker.admit().expect("closed").ended(&Ok(()));
+            breaker
+                .admit(Instant::now())
+                .expect("closed")
+                .ended(&Ok(()));
         }
         assert_eq!(breaker.state(), BreakerState::Closed);
     }

@@ -132,11 +132,11 @@ impl<'a> Call<'a> {
 
     /// The time of one attempt: two thirds of what is left beyond its own nature, so that there is time to look, or to try
     /// the other way. Where neither can follow, or it takes as long as it takes, all of it.
-    pub(super) fn attempt(self, deadline: Deadline) -> Option<Duration> {
+    pub(super) fn attempt(self, deadline: Deadline, now: Instant) -> Option<Duration> {
         let leaves_time = self.nature != Nature::Once
             && !self.operation.is_open_ended()
             && !self.operation.has_all_the_time();
-        let left = deadline.left().filter(|_| leaves_time)?;
+        let left = deadline.left_at(now).filter(|_| leaves_time)?;
         let own = self.patience.min(left);
         Some(own + (left - own) * 2 / 3)
     }

@@ -15,7 +15,7 @@
 mod handles;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[cfg(feature = "metrics")]
 use metrics::{Label, Unit, counter};
@@ -180,7 +180,7 @@ pub(crate) fn count(name: &'static str, with: Labels<'_>) {
 
 /// Counts several.
 pub(crate) fn count_many(name: &'static str, with: Labels<'_>, count: u64) {
-    emit!(handles::counter(name, with).increment(count); name, with, count);
+    emit!(handles::counter(Instant::now(), name, with).increment(count); name, with, count);
 }
 
 /// Counts one of which a label isn't known beforehand; whoever calls it sees to it that it has few values.
@@ -193,15 +193,38 @@ pub(crate) fn count_of(name: &'static str, with: Labels<'_>, label: &'static str
 }
 
 pub(crate) fn set(name: &'static str, with: Labels<'_>, value: f64) {
-    emit!(handles::gauge(name, with).set(value); name, with, value);
-}
-
-fn add(name: &'static str, with: Labels<'_>, value: f64) {
-    emit!(handles::gauge(name, with).increment(value); name, with, value);
+    emit!(handles::gauge(Instant::now(), name, with).set(value); name, with, value);
 }
 
 pub(crate) fn time(name: &'static str, with: Labels<'_>, took: Duration) {
-    emit!(handles::histogram(name, with).record(took.as_secs_f64()); name, with, took);
+    emit!(handles::histogram(Instant::now(), name, with).record(took.as_secs_f64()); name, with, took);
+}
+
+/// A moment that has been read from the clock already: to read it takes as long as to count.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct At(Instant);
+
+impl At {
+    /// At a moment that has been read just now.
+    pub(crate) fn the(now: tokio::time::Instant) -> Self {
+        Self(now.into_std())
+    }
+
+    /// Counts one.
+    pub(crate) fn count(self, name: &'static str, with: Labels<'_>) {
+        let Self(now) = self;
+        emit!(handles::counter(now, name, with).increment(1); now, name, with);
+    }
+
+    pub(crate) fn time(self, name: &'static str, with: Labels<'_>, took: Duration) {
+        let Self(now) = self;
+        emit!(handles::histogram(now, name, with).record(took.as_secs_f64()); now, name, with, took);
+    }
+
+    fn add(self, name: &'static str, with: Labels<'_>, value: f64) {
+        let Self(now) = self;
+        emit!(handles::gauge(now, name, with).increment(value); now, name, with, value);
+    }
 }
 
 /// One more of something, until it is dropped.
@@ -214,12 +237,25 @@ pub(crate) struct OneMore {
 
 impl OneMore {
     pub(crate) fn of(name: &'static str, label: Option<(&'static str, &'static str)>) -> Self {
-        let counted = is_enabled();
-        add(name, label.as_slice(), 1.0);
+        Self::at(At(Instant::now()), name, label)
+    }
+
+    pub(crate) fn at(
+        at: At,
+        name: &'static str,
+        label: Option<(&'static str, &'static str)>,
+    ) -> Self {
+        at.add(name, label.as_slice(), 1.0);
         Self {
             name,
             label,
-            counted,
+            counted: is_enabled(),
+        }
+    }
+
+    pub(crate) fn end(mut self, at: At) {
+        if std::mem::take(&mut self.counted) {
+            at.add(self.name, self.label.as_slice(), -1.0);
         }
     }
 }
@@ -227,7 +263,7 @@ impl OneMore {
 impl Drop for OneMore {
     fn drop(&mut self) {
         if self.counted {
-            add(self.name, self.label.as_slice(), -1.0);
+            At(Instant::now()).add(self.name, self.label.as_slice(), -1.0);
         }
     }
 }

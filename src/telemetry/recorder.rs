@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::alerts::{AlertKind, AlertOptions, Alerts};
 use super::audit::AuditLog;
-use super::metrics::{self, OneMore};
+use super::metrics::{self, At, OneMore};
 use super::vitals::Vitals;
 use super::window;
 use crate::engine_kind::EngineKind;
@@ -77,8 +77,9 @@ impl Telemetry {
     }
 
     /// An attempt begins, and lasts as long as what this gives back.
-    pub(crate) fn begins(&self, engine: EngineKind) -> OneMore {
-        OneMore::of(metrics::IN_FLIGHT, Some(("engine", engine.as_str())))
+    pub(crate) fn begins(&self, engine: EngineKind, now: Instant) -> OneMore {
+        let by = Some(("engine", engine.as_str()));
+        OneMore::at(At::the(now), metrics::IN_FLIGHT, by)
     }
 
     /// An attempt has ended just now; `usual` is whether how long it took says something of the engine.
@@ -92,8 +93,9 @@ impl Telemetry {
     ) {
         let outcome = failure.map_or("ok", |error| error.kind().as_str());
         let by = ("engine", engine.as_str());
-        metrics::count(metrics::ATTEMPTS, &[by, ("outcome", outcome)]);
-        metrics::time(metrics::ATTEMPT_SECONDS, &[by], took);
+        let at = At::the(now);
+        at.count(metrics::ATTEMPTS, &[by, ("outcome", outcome)]);
+        at.time(metrics::ATTEMPT_SECONDS, &[by], took);
         let away = (self.vitals).attempted(engine, now, usual.then_some(took), failure);
         if let Some(away) = away {
             metrics::count(metrics::ENGINE_RESTARTS, &[]);
@@ -151,8 +153,9 @@ impl Telemetry {
             ("engine", called.engine.as_str()),
         );
         let why = ("reason", why(called.reason));
-        metrics::count(metrics::CALLS, &[of, by, why, ("outcome", outcome)]);
-        metrics::time(metrics::CALL_SECONDS, &[of, by], called.elapsed);
+        let at = At::the(called.ended);
+        at.count(metrics::CALLS, &[of, by, why, ("outcome", outcome)]);
+        at.time(metrics::CALL_SECONDS, &[of, by], called.elapsed);
         let fell_back = matches!(called.reason, Reason::Breaker | Reason::Fallback { .. });
         let saturated = called.failure == Some(ErrorKind::Saturated);
         // The async engine was never to serve what the mode or the rollout gave to the other one.

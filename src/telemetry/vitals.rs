@@ -39,8 +39,7 @@ pub(crate) struct Vitals {
 struct State {
     /// Attempts that say something of it; those that it failed are marked.
     attempts: Window,
-    last_success: Option<SystemTime>,
-    /// The same, for durations.
+    /// When an attempt was answered last.
     answered: Option<Instant>,
     away: Option<Away>,
 }
@@ -71,7 +70,14 @@ impl Away {
 #[derive(Debug, Clone)]
 pub(super) struct Path {
     pub(super) sum: Sum,
-    pub(super) last_success: Option<SystemTime>,
+    pub(super) answered: Option<Instant>,
+}
+
+impl Path {
+    /// When it has answered last, by the clock on the wall.
+    pub(super) fn last_success(&self) -> Option<SystemTime> {
+        SystemTime::now().checked_sub(self.answered?.elapsed())
+    }
 }
 
 impl Vitals {
@@ -111,7 +117,7 @@ impl Vitals {
         let state = &lock(&self.states)[index(engine)];
         Path {
             sum: state.attempts.sum(),
-            last_success: state.last_success,
+            answered: state.answered,
         }
     }
 
@@ -175,7 +181,6 @@ impl Vitals {
             }
             (Says::Fails | Says::Nothing, _) => None,
             (Says::Answers, _) => {
-                own.last_success = Some(SystemTime::now());
                 own.answered = Some(now);
                 let away = own.away.take().filter(Away::was_the_engines)?;
                 // It is told once, whichever path sees it.

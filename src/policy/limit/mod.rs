@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::lock::lock;
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::{self, At};
 pub use options::LimitOptions;
 pub(crate) use queue::Counts;
 use queue::State;
@@ -74,29 +74,23 @@ impl Limits {
         }
     }
 
-    /// Waits for a permit, until the deadline at most.
+    /// Waits for a permit, from now until the deadline at most; when it was there.
     pub(crate) async fn turn(
         &self,
         traffic: Traffic,
         key: Option<&Key>,
         deadline: Deadline,
-    ) -> Result<Permit> {
+        now: Instant,
+    ) -> Result<(Permit, Instant)> {
         let limit = self.of(traffic);
-        let (permit, waited) = match limit.at_once(key) {
-            Some(permit) => (Ok(permit), Duration::ZERO),
-            None => {
-                let began = Instant::now();
-                let permit = limit.turn(key, deadline).await;
-                (permit, began.elapsed())
-            }
+        let (permit, then) = match limit.at_once(key, now) {
+            Some(permit) => (Ok(permit), now),
+            None => (limit.turn(key, deadline).await, Instant::now()),
         };
-        metrics::time(
-            metrics::QUEUE_SECONDS,
-            &[("kind", traffic.as_str())],
-            waited,
-        );
+        let (by, waited) = (("kind", traffic.as_str()), then - now);
+        At::the(then).time(metrics::QUEUE_SECONDS, &[by], waited);
         super::waited::add(waited);
-        permit
+        permit.map(|permit| (permit, then))
     }
 
     fn of(&self, traffic: Traffic) -> &Arc<Limit> {
@@ -217,9 +211,9 @@ impl Limit {
     }
 
     /// A permit, where nobody need be waited for.
-    fn at_once(self: &Arc<Self>, key: Option<&Key>) -> Option<Permit> {
+    fn at_once(self: &Arc<Self>, key: Option<&Key>, now: Instant) -> Option<Permit> {
         let taken = lock(&self.state).take(key);
-        taken.then(|| self.permit(key.cloned()))
+        taken.then(|| self.permit(key.cloned(), now))
     }
 
     /// Waits for a permit, until the deadline at most.
@@ -232,7 +226,7 @@ impl Limit {
             let mut state = lock(&self.state);
             if state.take(key) {
                 drop(state);
-                return Ok(self.permit(key.cloned()));
+                return Ok(self.permit(key.cloned(), Instant::now()));
             }
             if !state.has_room(key, self.bounds.queue) {
                 return Err(self.saturated(&state, "too many wait already", Duration::ZERO));
@@ -256,7 +250,7 @@ impl Limit {
     /// A permit for what is under way anyway, though there may be none left.
     pub(crate) fn take_over(self: &Arc<Self>, key: &Key) -> Permit {
         lock(&self.state).count(Some(key));
-        self.permit(Some(key.clone()))
+        self.permit(Some(key.clone()), Instant::now())
     }
 
     /// How many hold a permit, and how many wait.
@@ -270,11 +264,11 @@ impl Limit {
         lock(&self.state).counts()
     }
 
-    fn permit(self: &Arc<Self>, key: Option<Key>) -> Permit {
+    fn permit(self: &Arc<Self>, key: Option<Key>, since: Instant) -> Permit {
         Permit(Some(Held {
             limit: Arc::clone(self),
             key,
-            since: Instant::now(),
+            since,
         }))
     }
 
@@ -283,7 +277,7 @@ impl Limit {
         // Who has gone away sends its permit back, which takes the lock.
         let mut refused = Vec::new();
         while let Some((key, waiter)) = state.next() {
-            refused.extend(waiter.send(self.permit(key)).err());
+            refused.extend(waiter.send(self.permit(key, Instant::now())).err());
         }
         drop(state);
         drop(refused);

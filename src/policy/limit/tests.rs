@@ -18,7 +18,17 @@ fn ask<'a>(
     limits: &'a Limits,
     key: Option<&'a Key>,
 ) -> std::pin::Pin<Box<impl Future<Output = Result<Permit>> + 'a>> {
-    Box::pin(limits.turn(Traffic::Call, key, Deadline::new(None, None)))
+    Box::pin(turn(limits, Traffic::Call, key, Deadline::none()))
+}
+
+async fn turn(
+    limits: &Limits,
+    traffic: Traffic,
+    key: Option<&Key>,
+    deadline: Deadline,
+) -> Result<Permit> {
+    let turn = limits.turn(traffic, key, deadline, Instant::now());
+    turn.await.map(|(permit, _)| permit)
 }
 
 fn at_once(limits: &Limits, key: Option<&Key>) -> Permit {
@@ -35,8 +45,8 @@ async fn kinds_have_permits_of_their_own() {
     let limits = limit(1, 0);
     let _call = at_once(&limits, None);
     let none = Deadline::new(None, None);
-    let stream = limits.turn(Traffic::Stream, None, none).await;
-    let pull = limits.turn(Traffic::Pull, None, none).await;
+    let stream = turn(&limits, Traffic::Stream, None, none).await;
+    let pull = turn(&limits, Traffic::Pull, None, none).await;
     stream.and(pull).expect("permits of their own");
 }
 
@@ -131,7 +141,7 @@ async fn waiting_ends_in_time() {
     assert!(error.to_string().contains("ASYNC_POOL_SIZE"), "{error}");
     let hurried = Deadline::new(Some(Duration::from_secs(1)), None);
     let began = Instant::now();
-    let error = limits.turn(Traffic::Call, None, hurried).await;
+    let error = turn(&limits, Traffic::Call, None, hurried).await;
     assert_eq!(
         error.expect_err("none in time").kind(),
         ErrorKind::Saturated

@@ -26,6 +26,7 @@ use crate::policy::table::{Nature, Verdict, verdict};
 use crate::policy::waited;
 use crate::telemetry::Telemetry;
 use crate::telemetry::audit::AuditLog;
+use crate::telemetry::metrics::At;
 use telling::told;
 use within::within;
 
@@ -67,6 +68,8 @@ struct Run<'a> {
     /// The path of the next attempt.
     next: EngineKind,
     attempts: u32,
+    /// When the last attempt was answered by what the caller gets.
+    answered: Option<Instant>,
     /// Before the next attempt.
     pause: Duration,
     /// The first failure, and whether the async path's is the reason for having left it.
@@ -189,10 +192,10 @@ impl Pipeline {
         )
     }
 
-    fn deadline(&self, call: &Call<'_>) -> Deadline {
+    fn deadline(&self, call: &Call<'_>, now: Instant) -> Deadline {
         let usual = self.operation_timeout.saturating_add(call.patience);
         let usual = (!call.operation.is_open_ended()).then_some(usual);
-        Deadline::new(self.context.timeout.or(usual), self.context.deadline)
+        Deadline::from(now, self.context.timeout.or(usual), self.context.deadline)
     }
 
     /// A path that has had its rest has just answered a probe beside the calls: where no call goes by it any more, nothing else
@@ -202,7 +205,7 @@ impl Pipeline {
         if breaker.state() != BreakerState::Probing {
             return;
         }
-        if let Ok(pass) = breaker.admit()
+        if let Ok(pass) = breaker.admit(Instant::now())
             && let Some(state) = pass.ended(&Ok(()))
         {
             self.telemetry.breaker(engine, state, None);
@@ -220,14 +223,15 @@ impl Pipeline {
 impl<'a> Run<'a> {
     fn new(pipeline: &'a Pipeline, route: Route, call: Call<'a>, span: &'a Span) -> Self {
         pipeline.budget.earn();
-        let mode = route.mode;
+        let (mode, now) = (route.mode, Instant::now());
         Self {
             span,
-            deadline: pipeline.deadline(&call),
+            deadline: pipeline.deadline(&call, now),
             pipeline,
             call,
             mode,
-            began: Instant::now(),
+            began: now,
+            answered: None,
             next: match mode {
                 Mode::Blocking => EngineKind::Blocking,
                 Mode::Async | Mode::Auto => EngineKind::Async,
@@ -377,9 +381,10 @@ impl<'a> Run<'a> {
             let error = error.with_operation(operation);
             error.with_engine(EngineKind::Blocking)
         };
+        let mut began = Instant::now();
         let pass = match pipeline.cleans_up {
             true => None,
-            false => Some(self.leave().await?),
+            false => Some(self.leave(began).await?),
         };
         if self.next == EngineKind::Blocking
             && let Err(refusal) = self.one_daemon().await.map_err(named)
@@ -405,13 +410,16 @@ impl<'a> Run<'a> {
         let passed = self.gates(number, &span).await?;
         self.attempts = number;
         self.takes_over();
-        let began = Instant::now();
-        let (result, waited) = {
-            let _under_way = pipeline.telemetry.begins(self.next);
-            let asked = ask(self.engine(pipeline.path(self.next)));
-            let span = self.under_way.insert(span);
-            waited::counting(within(span, asked)).await
-        };
+        if self.next == EngineKind::Blocking || !passed.is_empty() {
+            // The road, or the host's own part, may have taken its time.
+            began = Instant::now();
+        }
+        let under_way = pipeline.telemetry.begins(self.next, began);
+        let asked = ask(self.engine(pipeline.path(self.next), began));
+        let span = self.under_way.insert(span);
+        let (result, waited) = waited::counting(within(span, asked)).await;
+        let ended = Instant::now();
+        under_way.end(At::the(ended));
         let span = self.under_way.take().unwrap_or_else(Span::none);
         let failure = result.as_ref().err();
         for passed in passed {
@@ -420,7 +428,6 @@ impl<'a> Run<'a> {
         span.record("queue_ms", waited.as_millis() as u64);
         told(&span, &result);
         // How long it waited for others says nothing of the engine.
-        let ended = Instant::now();
         let took = (ended - began).saturating_sub(waited);
         let usual = self.call.is_usual();
         (pipeline.telemetry).attempted(self.next, ended, took, usual, failure);
@@ -428,6 +435,7 @@ impl<'a> Run<'a> {
         if let (Some(road), false) = (&pipeline.road, pipeline.cleans_up) {
             road.ended(self.next, began, &result);
         }
+        self.answered = result.is_ok().then_some(ended);
         result.map_err(|error| match self.call.nature {
             // Something between us and the engine has answered, which doesn't know what the engine does.
             Nature::Observable | Nature::Once if error.is_gateways() => unclear(error, ""),
@@ -436,9 +444,9 @@ impl<'a> Run<'a> {
     }
 
     /// Leave of the next path's breaker, or of the other's.
-    async fn leave(&mut self) -> Result<Pass> {
+    async fn leave(&mut self, now: Instant) -> Result<Pass> {
         self.left_alone = false;
-        match self.pipeline.path(self.next).breaker.admit() {
+        match self.pipeline.path(self.next).breaker.admit(now) {
             Ok(pass) => Ok(pass),
             Err(rest) if self.mode == Mode::Auto && self.next == EngineKind::Async => {
                 if let Err(refusal) = self.one_daemon().await {
@@ -446,7 +454,7 @@ impl<'a> Run<'a> {
                 }
                 self.next = EngineKind::Blocking;
                 self.reason = Reason::Breaker;
-                let pass = self.pipeline.blocking_path.breaker.admit();
+                let pass = self.pipeline.blocking_path.breaker.admit(Instant::now());
                 pass.map_err(|other| {
                     self.unavailable(if other.left < rest.left { other } else { rest })
                 })
@@ -463,10 +471,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn engine(&self, path: &Path) -> Arc<dyn ContainerBackend> {
+    fn engine(&self, path: &Path, now: Instant) -> Arc<dyn ContainerBackend> {
         let context = CallContext::new()
             .with_deadline(self.deadline.moment())
-            .with_attempt_timeout(self.call.attempt(self.deadline));
+            .with_attempt_timeout(self.call.attempt(self.deadline, now));
         path.engine.with_context(context)
     }
 

@@ -92,7 +92,7 @@ impl<'a> Run<'a> {
             );
         }
         if !pipeline.looks {
-            let ended = Instant::now();
+            let ended = self.answered.unwrap_or_else(Instant::now);
             let elapsed = ended - self.began;
             let failure = result.as_ref().err().map(Error::kind);
             pipeline.telemetry.called(&Called {

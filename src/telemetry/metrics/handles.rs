@@ -58,42 +58,29 @@ impl Name {
     }
 }
 
-pub(super) fn counter(name: &'static str, with: Labels<'_>) -> Counter {
-    find(
-        |kept| &mut kept.counters,
-        name,
-        with,
-        |labels| counter!(name, labels),
-    )
+pub(super) fn counter(now: Instant, name: &'static str, with: Labels<'_>) -> Counter {
+    let look_up = |labels| counter!(name, labels);
+    find(|kept| &mut kept.counters, now, (name, with), look_up)
 }
 
-pub(super) fn gauge(name: &'static str, with: Labels<'_>) -> Gauge {
-    find(
-        |kept| &mut kept.gauges,
-        name,
-        with,
-        |labels| gauge!(name, labels),
-    )
+pub(super) fn gauge(now: Instant, name: &'static str, with: Labels<'_>) -> Gauge {
+    let look_up = |labels| gauge!(name, labels);
+    find(|kept| &mut kept.gauges, now, (name, with), look_up)
 }
 
-pub(super) fn histogram(name: &'static str, with: Labels<'_>) -> Histogram {
-    find(
-        |kept| &mut kept.histograms,
-        name,
-        with,
-        |labels| histogram!(name, labels),
-    )
+pub(super) fn histogram(now: Instant, name: &'static str, with: Labels<'_>) -> Histogram {
+    let look_up = |labels| histogram!(name, labels);
+    find(|kept| &mut kept.histograms, now, (name, with), look_up)
 }
 
 /// A recorder is free to count with us while it is asked: nothing is borrowed then. A thread that ends keeps nothing.
 fn find<N: Clone>(
     numbers: impl Fn(&mut Kept) -> &mut HashMap<N>,
-    name: &'static str,
-    with: Labels<'_>,
+    now: Instant,
+    (name, with): (&'static str, Labels<'_>),
     look_up: impl FnOnce(Vec<Label>) -> N,
 ) -> N {
     let key = Name::new(name, with);
-    let now = Instant::now();
     let kept = KEPT.try_with(|kept| {
         let mut kept = kept.borrow_mut();
         kept.look_at_the_clock(now);

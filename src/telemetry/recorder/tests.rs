@@ -133,7 +133,7 @@ async fn a_queue_that_is_nearly_full() {
         .with_queue(1usize);
     let limits = Arc::new(Limits::new(&options));
     telemetry.know(Arc::clone(&limits));
-    let turn = || Box::pin(limits.turn(Traffic::Call, None, Deadline::none()));
+    let turn = || Box::pin(limits.turn(Traffic::Call, None, Deadline::none(), Instant::now()));
     let held = turn().await.expect("a permit");
     let mut waits = turn();
     assert!(futures::poll!(&mut waits).is_pending());
@@ -230,13 +230,16 @@ impl Told {
 
     fn fails(&self) -> Change {
         let gone: Result<(), _> = Err(Error::new(ErrorKind::Connect, "gone"));
-        let pass = self.breaker.admit().expect("it lets one through");
+        let pass = self
+            .breaker
+            .admit(Instant::now())
+            .expect("it lets one through");
         pass.ended(&gone).expect("it opens")
     }
 
     async fn is_well(&self) -> Change {
         advance(Duration::from_secs(5)).await;
-        let pass = self.breaker.admit().expect("a probe");
+        let pass = self.breaker.admit(Instant::now()).expect("a probe");
         pass.ended(&Ok(())).expect("it closes")
     }
 
@@ -252,7 +255,7 @@ async fn a_path_that_is_left_alone() {
     let opened = told.fails();
     assert!(told.tell(opened), "at once");
     advance(Duration::from_secs(5)).await;
-    let pass = told.breaker.admit().expect("a probe");
+    let pass = told.breaker.admit(Instant::now()).expect("a probe");
     assert!(told.tell(pass.probe().expect("it is one")));
     assert_eq!(told.telemetry.vitals.breaker(EngineKind::Async), 1);
     let closed = pass.ended(&Ok(())).expect("it closes");
