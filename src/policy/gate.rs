@@ -82,6 +82,10 @@ impl Gates {
         self.0.clear();
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<dyn Gate>> {
         self.0.iter()
     }

@@ -261,13 +261,27 @@ impl<'a> Run<'a> {
         F: Future<Output = Result<T>> + Send,
         G: Future<Output = Result<Seen<T>>> + Send,
     {
+        match self.attempt(&ask).await {
+            Ok(done) => Ok(done),
+            // Apart: a call that goes well has no room for it.
+            Err(error) => Box::pin(self.go_on(error, ask, look)).await,
+        }
+    }
+
+    /// What follows a first attempt that failed.
+    async fn go_on<T, F, G>(
+        &mut self,
+        mut error: Error,
+        ask: impl Fn(Arc<dyn ContainerBackend>) -> F,
+        look: impl Fn(Doubt) -> G,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send,
+        G: Future<Output = Result<Seen<T>>> + Send,
+    {
         let mut pauses = None;
         let mut tries = 1;
         loop {
-            let error = match self.attempt(&ask).await {
-                Ok(done) => return Ok(done),
-                Err(error) => error,
-            };
             // A call under way waits for its path, if not for ever; one that begins is told at once.
             let waits = self.attempts > 0 && self.deadline.moment().is_some();
             let rests = waits && self.left_alone;
@@ -278,7 +292,7 @@ impl<'a> Run<'a> {
             let earlier = self.in_doubt;
             let unclear = error.effect() == Effect::Unknown || error.is_gateways();
             self.in_doubt |= unclear && !self.is_harmless();
-            let error = match verdict {
+            let failure = match verdict {
                 Verdict::Settled => return Err(self.last(error)),
                 Verdict::Again => error,
                 Verdict::Look => match self.look(&look, error, earlier).await {
@@ -287,9 +301,9 @@ impl<'a> Run<'a> {
                     Err(error) => return Err(error),
                 },
             };
-            let (fell_back, error) = match self.falls_back(&error).await {
-                Ok(fell_back) => (fell_back, error),
-                Err(refusal) => (false, error.and(&not_taken(&refusal))),
+            let (fell_back, failure) = match self.falls_back(&failure).await {
+                Ok(fell_back) => (fell_back, failure),
+                Err(refusal) => (false, failure.and(&not_taken(&refusal))),
             };
             // Waiting for a path that is left alone sends nothing.
             let end = match () {
@@ -301,11 +315,11 @@ impl<'a> Run<'a> {
             };
             if let Some(why) = end {
                 // Who asked for one try alone knows.
-                let error = match self.pipeline.retry.tries {
-                    0 | 1 => error,
-                    _ => error.and(why),
+                let failure = match self.pipeline.retry.tries {
+                    0 | 1 => failure,
+                    _ => failure.and(why),
                 };
-                return Err(self.last(error));
+                return Err(self.last(failure));
             }
             if fell_back {
                 self.next = EngineKind::Blocking;
@@ -315,9 +329,9 @@ impl<'a> Run<'a> {
                 let retry = &self.pipeline.retry;
                 let pauses = pauses.get_or_insert_with(|| retry.pauses());
                 let pause = pauses.next().unwrap_or(retry.longest_pause);
-                self.pause = pause.max(error.retry_after().unwrap_or_default());
+                self.pause = pause.max(failure.retry_after().unwrap_or_default());
                 if !self.pause(self.pause).await {
-                    return Err(self.last(error));
+                    return Err(self.last(failure));
                 }
                 // Each try begins with the path that is meant to serve.
                 if self.mode == Mode::Auto {
@@ -327,7 +341,11 @@ impl<'a> Run<'a> {
                     self.pipeline.telemetry.retried(self.next);
                 }
             }
-            self.first.get_or_insert(error);
+            self.first.get_or_insert(failure);
+            error = match self.attempt(&ask).await {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
         }
     }
 
@@ -365,7 +383,7 @@ impl<'a> Run<'a> {
     /// Sees that the blocking path leads to the daemon of the async one.
     async fn one_daemon(&self) -> Result<()> {
         match &self.pipeline.road {
-            Some(road) => road.check(self.deadline, self.pipeline.cleans_up).await,
+            Some(road) => Box::pin(road.check(self.deadline, self.pipeline.cleans_up)).await,
             None => Ok(()),
         }
     }
@@ -407,7 +425,10 @@ impl<'a> Run<'a> {
             effect = Empty,
         );
         // Whoever is refused by the host's own part has made no attempt.
-        let passed = self.gates(number, &span).await?;
+        let passed = match self.pipeline.gates.is_empty() {
+            true => Vec::new(),
+            false => Box::pin(self.gates(number, &span)).await?,
+        };
         self.attempts = number;
         self.takes_over();
         if self.next == EngineKind::Blocking || !passed.is_empty() {
@@ -449,18 +470,20 @@ impl<'a> Run<'a> {
         match self.pipeline.path(self.next).breaker.admit(now) {
             Ok(pass) => Ok(pass),
             Err(rest) if self.mode == Mode::Auto && self.next == EngineKind::Async => {
-                if let Err(refusal) = self.one_daemon().await {
-                    return Err(self.unavailable(rest).and(&not_taken(&refusal)));
-                }
-                self.next = EngineKind::Blocking;
-                self.reason = Reason::Breaker;
-                let pass = self.pipeline.blocking_path.breaker.admit(Instant::now());
-                pass.map_err(|other| {
-                    self.unavailable(if other.left < rest.left { other } else { rest })
-                })
+                self.leave_of_the_other(rest).await
             }
             Err(rest) => Err(self.unavailable(rest)),
         }
+    }
+
+    async fn leave_of_the_other(&mut self, rest: Rest) -> Result<Pass> {
+        if let Err(refusal) = self.one_daemon().await {
+            return Err(self.unavailable(rest).and(&not_taken(&refusal)));
+        }
+        self.next = EngineKind::Blocking;
+        self.reason = Reason::Breaker;
+        let pass = self.pipeline.blocking_path.breaker.admit(Instant::now());
+        pass.map_err(|other| self.unavailable(if other.left < rest.left { other } else { rest }))
     }
 
     /// Tells the breaker what came of it.
