@@ -70,7 +70,7 @@ impl Report {
 
 /// What the quick form has no time for.
 const LEFT_OUT: &str = "ten thousand calls and followed logs at once, TLS with 256 callers, allocations of a list of one and of an
-inspect, one to a hundred users on the engine as it is and with 0.25 s and 1 s of simulated delay, and clients in Python";
+inspect, one to a hundred users on the engine as it is (five are here) and with 0.25 s and 1 s of simulated delay, and clients in Python";
 
 /// Who is measured by that name.
 #[rustfmt::skip]

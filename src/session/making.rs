@@ -50,17 +50,20 @@ impl Made {
         ensured.await.map_err(failed(Phase::Image))?;
         timings.image = began.elapsed();
 
+        others_first().await;
         let began = Instant::now();
         let created = Self::create(shared, backend, spec, pool.unwrap_or_default());
         let made = created.await.map_err(failed(Phase::Create))?;
         timings.create = began.elapsed();
 
+        others_first().await;
         let began = Instant::now();
         if let Err(error) = backend.start(made.container()).await {
             return Err(made.fail(shared, backend, Phase::Start, error).await);
         }
         timings.start = began.elapsed();
 
+        others_first().await;
         let began = Instant::now();
         let (checked, ready) = tokio::join!(
             shared.verified.limits_hold(&**backend, &made.managed, spec),
@@ -77,6 +80,7 @@ impl Made {
             return Err(made.fail(shared, backend, Phase::Ready, gone).await);
         }
         timings.ready = began.elapsed();
+        others_first().await;
         Ok(made)
     }
 
@@ -196,6 +200,11 @@ impl Made {
         }
         self.belongings.remove().await;
     }
+}
+
+/// Between two phases: of a hundred opens at once each does a little, and what else is due on the event loop waits for no more.
+async fn others_first() {
+    tokio::task::yield_now().await;
 }
 
 /// Waits until it is ready.
