@@ -1,4 +1,4 @@
-"""What `cargo metadata` (standard input) says of this crate: `features`, or whether its `rust-version` is true."""
+"""What `cargo metadata` (standard input) says of this crate: `features`, `tests`, or whether its `rust-version` is true."""
 
 import json
 import sys
@@ -26,6 +26,10 @@ def shipped(metadata):
 
 def main():
     metadata = json.load(sys.stdin)
+    if sys.argv[1] == "tests":
+        targets = [target for package in metadata["packages"] for target in package["targets"]]
+        print(*sorted(target["name"] for target in targets if "test" in target["kind"]), sep="\n")
+        return
     root = metadata["resolve"]["root"]
     ours = next(package for package in metadata["packages"] if package["id"] == root)
     if sys.argv[1] == "features":
