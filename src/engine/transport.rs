@@ -316,9 +316,9 @@ impl<B: RequestBody> Transport<B> {
         deadline: Deadline,
     ) -> Result<(Response<Incoming>, Link<B>)> {
         request.headers_mut().insert(header::HOST, HOST);
-        let now = Instant::now();
-        self.pool.prune(now);
         loop {
+            let now = Instant::now();
+            self.pool.prune(now);
             let kept = self.pool.take();
             let fresh = kept.is_none();
             let mut link = match kept {

@@ -75,12 +75,12 @@ impl Made {
         if let Err(error) = checked {
             return Err(made.fail(shared, backend, Phase::Start, error).await);
         }
+        others_first().await;
         if !made.managed.is_ready() {
             let gone = container_failed("it was removed while it started".to_owned());
             return Err(made.fail(shared, backend, Phase::Ready, gone).await);
         }
         timings.ready = began.elapsed();
-        others_first().await;
         Ok(made)
     }
 

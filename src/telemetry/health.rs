@@ -166,7 +166,7 @@ pub(crate) struct Probes(OnceLock<[Arc<dyn ContainerBackend>; 2]>);
 /// What a probe showed.
 pub(crate) struct Probed {
     pub(crate) answer: Result<Ping>,
-    began: Instant,
+    began: SystemTime,
     took: Duration,
 }
 
@@ -189,7 +189,7 @@ impl Probes {
 }
 
 async fn probe(engine: &dyn ContainerBackend) -> Probed {
-    let began = Instant::now();
+    let (began, since) = (SystemTime::now(), Instant::now());
     let within = Deadline::new(Some(PROBE), None);
     let quick = CallContext::new().with_deadline(within.moment());
     let engine = engine.with_context(quick);
@@ -198,7 +198,7 @@ async fn probe(engine: &dyn ContainerBackend) -> Probed {
     Probed {
         answer,
         began,
-        took: began.elapsed(),
+        took: since.elapsed(),
     }
 }
 
@@ -351,7 +351,7 @@ impl EngineHealth {
     fn of(engine: EngineKind, breaker: BreakerState, probed: &Probed, path: &Path) -> Self {
         let ping = &probed.answer;
         // One that is too busy for a ping may answer calls.
-        let busy = path.answered.is_some_and(|at| at >= probed.began);
+        let busy = path.last_success.is_some_and(|at| at >= probed.began);
         Self {
             engine,
             reachable: ping.is_ok() || busy,
@@ -359,7 +359,7 @@ impl EngineHealth {
             error: ping.as_ref().err().map(|error| format!("{error:#}")),
             refused: None,
             api_version: ping.as_ref().ok().and_then(|ping| ping.api_version),
-            last_success: path.last_success(),
+            last_success: path.last_success,
             attempts: path.sum.all,
             error_rate: path.sum.share(),
             p95_ms: path.sum.p95.map(milliseconds),

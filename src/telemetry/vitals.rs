@@ -39,7 +39,8 @@ pub(crate) struct Vitals {
 struct State {
     /// Attempts that say something of it; those that it failed are marked.
     attempts: Window,
-    /// When an attempt was answered last.
+    last_success: Option<SystemTime>,
+    /// The same, for durations.
     answered: Option<Instant>,
     away: Option<Away>,
 }
@@ -70,14 +71,7 @@ impl Away {
 #[derive(Debug, Clone)]
 pub(super) struct Path {
     pub(super) sum: Sum,
-    pub(super) answered: Option<Instant>,
-}
-
-impl Path {
-    /// When it has answered last, by the clock on the wall.
-    pub(super) fn last_success(&self) -> Option<SystemTime> {
-        SystemTime::now().checked_sub(self.answered?.elapsed())
-    }
+    pub(super) last_success: Option<SystemTime>,
 }
 
 impl Vitals {
@@ -117,7 +111,7 @@ impl Vitals {
         let state = &lock(&self.states)[index(engine)];
         Path {
             sum: state.attempts.sum(),
-            answered: state.answered,
+            last_success: state.last_success,
         }
     }
 
@@ -181,6 +175,7 @@ impl Vitals {
             }
             (Says::Fails | Says::Nothing, _) => None,
             (Says::Answers, _) => {
+                own.last_success = Some(SystemTime::now());
                 own.answered = Some(now);
                 let away = own.away.take().filter(Away::was_the_engines)?;
                 // It is told once, whichever path sees it.

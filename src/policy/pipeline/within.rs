@@ -8,7 +8,7 @@ use pin_project_lite::pin_project;
 use tracing::Span;
 
 /// Runs a future within a span, as `tracing::Instrument` does, which keeps a span of its own and enters it once more to drop
-/// what is done: each costs as much as a poll does.
+/// what is done: each costs as much as a poll does. What is given up before is dropped outside of it.
 pub(super) fn within<F: Future>(span: &Span, future: F) -> Within<'_, F> {
     Within { span, future }
 }
