@@ -197,7 +197,7 @@ pub(crate) fn set(name: &'static str, with: Labels<'_>, value: f64) {
 }
 
 pub(crate) fn time(name: &'static str, with: Labels<'_>, took: Duration) {
-    emit!(handles::histogram(Instant::now(), name, with).record(took.as_secs_f64()); name, with, took);
+    emit!(At(Instant::now()).time(name, with, took); name, with, took);
 }
 
 /// A moment that has been read from the clock already: to read it takes as long as to count.
@@ -237,7 +237,14 @@ pub(crate) struct OneMore {
 
 impl OneMore {
     pub(crate) fn of(name: &'static str, label: Option<(&'static str, &'static str)>) -> Self {
-        Self::at(At(Instant::now()), name, label)
+        if is_enabled() {
+            return Self::at(At(Instant::now()), name, label);
+        }
+        Self {
+            name,
+            label,
+            counted: false,
+        }
     }
 
     pub(crate) fn at(
@@ -254,16 +261,18 @@ impl OneMore {
     }
 
     pub(crate) fn end(mut self, at: At) {
+        self.take_off(|| at);
+    }
+
+    fn take_off(&mut self, at: impl FnOnce() -> At) {
         if std::mem::take(&mut self.counted) {
-            at.add(self.name, self.label.as_slice(), -1.0);
+            at().add(self.name, self.label.as_slice(), -1.0);
         }
     }
 }
 
 impl Drop for OneMore {
     fn drop(&mut self) {
-        if self.counted {
-            At(Instant::now()).add(self.name, self.label.as_slice(), -1.0);
-        }
+        self.take_off(|| At(Instant::now()));
     }
 }
