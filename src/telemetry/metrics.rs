@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "metrics")]
+use handles::Change;
 use metrics::{Label, Unit, counter};
 
 /// What kind of number it is.
@@ -180,7 +181,7 @@ pub(crate) fn count(name: &'static str, with: Labels<'_>) {
 
 /// Counts several.
 pub(crate) fn count_many(name: &'static str, with: Labels<'_>, count: u64) {
-    emit!(handles::counter(Instant::now(), name, with).increment(count); name, with, count);
+    emit!(handles::change(Instant::now(), name, with, Change::Count(count)); name, with, count);
 }
 
 /// Counts one of which a label isn't known beforehand; whoever calls it sees to it that it has few values.
@@ -193,7 +194,7 @@ pub(crate) fn count_of(name: &'static str, with: Labels<'_>, label: &'static str
 }
 
 pub(crate) fn set(name: &'static str, with: Labels<'_>, value: f64) {
-    emit!(handles::gauge(Instant::now(), name, with).set(value); name, with, value);
+    emit!(handles::change(Instant::now(), name, with, Change::Set(value)); name, with, value);
 }
 
 pub(crate) fn time(name: &'static str, with: Labels<'_>, took: Duration) {
@@ -213,17 +214,17 @@ impl At {
     /// Counts one.
     pub(crate) fn count(self, name: &'static str, with: Labels<'_>) {
         let Self(now) = self;
-        emit!(handles::counter(now, name, with).increment(1); now, name, with);
+        emit!(handles::change(now, name, with, Change::Count(1)); now, name, with);
     }
 
     pub(crate) fn time(self, name: &'static str, with: Labels<'_>, took: Duration) {
         let Self(now) = self;
-        emit!(handles::histogram(now, name, with).record(took.as_secs_f64()); now, name, with, took);
+        emit!(handles::change(now, name, with, Change::Took(took)); now, name, with, took);
     }
 
     fn add(self, name: &'static str, with: Labels<'_>, value: f64) {
         let Self(now) = self;
-        emit!(handles::gauge(now, name, with).increment(value); now, name, with, value);
+        emit!(handles::change(now, name, with, Change::Add(value)); now, name, with, value);
     }
 }
 

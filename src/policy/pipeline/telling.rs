@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::Span;
-use tracing::field::display;
+use tracing::{Span, record_all};
 
 use super::Run;
 use crate::engine_kind::EngineKind;
@@ -78,9 +77,12 @@ impl<'a> Run<'a> {
         self.ended = true;
         let pipeline = self.pipeline;
         told(self.span, result);
-        self.span.record("engine", self.next.as_str());
-        self.span.record("reason", display(&self.reason));
-        self.span.record("attempts", self.attempts);
+        record_all!(
+            self.span,
+            engine = self.next.as_str(),
+            reason = %self.reason,
+            attempts = self.attempts,
+        );
         if let Err(error) = result
             && error.effect() == Effect::Unknown
             && !pipeline.looks
@@ -194,8 +196,8 @@ pub(super) fn told<T>(span: &Span, result: &Result<T>) {
             span.record("outcome", "ok");
         }
         Err(error) => {
-            span.record("outcome", error.kind().as_str());
-            span.record("effect", error.effect().as_str());
+            let (outcome, effect) = (error.kind().as_str(), error.effect().as_str());
+            record_all!(span, outcome = outcome, effect = effect);
         }
     }
 }

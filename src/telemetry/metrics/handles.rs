@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
 use std::time::{Duration, Instant};
 
-use metrics::{Counter, Gauge, Histogram, Label, counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use rapidhash::fast::GlobalState;
 
 use super::Labels;
@@ -18,7 +18,36 @@ const A_MOMENT: Duration = Duration::from_secs(1);
 /// More than any number has: a test sees to it.
 pub(super) const MOST_LABELS: usize = 4;
 
-type HashMap<N> = std::collections::HashMap<Name, N, GlobalState>;
+type HashMap = std::collections::HashMap<Name, Number, GlobalState>;
+
+/// What happens to a number, which says of which kind it is.
+#[derive(Clone, Copy)]
+pub(super) enum Change {
+    Count(u64),
+    Set(f64),
+    Add(f64),
+    Took(Duration),
+}
+
+#[derive(Clone)]
+enum Number {
+    Counter(Counter),
+    Gauge(Gauge),
+    Histogram(Histogram),
+}
+
+impl Number {
+    fn change(&self, change: Change) {
+        match (self, change) {
+            (Self::Counter(counter), Change::Count(count)) => counter.increment(count),
+            (Self::Gauge(gauge), Change::Set(value)) => gauge.set(value),
+            (Self::Gauge(gauge), Change::Add(value)) => gauge.increment(value),
+            (Self::Histogram(times), Change::Took(took)) => times.record(took.as_secs_f64()),
+            // No name is of two kinds.
+            _ => {}
+        }
+    }
+}
 
 thread_local! {
     static KEPT: RefCell<Kept> = RefCell::default();
@@ -28,9 +57,7 @@ thread_local! {
 struct Kept {
     /// Until then.
     until: Option<Instant>,
-    counters: HashMap<Counter>,
-    gauges: HashMap<Gauge>,
-    histograms: HashMap<Histogram>,
+    numbers: HashMap,
 }
 
 impl Kept {
@@ -66,40 +93,33 @@ impl Name {
     }
 }
 
-pub(super) fn counter(now: Instant, name: &'static str, with: Labels<'_>) -> Counter {
-    let look_up = |labels| counter!(name, labels);
-    find(|kept| &mut kept.counters, now, (name, with), look_up)
-}
-
-pub(super) fn gauge(now: Instant, name: &'static str, with: Labels<'_>) -> Gauge {
-    let look_up = |labels| gauge!(name, labels);
-    find(|kept| &mut kept.gauges, now, (name, with), look_up)
-}
-
-pub(super) fn histogram(now: Instant, name: &'static str, with: Labels<'_>) -> Histogram {
-    let look_up = |labels| histogram!(name, labels);
-    find(|kept| &mut kept.histograms, now, (name, with), look_up)
-}
-
-/// A recorder is free to count with us while it is asked: nothing is borrowed then. A thread that ends keeps nothing.
-fn find<N: Clone>(
-    numbers: impl Fn(&mut Kept) -> &mut HashMap<N>,
-    now: Instant,
-    (name, with): (&'static str, Labels<'_>),
-    look_up: impl FnOnce(Vec<Label>) -> N,
-) -> N {
+/// Changes a number. A recorder is free to count with us while it is asked: nothing is borrowed then. A thread that ends keeps nothing.
+pub(super) fn change(now: Instant, name: &'static str, with: Labels<'_>, change: Change) {
     let key = Name::new(name, with);
     let kept = KEPT.try_with(|kept| {
         let mut kept = kept.borrow_mut();
         kept.look_at_the_clock(now);
-        numbers(&mut kept).get(&key).cloned()
+        kept.numbers.get(&key).cloned()
     });
-    if let Ok(Some(number)) = kept {
-        return number;
+    match kept {
+        Ok(Some(number)) => number.change(change),
+        _ => {
+            let number = look_up(name, with, change);
+            number.change(change);
+            let _ = KEPT.try_with(|kept| kept.borrow_mut().numbers.insert(key, number));
+        }
     }
-    let number = look_up(super::labels(with));
-    let _ = KEPT.try_with(|kept| numbers(&mut kept.borrow_mut()).insert(key, number.clone()));
-    number
+}
+
+/// Asks the recorder.
+#[cold]
+fn look_up(name: &'static str, with: Labels<'_>, change: Change) -> Number {
+    let labels = super::labels(with);
+    match change {
+        Change::Count(_) => Number::Counter(counter!(name, labels)),
+        Change::Set(_) | Change::Add(_) => Number::Gauge(gauge!(name, labels)),
+        Change::Took(_) => Number::Histogram(histogram!(name, labels)),
+    }
 }
 
 #[cfg(test)]
@@ -128,11 +148,11 @@ mod tests {
         let began = Instant::now();
         let mut kept = Kept::default();
         kept.look_at_the_clock(began);
-        (kept.counters).insert(Name::new("one", &[]), Counter::noop());
+        (kept.numbers).insert(Name::new("one", &[]), Number::Counter(Counter::noop()));
         kept.look_at_the_clock(began + A_MOMENT);
-        assert_eq!(kept.counters.len(), 1);
+        assert_eq!(kept.numbers.len(), 1);
         kept.look_at_the_clock(began + A_MOMENT + Duration::from_nanos(1));
-        assert!(kept.counters.is_empty());
+        assert!(kept.numbers.is_empty());
     }
 
     #[test]
