@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 #[cfg(feature = "metrics")]
 use handles::Change;
+#[cfg(feature = "metrics")]
 use metrics::{Label, Unit, counter};
 
 /// What kind of number it is.
