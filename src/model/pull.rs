@@ -134,11 +134,6 @@ impl EnsureOptions {
         self
     }
 
-    /// Whether any image of that name does, once it is there.
-    pub(crate) fn is_any_that_is_there(&self) -> bool {
-        self.policy != PullPolicy::Always && self.platform.is_none()
-    }
-
     /// The pull that may be needed.
     pub(crate) fn pull(&self) -> PullOptions {
         PullOptions {

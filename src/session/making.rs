@@ -44,7 +44,17 @@ impl Made {
         pool: Option<Duration>,
         timings: &mut Timings,
     ) -> std::result::Result<Self, OpenFailure> {
-        let made = Self::create_from_image(shared, backend, spec, pool, timings).await?;
+        let failed = |phase| move |error| OpenFailure::new(phase, error);
+        let began = Instant::now();
+        let ensured = backend.ensure_image(&spec.container.image, &spec.image);
+        ensured.await.map_err(failed(Phase::Image))?;
+        timings.image = began.elapsed();
+
+        others_first().await;
+        let began = Instant::now();
+        let created = Self::create(shared, backend, spec, pool.unwrap_or_default());
+        let made = created.await.map_err(failed(Phase::Create))?;
+        timings.create = began.elapsed();
 
         others_first().await;
         let began = Instant::now();
@@ -72,41 +82,6 @@ impl Made {
         }
         timings.ready = began.elapsed();
         Ok(made)
-    }
-
-    /// Makes the container. Where its image has but to be there nobody looks before: a creation tells that it isn't.
-    async fn create_from_image(
-        shared: &Arc<Shared>,
-        backend: &Arc<dyn ContainerBackend>,
-        spec: &SessionSpec,
-        pool: Option<Duration>,
-        timings: &mut Timings,
-    ) -> std::result::Result<Self, OpenFailure> {
-        let failed = |phase| move |error| OpenFailure::new(phase, error);
-        let create = || Self::create(shared, backend, spec, pool.unwrap_or_default());
-        if spec.image.is_any_that_is_there() {
-            let began = Instant::now();
-            let created = create().await;
-            timings.create = began.elapsed();
-            match created {
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                created => return created.map_err(failed(Phase::Create)),
-            }
-        }
-        // Apart: most opens have no room for it.
-        Box::pin(async {
-            let began = Instant::now();
-            let ensured = backend.ensure_image(&spec.container.image, &spec.image);
-            ensured.await.map_err(failed(Phase::Image))?;
-            timings.image = began.elapsed();
-
-            others_first().await;
-            let began = Instant::now();
-            let created = create().await;
-            timings.create += began.elapsed();
-            created.map_err(failed(Phase::Create))
-        })
-        .await
     }
 
     async fn create(

@@ -246,9 +246,6 @@ impl SessionSpec {
             }
         }
         self.container.validate()?;
-        if !self.container.image.is_id() {
-            self.image.pull().validate(&self.container.image)?;
-        }
         for target in &self.volumes {
             ContainerPath::new(target).map_err(|error| error.with_field("volumes"))?;
         }

@@ -1,7 +1,6 @@
 //! Sessions on the fake engine: what they are, and what becomes of them whatever happens.
 
 mod adopt;
-mod image;
 mod life;
 mod open;
 mod pool;
