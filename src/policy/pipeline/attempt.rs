@@ -62,7 +62,6 @@ impl Run<'_> {
         }
         let number = self.attempts + 1;
         let span = tracing::debug_span!(
-            parent: self.span,
             "attempt",
             number,
             engine = self.next.as_str(),
