@@ -23,7 +23,7 @@ pub use requests::{Asked, asked, network, shown_back, volume, with_text};
 pub use streams::{cut, lines, output};
 
 /// The variables that configure.
-pub const VARIABLES: &[&str] = vars::ALL;
+pub const VARIABLES: &[&str] = vars::OF_CONFIG;
 
 /// Reads a whole answer, as each kind of them. `look` at what was read too: it can be shown, and written as JSON.
 pub fn answers(body: &[u8], look: bool) {

@@ -29,7 +29,16 @@ pub(crate) mod vars {
     pub(crate) const QUEUE_SIZE: &str = "ASYNC_QUEUE_SIZE";
     pub(crate) const INSECURE_TCP: &str = "CATAMARAN_INSECURE_TCP";
 
-    pub(crate) const ALL: &[&str] = &[
+    pub(crate) const SERVICE: &str = "CATAMARAN_HOST";
+    pub(crate) const LEASE: &str = "CATAMARAN_LEASE";
+    pub(crate) const SESSIONS: &str = "CATAMARAN_SESSIONS";
+    pub(crate) const OWNER_SESSIONS: &str = "CATAMARAN_OWNER_SESSIONS";
+    pub(crate) const OPENS: &str = "CATAMARAN_OPENS";
+    pub(crate) const OPEN_QUEUE: &str = "CATAMARAN_OPEN_QUEUE";
+    pub(crate) const OPEN_QUEUE_TIME: &str = "CATAMARAN_OPEN_QUEUE_TIME";
+
+    /// What a configuration is read from.
+    pub(crate) const OF_CONFIG: &[&str] = &[
         HOST,
         FALLBACK_HOST,
         CONTEXT,
@@ -48,6 +57,17 @@ pub(crate) mod vars {
         PULL_POOL_SIZE,
         QUEUE_SIZE,
         INSECURE_TCP,
+    ];
+
+    /// What a manager of sessions is read from.
+    pub(crate) const OF_SESSIONS: &[&str] = &[
+        SERVICE,
+        LEASE,
+        SESSIONS,
+        OWNER_SESSIONS,
+        OPENS,
+        OPEN_QUEUE,
+        OPEN_QUEUE_TIME,
     ];
 }
 
@@ -79,9 +99,10 @@ impl Environment {
     /// ```
     #[must_use]
     pub fn from_process() -> Self {
-        let vars = vars::ALL
-            .iter()
-            .filter_map(|name| Some(((*name).to_owned(), std::env::var_os(name)?)))
+        let vars = [vars::OF_CONFIG, vars::OF_SESSIONS]
+            .concat()
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), std::env::var_os(name)?)))
             .collect();
         Self {
             vars,

@@ -45,8 +45,8 @@ pub(super) struct Settings {
 #[derive(Debug)]
 #[must_use = "nothing happens before it is started"]
 pub struct SessionManagerBuilder {
-    host: HostOptions,
-    limits: SessionLimits,
+    pub(super) host: HostOptions,
+    pub(super) limits: SessionLimits,
     settings: Settings,
     pools: Vec<(SessionSpec, PoolOptions)>,
     engine_host: Option<String>,

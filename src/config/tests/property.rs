@@ -23,20 +23,20 @@ fn value() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn any_value_configures_or_is_named(
-        which in 0..vars::ALL.len(),
+        which in 0..vars::OF_CONFIG.len(),
         text in value(),
-        other in proptest::option::of((0..vars::ALL.len(), value())),
+        other in proptest::option::of((0..vars::OF_CONFIG.len(), value())),
     ) {
         let root = tempfile::tempdir().unwrap();
         let socket = root.path().join("run/podman/podman.sock");
         fs::create_dir_all(socket.parent().unwrap()).unwrap();
         let _listener = UnixListener::bind(&socket).unwrap();
-        let name = vars::ALL[which];
+        let name = vars::OF_CONFIG[which];
         let mut names = vec![name];
         let mut env = Environment::empty().with_root(root.path()).with_var(name, &text);
         if let Some((which, text)) = other {
-            names.push(vars::ALL[which]);
-            env = env.with_var(vars::ALL[which], text);
+            names.push(vars::OF_CONFIG[which]);
+            env = env.with_var(vars::OF_CONFIG[which], text);
         }
         match Config::from_environment(&env) {
             Ok(config) => {
