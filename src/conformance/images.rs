@@ -13,7 +13,7 @@ use crate::backend::ContainerBackend;
 use crate::error::{Effect, ErrorKind};
 use crate::model::{
     ImageRef, ImageRemoval, ImportOptions, ListImagesOptions, PruneImagesOptions,
-    RemoveImageOptions, TarArchive,
+    RemoveImageOptions, RemoveOptions, TarArchive,
 };
 
 /// A tar archive of one file.
@@ -248,6 +248,39 @@ pub async fn image_inspect(backend: &dyn ContainerBackend, _image: &ImageRef) {
     let error = backend.inspect_image(&unique_image()).await;
     let error = error.expect_err("no such image");
     assert_refused(&error, &[ErrorKind::NotFound], "the inspect of no image");
+}
+
+/// What could begin an id is a name like any other: no image is looked at, named, removed or run by it.
+///
+/// # Panics
+/// Where one is.
+pub async fn digits_of_an_id_are_a_name(backend: &dyn ContainerBackend, _image: &ImageRef) {
+    with_image_name(backend, |name| async move {
+        let id = import(backend, &name, &[]).await;
+        let digits = id.as_str().trim_start_matches("sha256:");
+        let digits = ImageRef::new(&digits[..12]).expect("a name");
+        let shown = backend.inspect_image(&digits).await.map(drop);
+        let named = backend.tag_image(&digits, &unique_image()).await;
+        let options = RemoveImageOptions::default().with_force(true);
+        let removed = backend.remove_image(&digits, &options).await.map(drop);
+        let created = backend
+            .create(&idle(&digits).with_name(unique_name()))
+            .await;
+        if let Ok(container) = &created {
+            drop(backend.remove(&container.id, &RemoveOptions::force()).await);
+        }
+        for (what, outcome) in [
+            ("an inspect", shown),
+            ("a name", named),
+            ("a removal", removed),
+            ("a creation", created.map(drop)),
+        ] {
+            let error = outcome.expect_err(what);
+            assert_refused(&error, &[ErrorKind::NotFound], what);
+        }
+        assert!(backend.image_exists(&id).await.expect("an answer"));
+    })
+    .await;
 }
 
 /// An image bears the names that it is given, and a name is the latest image's.

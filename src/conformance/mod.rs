@@ -169,6 +169,7 @@ macro_rules! __conformance_checks {
         images::import_needs_a_name [ImportImage],
         images::image_inspect [InspectImage],
         images::image_tag [TagImage],
+        images::digits_of_an_id_are_a_name [InspectImage, TagImage, RemoveImage, Create],
         images::prune_images_by_label [PruneImages],
         pulls::pull_from_nowhere_fails [PullImage],
         pulls::pull_needs_a_name [PullImage],

@@ -1,6 +1,5 @@
 //! Image references by Docker's own grammar (github.com/distribution/reference, `reference.go`).
 
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -92,7 +91,8 @@ impl ImageRef {
         is_id(&self.0)
     }
 
-    /// The same with the tag `latest`, where it is a name with neither tag nor digest.
+    /// The same with the tag `latest`, where it is a name with neither tag nor digest. Engines are asked for it so: a bare
+    /// name like `cafe` could as well begin the id of another image.
     #[must_use]
     pub fn with_default_tag(&self) -> Self {
         if self.is_id() || self.tag().is_some() || self.digest().is_some() {
@@ -102,14 +102,13 @@ impl ImageRef {
     }
 
     /// As it stands in a URL's path, which can't hold the brackets of an IPv6 address.
-    pub(crate) fn to_path(&self) -> Cow<'_, str> {
-        if is_id(&self.0) && !self.0.starts_with("sha256:") {
+    pub(crate) fn to_path(&self) -> String {
+        if self.is_id() && !self.0.starts_with("sha256:") {
             // Podman takes 64 digits alone for a name that can't be.
-            Cow::Owned(format!("sha256:{}", self.0))
-        } else if self.0.contains('[') {
-            Cow::Owned(self.0.replace('[', "%5B").replace(']', "%5D"))
+            format!("sha256:{}", self.0)
         } else {
-            Cow::Borrowed(&self.0)
+            let named = self.with_default_tag();
+            named.0.replace('[', "%5B").replace(']', "%5D")
         }
     }
 }
@@ -330,12 +329,13 @@ mod tests {
         assert_eq!((digits.is_id(), digits.as_str()), (true, HEX));
         assert_eq!(
             (digits.to_path(), id.to_path()),
-            (id.as_str().into(), id.as_str().into())
+            (id.to_string(), id.to_string())
         );
         assert_eq!(digits.with_default_tag(), digits);
         let bare = ImageRef::new("busybox").expect("a reference");
         assert_eq!((id.name(), bare.name()), (id.as_str(), "busybox"));
         assert_eq!(bare.with_default_tag().as_str(), "busybox:latest");
+        assert_eq!(bare.to_path(), "busybox:latest");
         assert_eq!(image.with_default_tag(), image);
     }
 }

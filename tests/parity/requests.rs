@@ -124,7 +124,8 @@ fn an_inspect_reads_back_what_a_create_sent() {
         prop_assert_eq!(&details.labels, &labels.collect());
         prop_assert_eq!(details.restart_policy, Some(spec.restart_policy));
         prop_assert_eq!(details.log_driver, spec.log.map(|log| log.driver));
-        prop_assert_eq!((details.image, details.tty), (spec.image.to_string(), spec.tty));
+        let image = spec.image.with_default_tag();
+        prop_assert_eq!((details.image, details.tty), (image.to_string(), spec.tty));
         prop_assert_eq!(&details.working_dir, &spec.working_dir);
         prop_assert_eq!(&details.hostname, &spec.hostname);
         prop_assert_eq!((details.stdin, details.stdin_once), (spec.stdin, spec.stdin_once));

@@ -133,7 +133,7 @@ pub(crate) fn create(spec: &ContainerSpec, version: ApiVersion) -> Result<Call> 
         .with_some("name", spec.name.as_ref())
         .with_some("platform", spec.platform.as_ref());
     let body = models::ContainerCreateBody {
-        image: Some(spec.image.to_string()),
+        image: Some(spec.image.with_default_tag().to_string()),
         cmd: non_empty(&spec.command),
         entrypoint: spec.entrypoint.clone(),
         env: env(&spec.env),
