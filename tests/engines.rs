@@ -13,6 +13,8 @@ use catamaran::{
 };
 
 use common::{shell, unique, witness};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::sync::watch;
 
 type Backend = Arc<dyn ContainerBackend>;
 
@@ -172,5 +174,57 @@ fn an_engine_serves_several_runtimes() {
     let runtimes = [runtime(), runtime()];
     for runtime in runtimes.iter().chain(&runtimes) {
         runtime.block_on(backend.ping()).expect("a pong");
+    }
+}
+
+/// Answers pings, so many at once, and counts the connections that are open.
+fn pongs(at_once: usize) -> (tempfile::TempDir, Endpoint, watch::Receiver<usize>) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("socket");
+    let listener = tokio::net::UnixListener::bind(&path).expect("a socket");
+    let (open, count) = watch::channel(0);
+    let all_here = Arc::new(tokio::sync::Barrier::new(at_once));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (open, all_here) = (open.clone(), Arc::clone(&all_here));
+            open.send_modify(|open| *open += 1);
+            tokio::spawn(async move {
+                let mut stream = BufReader::new(stream);
+                let mut line = String::new();
+                while stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {
+                    if line == "\r\n" {
+                        all_here.wait().await;
+                        let pong = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
+                        stream.write_all(pong).await.expect("it is read");
+                    }
+                    line.clear();
+                }
+                open.send_modify(|open| *open -= 1);
+            });
+        }
+    });
+    (directory, Endpoint::unix(path), count)
+}
+
+#[tokio::test]
+async fn what_a_burst_has_opened_ends_though_nobody_calls() {
+    let (_directory, endpoint, mut open) = pongs(8);
+    let config = Config::builder()
+        .endpoint(endpoint)
+        .idle_timeout(Duration::from_millis(50))
+        .build()
+        .expect("a configuration");
+    let engines: [Backend; 2] = [
+        Arc::new(AsyncEngine::new(&config).expect("an engine")),
+        Arc::new(BlockingEngine::new(&config).expect("an engine")),
+    ];
+    for backend in engines {
+        let burst = futures::future::join_all((0..8).map(|_| backend.ping())).await;
+        for pong in burst {
+            pong.expect("a pong");
+        }
+        let ended = open.wait_for(|open| *open == 0);
+        let ended = tokio::time::timeout(Duration::from_secs(20), ended).await;
+        ended.expect("they end in time").expect("a count");
     }
 }

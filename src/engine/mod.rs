@@ -6,6 +6,7 @@ mod carrier;
 mod events;
 mod exec;
 mod files;
+mod idle;
 mod logs;
 mod operations;
 mod pull;

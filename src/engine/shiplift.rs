@@ -15,6 +15,7 @@ use hyper014::client::HttpConnector;
 use hyper014::header::{self, HeaderValue};
 use hyper014::{Client, Request, Response};
 use shiplift::transport::Transport;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span};
@@ -23,6 +24,7 @@ use super::carrier::{
     Answer, Carrier, Envelope, Handover, OpenAnswer, Status, broken, connection, no_answer,
     no_connection,
 };
+use super::idle::{Idle, Keep};
 use super::takeover::Kept;
 #[cfg(feature = "tls")]
 use super::tls::openssl::{Connections, Connector as Tls};
@@ -47,7 +49,7 @@ pub struct ShipliftCarrier {
 
 struct Shared {
     roads: Arc<Roads>,
-    lanes: Mutex<Vec<Lane>>,
+    lanes: Idle<Lane>,
     streams: OnceLock<Lane>,
 }
 
@@ -183,9 +185,18 @@ fn stopping(ended: tokio::task::JoinError) -> Error {
     Error::new(ErrorKind::Cancelled, "the host's runtime is shutting down").with_source(ended)
 }
 
+/// Nobody drives a lane that is idle: what it has open goes with it.
+impl Keep for Shared {
+    type Kept = Lane;
+
+    fn idle(&self) -> &Idle<Lane> {
+        &self.lanes
+    }
+}
+
 impl Shared {
     fn check_out(&self) -> Result<Lane> {
-        if let Some(lane) = lock(&self.lanes).pop() {
+        if let Some((_, lane)) = self.lanes.take(|_| true) {
             return Ok(lane);
         }
         self.lane(&mut tokio::runtime::Builder::new_current_thread())
@@ -200,10 +211,6 @@ impl Shared {
             road: Place::default(),
             _counted: connection(EngineKind::Blocking),
         })
-    }
-
-    fn put_back(&self, lane: Lane) {
-        lock(&self.lanes).push(lane);
     }
 
     fn streams(&self) -> Result<&Lane> {
@@ -388,7 +395,7 @@ impl ShipliftCarrier {
                 }
                 answer
             });
-            shared.put_back(lane);
+            shared.keep(lane, &Handle::current());
             answer
         });
         match envelope.deadline.bound(join).await {
@@ -442,7 +449,7 @@ impl Carrier for ShipliftCarrier {
                 #[cfg(feature = "tls")]
                 tls,
             }),
-            lanes: Mutex::default(),
+            lanes: Idle::new(config.idle_timeout()),
             streams: OnceLock::new(),
         };
         Ok(Self {

@@ -10,7 +10,7 @@ mod wakes;
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -28,11 +28,11 @@ use tokio::time::Instant;
 
 use self::wakes::Wakes;
 use super::carrier::{broken, no_answer, no_connection};
+use super::idle::{Idle, Keep};
 use super::socket::{Gate, Road, Socket};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, Result};
-use crate::lock::lock;
 
 /// What an engine makes of it is nothing.
 const HOST: HeaderValue = HeaderValue::from_static("localhost");
@@ -74,7 +74,6 @@ pub(super) struct Link<B: RequestBody> {
     runtime: Handle,
     /// Of the certificates that it was made with.
     generation: u64,
-    idle_since: Instant,
 }
 
 impl<B: RequestBody> Link<B> {
@@ -225,71 +224,36 @@ impl<L: Driven + Unpin> Stream for Pieces<L> {
     }
 }
 
-/// The way to the engine, and the connections that nobody uses, the latest used last.
+/// The way to the engine, and the connections that nobody uses.
 struct Pool<B: RequestBody> {
     road: Road,
-    timeout: Duration,
-    idle: Mutex<Idle<B>>,
+    idle: Idle<Link<B>>,
 }
 
-struct Idle<B: RequestBody> {
-    links: Vec<Link<B>>,
-    /// Whether a task looks after them.
-    kept: bool,
-}
+impl<B: RequestBody> Keep for Pool<B> {
+    type Kept = Link<B>;
 
-/// Looks after the connections that nobody uses, and after the certificates, which no new connection does while those that are
-/// kept suffice; until there is none.
-struct Keeper<B: RequestBody>(Weak<Pool<B>>);
-
-impl<B: RequestBody> Keeper<B> {
-    async fn keep(mut self, period: Duration) {
-        loop {
-            tokio::time::sleep(period).await;
-            let Some(pool) = self.0.upgrade() else {
-                return;
-            };
-            pool.prune(Instant::now());
-            pool.road.look().await;
-            let mut idle = pool.idle();
-            if idle.links.is_empty() {
-                // Whoever keeps one from now on has another task.
-                idle.kept = false;
-                self.0 = Weak::new();
-                return;
-            }
-        }
+    fn idle(&self) -> &Idle<Link<B>> {
+        &self.idle
     }
-}
 
-impl<B: RequestBody> Drop for Keeper<B> {
-    fn drop(&mut self) {
-        // Its runtime has ended, and others may go on.
-        if let Some(pool) = self.0.upgrade() {
-            pool.idle().kept = false;
-        }
+    /// Those of certificates that were renewed since are not.
+    fn of_use(&self) -> impl Fn(&Link<B>) -> bool {
+        let generation = self.road.generation();
+        move |link| link.generation == generation
+    }
+
+    /// No new connection looks at the certificates while those that are kept suffice.
+    fn look(&self) -> impl Future<Output = ()> + Send {
+        self.road.look()
     }
 }
 
 impl<B: RequestBody> Pool<B> {
-    fn idle(&self) -> MutexGuard<'_, Idle<B>> {
-        lock(&self.idle)
-    }
-
     /// The latest of those that this runtime drives: nobody may be driving another's just now.
-    fn take(&self) -> Option<Link<B>> {
+    fn take(&self) -> Option<(Instant, Link<B>)> {
         let runtime = Handle::current().id();
-        let links = &mut self.idle().links;
-        let latest = (links.iter()).rposition(|link| link.runtime.id() == runtime)?;
-        Some(links.remove(latest))
-    }
-
-    /// Drops those that nobody has used for long, and those of certificates that were renewed since.
-    fn prune(&self, now: Instant) {
-        let generation = self.road.generation();
-        self.idle()
-            .links
-            .retain(|link| link.generation == generation && now - link.idle_since < self.timeout);
+        self.idle.take(|link| link.runtime.id() == runtime)
     }
 }
 
@@ -299,11 +263,7 @@ impl<B: RequestBody> Transport<B> {
             connect_timeout: config.connect_timeout(),
             pool: Arc::new(Pool {
                 road: Road::new(config.endpoint())?,
-                timeout: config.idle_timeout(),
-                idle: Mutex::new(Idle {
-                    links: Vec::new(),
-                    kept: false,
-                }),
+                idle: Idle::new(config.idle_timeout()),
             }),
         })
     }
@@ -322,8 +282,8 @@ impl<B: RequestBody> Transport<B> {
             let kept = self.pool.take();
             let fresh = kept.is_none();
             let mut link = match kept {
-                Some(link) => {
-                    if now - link.idle_since > A_MOMENT {
+                Some((since, link)) => {
+                    if now - since > A_MOMENT {
                         // Where nobody has looked at the connections since, one that was closed shows by a turn of the runtime alone.
                         tokio::task::yield_now().await;
                     }
@@ -354,20 +314,13 @@ impl<B: RequestBody> Transport<B> {
     }
 
     /// Keeps a connection for the next request, unless it has ended, or something of this one is still to be sent or read.
-    pub(super) fn keep(&self, mut link: Link<B>) {
+    pub(super) fn keep(&self, link: Link<B>) {
         if link.driver.is_none() || !link.requests.is_ready() {
             return;
         }
         link.gate.reopen();
-        link.idle_since = Instant::now();
         let runtime = link.runtime.clone();
-        let mut idle = self.pool.idle();
-        idle.links.push(link);
-        if !std::mem::replace(&mut idle.kept, true) {
-            drop(idle);
-            let keeper = Keeper(Arc::downgrade(&self.pool));
-            drop(runtime.spawn(keeper.keep(self.pool.timeout)));
-        }
+        self.pool.keep(link, &runtime);
     }
 
     /// A new connection.
@@ -393,7 +346,6 @@ impl<B: RequestBody> Transport<B> {
             gate,
             runtime: Handle::current(),
             generation,
-            idle_since: Instant::now(),
         })
     }
 
