@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use catamaran::model::{
-    ContainerRef, ContainerSpec, ImageRef, KillOptions, ListOptions, Resources, UpdateOptions,
+    ContainerRef, ContainerSpec, ImageRef, KillOptions, ListOptions, RemoveOptions, Resources,
+    UpdateOptions,
 };
 use catamaran::testing::{FakeEngine, Fault, Hold, Rule, When};
 use catamaran::{
@@ -51,6 +52,40 @@ async fn an_outage_costs_little_more_than_what_is_asked() {
     }
     let sent = sent() - opened;
     assert!(sent * 5 <= asked * 6, "{sent} requests of {asked} calls");
+}
+
+/// What a call earns for further tries its own looks don't earn again.
+#[tokio::test]
+async fn looks_earn_no_further_tries() {
+    let (engine, backend) = fake().await;
+    let id = backend.create(&spec()).await.expect("a container").id;
+    let path = format!("/containers/{id}");
+    let lost = Rule::new("DELETE", path, Fault::ResetRequest(1));
+    let lost = engine.faults().add(lost);
+    let one_more = RetryOptions::default().with_budget(1.0, 1);
+    let backend = backend.with_mode(Mode::Async).with_retry(one_more);
+    let removed = backend.remove(&id, &RemoveOptions::default()).await;
+    let error = removed.expect_err("it never gets there");
+    assert_eq!(engine.faults().count(lost).matched, 2, "{error:#}");
+}
+
+/// Whoever hears of calls hears of one that is given up, too.
+#[tokio::test]
+async fn a_call_that_is_dropped_is_reported() {
+    let (engine, backend) = fake().await;
+    let held = Rule::new("GET", "/info", Fault::HoldAnswerUntil(Hold::new()));
+    let held = engine.faults().add(held);
+    let last = Arc::new(LastCall::default());
+    let seen = backend.with_observer(last.clone());
+    tokio::select! {
+        answer = seen.info() => panic!("nobody answers: {answer:?}"),
+        () = engine.faults().until(held, |count| count.matched > 0) => {}
+    }
+    let report = last.get().expect("a report");
+    assert_eq!(
+        (report.operation, report.failure),
+        (Operation::Info, Some(ErrorKind::Cancelled))
+    );
 }
 
 #[tokio::test]
@@ -389,7 +424,7 @@ async fn a_creation_that_comes_late_twice_leaves_nothing() {
     let late = faults.add(late.when(When::First(1)));
     let held = Fault::HoldAnswerUntil(Hold::new());
     let held = faults.add(Rule::new("POST", path, held));
-    let bounded = CallContext::new().with_timeout(Duration::from_millis(1500));
+    let bounded = CallContext::new().with_timeout(Duration::from_secs(6));
     let (bounded, spec) = (backend.with_mode(Mode::Async).with_context(bounded), spec());
     tokio::select! {
         created = bounded.create(&spec) => panic!("nobody answers: {created:?}"),

@@ -258,8 +258,8 @@ async fn remember(backend: &dyn ContainerBackend, leftover: &Leftover) {
     let left = |error: Option<&Error>| {
         let error = error.map(tracing::field::display);
         tracing::error!(
-            container = %leftover, error,
-            "a container may be left behind: remove it by hand"
+            %leftover, error,
+            "what was given up may be left behind: remove it by hand"
         );
     };
     let Ok(_place) = PLACES.try_acquire() else {

@@ -176,9 +176,9 @@ impl HybridBackend {
         async_engine: Arc<dyn ContainerBackend>,
         blocking_engine: Arc<dyn ContainerBackend>,
     ) -> Self {
-        let path = |engine| Path {
+        let path = |kind, engine| Path {
             engine,
-            breaker: Breaker::new(BreakerOptions::default()),
+            breaker: Breaker::new(kind, BreakerOptions::default()),
         };
         let retry = RetryOptions::default();
         Self {
@@ -187,8 +187,8 @@ impl HybridBackend {
             shadow: Arc::default(),
             probes: Arc::default(),
             pipeline: Pipeline {
-                async_path: path(async_engine),
-                blocking_path: path(blocking_engine),
+                async_path: path(EngineKind::Async, async_engine),
+                blocking_path: path(EngineKind::Blocking, blocking_engine),
                 road: None,
                 operation_timeout: Config::OPERATION_TIMEOUT,
                 budget: Arc::new(Budget::new(&retry)),
@@ -299,8 +299,8 @@ impl HybridBackend {
     /// Sets when a path counts as failing, for this handle and those made of it; both begin as well.
     #[must_use]
     pub fn with_breaker(mut self, options: BreakerOptions) -> Self {
-        self.pipeline.async_path.breaker = Breaker::new(options);
-        self.pipeline.blocking_path.breaker = Breaker::new(options);
+        self.pipeline.async_path.breaker = Breaker::new(EngineKind::Async, options);
+        self.pipeline.blocking_path.breaker = Breaker::new(EngineKind::Blocking, options);
         self
     }
 

@@ -78,7 +78,8 @@ pub struct CallReport {
 /// are observers too.
 ///
 /// It is called on the caller's task: it should be quick, and must not block. A stream or a session (`logs`, `events`,
-/// `pull_image`, `attach` …) is reported when it has begun. A call whose future is dropped is not reported.
+/// `pull_image`, `attach` …) is reported when it has begun. A call whose future is dropped is
+/// reported as [`Cancelled`](ErrorKind::Cancelled) while it is dropped.
 ///
 /// ```no_run
 /// use std::sync::Arc;

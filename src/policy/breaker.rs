@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::engine_kind::EngineKind;
 use crate::error::{Effect, Error, ErrorKind};
 use crate::lock::lock;
 
@@ -132,6 +133,7 @@ static CHANGES: AtomicU64 = AtomicU64::new(0);
 /// The breaker of one path.
 #[derive(Debug)]
 pub(crate) struct Breaker {
+    engine: EngineKind,
     options: BreakerOptions,
     state: Mutex<State>,
 }
@@ -174,8 +176,9 @@ impl State {
 }
 
 impl Breaker {
-    pub(crate) fn new(options: BreakerOptions) -> Arc<Self> {
+    pub(crate) fn new(engine: EngineKind, options: BreakerOptions) -> Arc<Self> {
         Arc::new(Self {
+            engine,
             options,
             state: Mutex::default(),
         })
@@ -235,7 +238,7 @@ impl Breaker {
         state.openings = 0;
         state.last = None;
         drop(state);
-        tracing::info!("the path to the engine is well again");
+        tracing::info!(engine = %self.engine, "the path to the engine is well again");
         Some(change)
     }
 
@@ -263,7 +266,7 @@ impl Breaker {
         ));
         drop(state);
         if !probed {
-            tracing::warn!(error = %error, ?rest, "the path to the engine fails: it is left alone for a while");
+            tracing::warn!(engine = %self.engine, error = %error, ?rest, "the path to the engine fails: it is left alone for a while");
         }
         Some(change)
     }
@@ -343,7 +346,7 @@ mod tests {
     }
 
     fn opened(options: BreakerOptions) -> Arc<Breaker> {
-        let breaker = Breaker::new(options);
+        let breaker = Breaker::new(EngineKind::Async, options);
         for _ in 0..options.failures {
             assert_eq!(breaker.state(), BreakerState::Closed);
             breaker
@@ -414,7 +417,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_comes_late_does_not_count() {
-        let breaker = Breaker::new(BreakerOptions::default());
+        let breaker = Breaker::new(EngineKind::Async, BreakerOptions::default());
         let late = [breaker.admit(Instant::now()), breaker.admit(Instant::now())]
             .map(|pass| pass.expect("closed"));
         for _ in 0..5 {
@@ -435,7 +438,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_the_path_counts() {
-        let breaker = Breaker::new(BreakerOptions::default());
+        let breaker = Breaker::new(EngineKind::Async, BreakerOptions::default());
         for error in [
             Error::answered(500, "the engine's own"),
             Error::answered(404, "no such container"),
@@ -463,7 +466,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_success_in_between_begins_the_count_anew() {
-        let breaker = Breaker::new(BreakerOptions::default());
+        let breaker = Breaker::new(EngineKind::Async, BreakerOptions::default());
         for _ in 0..10 {
             for _ in 0..4 {
                 breaker

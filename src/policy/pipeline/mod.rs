@@ -221,7 +221,9 @@ impl Pipeline {
 
 impl<'a> Run<'a> {
     fn new(pipeline: &'a Pipeline, route: Route, call: Call<'a>, span: &'a Span) -> Self {
-        pipeline.budget.earn();
+        if !pipeline.looks && !pipeline.cleans_up {
+            pipeline.budget.earn();
+        }
         let (mode, now) = (route.mode, Instant::now());
         Self {
             span,

@@ -9,7 +9,7 @@ use crate::deadline::Deadline;
 use crate::error::Effect;
 use crate::policy::{Breaker, Traffic};
 use crate::telemetry::audit::{AuditEntry, AuditOptions, AuditSink};
-use crate::{BreakerOptions, LimitOptions, Operation};
+use crate::{BreakerOptions, EngineKind, LimitOptions, Operation};
 
 const LOOKS_BACK: Duration = window::LOOKS_BACK;
 
@@ -220,7 +220,7 @@ impl Told {
     fn new() -> Self {
         let (telemetry, alerts) = telemetry();
         let options = BreakerOptions::default().with_failures(1u32);
-        let breaker = Breaker::new(options);
+        let breaker = Breaker::new(EngineKind::Async, options);
         Self {
             telemetry,
             alerts,
@@ -277,7 +277,10 @@ async fn of_two_changes_the_later_one_holds_whichever_is_told_last() {
     assert_eq!(told.telemetry.vitals.breaker(EngineKind::Async), 2);
     // Another breaker in its place.
     let anew = Told {
-        breaker: Breaker::new(BreakerOptions::default().with_failures(1u32)),
+        breaker: Breaker::new(
+            EngineKind::Async,
+            BreakerOptions::default().with_failures(1u32),
+        ),
         ..told
     };
     assert!(anew.tell(anew.fails()));
