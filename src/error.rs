@@ -31,8 +31,8 @@ pub enum ErrorKind {
     Timeout,
     /// Too many calls are under way in this process: its turn didn't come in time; nothing was sent.
     Saturated,
-    /// The path to the engine has failed and is left alone for a while, see [`BreakerOptions`](crate::BreakerOptions);
-    /// nothing was sent.
+    /// The path to the engine has failed and is left alone for a while, see [`BreakerOptions`](crate::BreakerOptions), or isn't
+    /// known to lead to the same engine; or the host's lease wasn't renewed in time. Nothing was sent.
     Unavailable,
     /// A command in a container was run, but what it wrote was lost with the connection;
     /// [`exit_code`](Error::exit_code) tells how it ended, where that could be found out.
@@ -42,9 +42,10 @@ pub enum ErrorKind {
     /// The answer exceeds a bound of this crate (body, line or frame size), or an archive or file one of the
     /// caller's.
     TooLarge,
-    /// The engine answered: there is no such object (404).
+    /// The engine answered: there is no such object (404). Or this crate knows: the session is closed, say.
     NotFound,
-    /// The engine answered: the object's state or name is in the way (409; a name on Podman also 500).
+    /// The engine answered: the object's state or name is in the way (409; a name on Podman also 500). Or this crate knows: the
+    /// container is another instance's, say.
     Conflict,
     /// The engine answered: access refused (401, 403).
     Denied,

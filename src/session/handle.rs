@@ -29,6 +29,10 @@ use crate::model::{
 /// What is done through it counts as use, and while it is being done the session isn't idle; following logs doesn't count. It
 /// is this one run of the session: closed and opened again under the same key, that is another session, and what is done through
 /// this handle fails as `NotFound`.
+///
+/// # Errors
+/// Commands and files are refused before anything is sent: as `NotFound` where the session is closed or gone, as `Unavailable` where
+/// the host's lease couldn't be renewed, as `Conflict` where the host was replaced, and as `Cancelled` where it has ended.
 #[derive(Clone)]
 pub struct Session {
     shared: Arc<Shared>,
@@ -106,7 +110,7 @@ impl Session {
     /// Runs a command to its end.
     ///
     /// # Errors
-    /// As [`ContainerBackend::exec`]; `NotFound` where the session is gone.
+    /// As [`ContainerBackend::exec`]; those of a session that [is none any more](Self#errors).
     ///
     /// # Cancel safety
     /// As [`ContainerBackend::exec`].
@@ -119,7 +123,7 @@ impl Session {
     /// [touched](Self::touch) now and then: hold what this gives together with the command's session.
     ///
     /// # Errors
-    /// As [`ContainerBackend::start_exec`]; `NotFound` where the session is gone.
+    /// As [`ContainerBackend::start_exec`]; those of a session that [is none any more](Self#errors).
     ///
     /// # Cancel safety
     /// As [`ContainerBackend::start_exec`].
@@ -132,7 +136,7 @@ impl Session {
     /// Says that the session is in use for as long as what this gives is held: by a connection that is relayed to it, say.
     ///
     /// # Errors
-    /// `NotFound` where the session is gone.
+    /// Those of a session that [is none any more](Self#errors).
     pub fn activity(&self) -> Result<Activity> {
         Ok(Activity {
             _in_use: self.in_use()?,
@@ -175,7 +179,7 @@ impl Session {
     /// Writes a file.
     ///
     /// # Errors
-    /// As [`ContainerBackendExt::write_file`]; `NotFound` where the session is gone.
+    /// As [`ContainerBackendExt::write_file`]; those of a session that [is none any more](Self#errors).
     ///
     /// # Cancel safety
     /// As [`ContainerBackendExt::write_file`].
@@ -190,7 +194,7 @@ impl Session {
     /// Reads a file of at most so many bytes.
     ///
     /// # Errors
-    /// As [`ContainerBackendExt::read_file`]; `NotFound` where the session is gone.
+    /// As [`ContainerBackendExt::read_file`]; those of a session that [is none any more](Self#errors).
     ///
     /// # Cancel safety
     /// As [`ContainerBackendExt::read_file`].
@@ -204,7 +208,7 @@ impl Session {
     /// Copies a file or a directory of this machine into it.
     ///
     /// # Errors
-    /// As [`ContainerBackendExt::copy_in`]; `NotFound` where the session is gone.
+    /// As [`ContainerBackendExt::copy_in`]; those of a session that [is none any more](Self#errors).
     ///
     /// # Cancel safety
     /// As [`ContainerBackendExt::copy_in`].
@@ -223,7 +227,7 @@ impl Session {
     /// Copies a file or a directory of it to this machine.
     ///
     /// # Errors
-    /// As [`ContainerBackendExt::copy_out`]; `NotFound` where the session is gone.
+    /// As [`ContainerBackendExt::copy_out`]; those of a session that [is none any more](Self#errors).
     ///
     /// # Cancel safety
     /// As [`ContainerBackendExt::copy_out`].

@@ -11,7 +11,7 @@ use super::opening::{Origin, seconds};
 use super::roster::Entry;
 use crate::model::ContainerRef;
 
-/// What is known of a session, as it is now. Serialised, times are in seconds.
+/// What is known of a session, as it is now. Serialised, spans are in seconds, and a time is as RFC 3339 has it.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SessionInfo {
@@ -24,6 +24,7 @@ pub struct SessionInfo {
     /// How it was come by when it was first opened here.
     pub origin: Origin,
     /// When its container was made.
+    #[serde(with = "humantime_serde")]
     pub created: SystemTime,
     /// For how long nothing has been done in it.
     #[serde(serialize_with = "seconds")]

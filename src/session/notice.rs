@@ -12,7 +12,7 @@ use super::{Origin, SessionKey};
 use crate::fanout::Fanout;
 use crate::model::{ContainerRef, boxed_stream};
 
-/// Something that happened to a session.
+/// Something that happened to a session. Serialised, the time is as RFC 3339 has it.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SessionEvent {
@@ -21,6 +21,7 @@ pub struct SessionEvent {
     /// The container that it was then.
     pub container: ContainerRef,
     /// When it was noticed, by this machine's clock.
+    #[serde(with = "humantime_serde")]
     pub at: SystemTime,
     /// What happened.
     pub change: Change,

@@ -62,9 +62,10 @@ pub struct HealthReport {
     pub status: HealthStatus,
     /// Why it isn't healthy: the engines first, then what stands on them.
     pub reasons: Vec<String>,
-    /// Whether this process should go on.
+    /// Whether this process should go on: always so in a report, since one that can make it answers.
     pub live: bool,
-    /// Whether it should be asked for something new.
+    /// Whether it should be asked for something new: an engine serves, and the sessions' lease stands. An audit that fails is no
+    /// reason not to be: only the next call finds out that it can be written again.
     pub ready: bool,
     /// When.
     #[serde(serialize_with = "time")]
