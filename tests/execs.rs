@@ -82,7 +82,7 @@ async fn a_paused_container_ends_no_command() {
     let backend: Backend = Arc::new(AsyncEngine::new(&config()).expect("an engine"));
     let container = backend.scoped(&spec).await.expect("a container");
     backend.start(&container).await.expect("a start");
-    let sleep = ExecOptions::new(["sleep", "8004"]).with_timeout(Duration::from_secs(2));
+    let sleep = ExecOptions::new(["sleep", "8004"]).with_timeout(Duration::from_secs(6));
     let pausing = async {
         while !commands(&name)
             .iter()

@@ -14,7 +14,7 @@ use catamaran::{
 use common::{config, exists, image, shell, unique, witness};
 
 /// Time enough for a call that nothing holds up, and the whole wait of one that is held up.
-const PATIENCE: Duration = Duration::from_millis(1500);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 async fn proxy() -> FaultProxy {
     let proxy = FaultProxy::start(config().endpoint()).await;

@@ -373,11 +373,11 @@ async fn a_wait_for_the_next_exit_is_not_begun_again() {
 
 #[tokio::test]
 async fn waiting_for_a_turn_is_no_failure_of_the_path() {
-    let proxy = Proxy::start(|_| Fault::Late(Duration::from_millis(600)));
+    let proxy = Proxy::start(|_| Fault::Late(Duration::from_millis(1800)));
     let config = Config::builder()
         .endpoint(proxy.endpoint())
         .pool_size(1)
-        .operation_timeout(Duration::from_secs(3))
+        .operation_timeout(Duration::from_secs(9))
         .build()
         .expect("a configuration");
     let served = Arc::new(Mutex::new(Vec::new()));

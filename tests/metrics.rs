@@ -224,8 +224,9 @@ async fn each_is_there_once_it_has_happened() {
     for sample in [
         "catamaran_engine_restarts_total 1",
         "catamaran_resolutions_total{verdict=\"done\"} 1",
-        "catamaran_pool_claims_total{outcome=\"hit\"} 1",
-        "catamaran_session_opens_total{origin=\"warm\",outcome=\"ok\"} 1",
+        // How many more there are depends on how soon the pool is filled again.
+        "catamaran_pool_claims_total{outcome=\"hit\"}",
+        "catamaran_session_opens_total{origin=\"warm\",outcome=\"ok\"}",
         "catamaran_breaker_state{engine=\"async\"} 0",
         "catamaran_rollout_percent 100",
         "catamaran_host_lease_held",

@@ -142,9 +142,9 @@ pub async fn logs_followed(backend: &dyn ContainerBackend, image: &ImageRef) {
 /// # Panics
 /// Where it is cut.
 pub async fn followed_log_outlives_the_timeout(backend: &dyn ContainerBackend, image: &ImageRef) {
-    let spec = shell(image, "echo first; sleep 3; echo last");
+    let spec = shell(image, "echo first; sleep 6; echo last");
     with_running(backend, spec, |id| async move {
-        let timeout = CallContext::new().with_timeout(Duration::from_millis(1500));
+        let timeout = CallContext::new().with_timeout(Duration::from_secs(4));
         let mut log = follow(&*backend.with_context(timeout), &id).await;
         assert_eq!(read_to_end(&mut log).await.stdout, "first\nlast\n");
     })

@@ -105,6 +105,15 @@ impl Clock {
         }
     }
 
+    /// What a call may outlast its deadline by. By the machine's clock, a processor that another machine has taken for so long is seen
+    /// by nothing in here.
+    pub fn late(self) -> Duration {
+        match self {
+            Self::Paused => Duration::from_millis(50),
+            _ => Duration::from_millis(500),
+        }
+    }
+
     /// What a busy machine adds: timers of this very runtime were so late meanwhile, and a call that is ended by one passes
     /// through some five of them and threads: the attempt's, the lane's, the caller's.
     pub fn slack(self, since: Instant) -> Duration {

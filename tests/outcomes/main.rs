@@ -19,8 +19,8 @@ use futures::{StreamExt, TryStreamExt};
 
 use operations::{ALL, Operation, Things};
 
-/// How long a call may take: a look that waits for a request to settle takes two seconds of it.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How long a call may take: a look that waits for a request to settle takes five seconds of it, and a start on a busy engine some more.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Longer than any attempt waits.
 const LONG: Duration = Duration::from_secs(3600);
 const MODES: [Mode; 3] = [Mode::Async, Mode::Blocking, Mode::Auto];

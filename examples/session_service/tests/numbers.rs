@@ -6,7 +6,7 @@ use super::*;
 
 #[tokio::test]
 async fn every_number_is_there_that_these_calls_cause() {
-    let service = served(&[("LEASE", "1s"), ("WARM", "1")]).await;
+    let service = served(&[("LEASE", "3s"), ("WARM", "1")]).await;
     service.until("/ready", 200).await;
     let filled = || {
         service

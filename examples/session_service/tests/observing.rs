@@ -3,7 +3,7 @@
 use super::*;
 use crate::routes::page::PAGE;
 
-const OPERATED: &[(&str, &str)] = &[("LEASE", "1s"), ("OPERATORS", "alice")];
+const OPERATED: &[(&str, &str)] = &[("LEASE", "3s"), ("OPERATORS", "alice")];
 
 fn put(token: &str, percent: Value) -> Request<Body> {
     let mut request = post(token, "/rollout", &json!({ "percent": percent }));
@@ -13,7 +13,7 @@ fn put(token: &str, percent: Value) -> Request<Body> {
 
 #[tokio::test]
 async fn who_routes_here_is_told_how_it_is() {
-    let service = served(&[("LEASE", "1s"), ("WARM", "1")]).await;
+    let service = served(&[("LEASE", "3s"), ("WARM", "1")]).await;
     service.until("/ready", 200).await;
     service.open(ALICE, "demo").await;
     let health = service.ask("/health").await;
@@ -150,7 +150,7 @@ async fn nobody_is_shown_whose_sessions_there_are() {
 #[tokio::test]
 async fn where_it_isnt_for_everybody_it_takes_an_operators_token() {
     let service = served(&[
-        ("LEASE", "1s"),
+        ("LEASE", "3s"),
         ("OPERATORS", "alice"),
         ("OBSERVE", "operators"),
     ])
@@ -210,7 +210,7 @@ async fn operators_turn_the_rollout_and_see_what_comes_of_it() {
 async fn what_is_done_is_on_record_by_its_owner() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("audit.jsonl");
-    let service = served(&[("LEASE", "1s"), ("AUDIT", path.to_str().expect("text"))]).await;
+    let service = served(&[("LEASE", "3s"), ("AUDIT", path.to_str().expect("text"))]).await;
     service.until("/ready", 200).await;
     service.open(BOB, "demo").await;
     let body = json!({ "command": ["sh", "-c", "echo hunter2"] });

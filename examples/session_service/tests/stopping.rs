@@ -94,7 +94,7 @@ async fn rest(mut connection: TcpStream) -> String {
 
 #[tokio::test]
 async fn what_is_under_way_is_done_and_the_sessions_go_on() {
-    let mut service = listening(&[("ON_SHUTDOWN", "leave"), ("LEASE", "1s")]).await;
+    let mut service = listening(&[("ON_SHUTDOWN", "leave"), ("LEASE", "3s")]).await;
     service.served.open(ALICE, "demo").await;
     let mut events = service.connect("GET /events", "").await;
     until(&mut events, "200 OK").await;
@@ -115,7 +115,7 @@ async fn what_is_under_way_is_done_and_the_sessions_go_on() {
     assert_eq!(served.engine.containers()[0].state, "running");
 
     // The next one finds it.
-    let next = app(&served.engine, &[("LEASE", "1s")]).await;
+    let next = app(&served.engine, &[("LEASE", "3s")]).await;
     let next = Served {
         routes: routes::router(&next),
         app: next,
