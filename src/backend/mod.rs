@@ -7,6 +7,7 @@ mod ext;
 mod files;
 mod follow;
 mod guard;
+mod healthy;
 mod identity;
 pub(crate) mod janitor;
 pub(crate) mod leftover;

@@ -101,83 +101,68 @@ impl Wake for State {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::future::poll_fn;
+
+    use tokio_test::{assert_pending, assert_ready, task};
 
     use super::*;
 
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    impl Count {
-        fn wakes(&self) -> usize {
-            self.0.load(Ordering::Relaxed)
-        }
-    }
-
-    fn task() -> (Arc<Count>, Waker) {
-        let count = Arc::new(Count::default());
-        (Arc::clone(&count), Waker::from(count))
-    }
-
     #[test]
     fn a_wake_during_a_poll_repeats_it_and_wakes_nobody() {
-        let (count, task) = task();
-        let wakes = Wakes::default();
-        let mut polls = 0;
-        let polled = wakes.poll(&mut Context::from_waker(&task), |cx| {
-            polls += 1;
-            if polls == 1 {
-                cx.waker().wake_by_ref();
-            }
-            Poll::<()>::Pending
-        });
-        assert!(polled.is_pending());
-        assert_eq!((polls, count.wakes()), (2, 0));
+        let (wakes, mut polls) = (Wakes::default(), 0);
+        let mut task = task::spawn(poll_fn(|cx| {
+            wakes.poll(cx, |cx| {
+                polls += 1;
+                if polls == 1 {
+                    cx.waker().wake_by_ref();
+                }
+                Poll::<()>::Pending
+            })
+        }));
+        assert_pending!(task.poll());
+        assert!(!task.is_woken());
+        drop(task);
+        assert_eq!(polls, 2);
     }
 
     #[test]
-    fn who_polled_last_is_woken_once_for_what_comes_later() {
-        let ((first, first_task), (second, second_task)) = (task(), task());
+    fn who_polled_last_is_woken_for_what_comes_later() {
         let wakes = Wakes::default();
-        for task in [&first_task, &second_task] {
-            let polled = wakes.poll(&mut Context::from_waker(task), |_| Poll::<()>::Pending);
-            assert!(polled.is_pending());
-        }
+        let waits = || poll_fn(|cx| wakes.poll(cx, |_| Poll::<()>::Pending));
+        let (mut first, mut second) = (task::spawn(waits()), task::spawn(waits()));
+        assert_pending!(first.poll());
+        assert_pending!(second.poll());
         wakes.waker.wake_by_ref();
-        wakes.waker.wake_by_ref();
-        assert_eq!((first.wakes(), second.wakes()), (0, 1));
+        assert!(second.is_woken() && !first.is_woken());
     }
 
     #[test]
     fn a_poll_that_wakes_itself_without_end_leaves_others_their_turn() {
-        let (count, task) = task();
-        let wakes = Wakes::default();
-        let mut polls = 0;
-        let polled = wakes.poll(&mut Context::from_waker(&task), |cx| {
-            polls += 1;
-            cx.waker().wake_by_ref();
-            Poll::<()>::Pending
-        });
-        assert!(polled.is_pending());
-        assert_eq!((polls, count.wakes()), (REPEATS + 1, 1));
+        let (wakes, mut polls) = (Wakes::default(), 0);
+        let mut task = task::spawn(poll_fn(|cx| {
+            wakes.poll(cx, |cx| {
+                polls += 1;
+                cx.waker().wake_by_ref();
+                Poll::<()>::Pending
+            })
+        }));
+        assert_pending!(task.poll());
+        assert!(task.is_woken());
+        drop(task);
+        assert_eq!(polls, REPEATS + 1);
     }
 
     #[test]
     fn what_has_come_wakes_nobody_any_more() {
-        let (count, task) = task();
         let wakes = Wakes::default();
-        let polled = wakes.poll(&mut Context::from_waker(&task), |cx| {
-            cx.waker().wake_by_ref();
-            Poll::Ready(())
-        });
-        assert!(polled.is_ready());
+        let mut task = task::spawn(poll_fn(|cx| {
+            wakes.poll(cx, |cx| {
+                cx.waker().wake_by_ref();
+                Poll::Ready(())
+            })
+        }));
+        assert_ready!(task.poll());
         wakes.waker.wake_by_ref();
-        assert_eq!(count.wakes(), 0);
+        assert!(!task.is_woken());
     }
 }
