@@ -133,7 +133,9 @@ impl<C: Carrier> Engine<C> {
     }
 }
 
+// What a default does of an operation, an engine does better: none is left to it.
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl<C: Carrier> ContainerBackend for Engine<C> {
     fn with_context(&self, context: CallContext) -> Arc<dyn ContainerBackend> {
         Arc::new(Self {

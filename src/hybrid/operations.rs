@@ -62,7 +62,9 @@ macro_rules! look {
     };
 }
 
+// What a default does of an operation, an engine does better: none is left to it.
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl ContainerBackend for HybridBackend {
     fn with_context(&self, context: CallContext) -> Arc<dyn ContainerBackend> {
         Arc::new(self.under(context))
