@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use bollard::query_parameters as query;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker, body_full, body_try_stream};
 use bytes::Bytes;
@@ -160,7 +159,6 @@ fn pieces(body: Incoming) -> impl Stream<Item = Result<Bytes>> + Send + Unpin + 
     body.into_data_stream().map(|piece| piece.map_err(broken))
 }
 
-#[async_trait]
 impl Carrier for BollardCarrier {
     const KIND: EngineKind = EngineKind::Async;
 

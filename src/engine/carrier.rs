@@ -1,6 +1,5 @@
 //! What an engine must be able to do; everything above it is shared.
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{BoxStream, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -103,7 +102,6 @@ pub enum Status {
 }
 
 /// A client that carries calls to the engine. Sealed: it is public in name only.
-#[async_trait]
 pub trait Carrier: Send + Sync + 'static {
     /// Which engine it makes.
     const KIND: EngineKind;
@@ -115,20 +113,33 @@ pub trait Carrier: Send + Sync + 'static {
 
     /// Sends a call and reads its whole answer, whatever the status, within the deadline. The permit
     /// lasts as long as the work, which may outlive the caller's future by a moment.
-    async fn ask(&self, call: Call, envelope: Envelope, permit: Permit) -> Result<Answer>;
+    fn ask(
+        &self,
+        call: Call,
+        envelope: Envelope,
+        permit: Permit,
+    ) -> impl Future<Output = Result<Answer>> + Send;
 
     /// Sends a call whose answer is a stream. The deadline covers the head.
-    async fn open(&self, call: Call, envelope: Envelope) -> Result<OpenAnswer>;
+    fn open(
+        &self,
+        call: Call,
+        envelope: Envelope,
+    ) -> impl Future<Output = Result<OpenAnswer>> + Send;
 
     /// Sends a call that asks for the connection itself, which isn't kept. The deadline covers the head.
-    async fn take_over(&self, call: Call, envelope: Envelope) -> Result<Handover>;
+    fn take_over(
+        &self,
+        call: Call,
+        envelope: Envelope,
+    ) -> impl Future<Output = Result<Handover>> + Send;
 
     /// Sends a command; a refusal is an error.
-    async fn command(
+    fn command(
         &self,
         container: &ContainerRef,
         command: Command,
         envelope: Envelope,
         permit: Permit,
-    ) -> Result<Status>;
+    ) -> impl Future<Output = Result<Status>> + Send;
 }

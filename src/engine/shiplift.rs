@@ -8,7 +8,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{Stream, StreamExt};
 use hyper014::client::HttpConnector;
@@ -16,6 +15,7 @@ use hyper014::header::{self, HeaderValue};
 use hyper014::{Client, Request, Response};
 use shiplift::transport::Transport;
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span};
@@ -196,6 +196,7 @@ impl Keep for Shared {
 
 impl Shared {
     fn check_out(&self) -> Result<Lane> {
+        self.prune(Instant::now());
         if let Some((_, lane)) = self.lanes.take(|_| true) {
             return Ok(lane);
         }
@@ -433,7 +434,6 @@ impl ShipliftCarrier {
     }
 }
 
-#[async_trait]
 impl Carrier for ShipliftCarrier {
     const KIND: EngineKind = EngineKind::Blocking;
 
