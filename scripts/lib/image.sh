@@ -40,7 +40,7 @@ static_busybox() {
         if [ -z "$(candidate busybox-static)" ] && may_install; then refresh_package_lists; fi
         say "unpacking Debian's busybox-static (not installing it)"
         mkdir "$unpacked"
-        (cd "$unpacked" && quietly apt_get download busybox-static)
+        (cd "$unpacked" && quietly "${apt_get[@]}" download busybox-static)
         dpkg-deb --extract "$unpacked"/busybox-static_*.deb "$unpacked"
         cp "$(find "$unpacked" -type f -path '*/bin/busybox')" "$destination"
     else

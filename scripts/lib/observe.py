@@ -554,7 +554,7 @@ class Run:
         self.other.set("lying")
         told = (b"catamaran_shadow_differences_total", b"catamaran_resolutions_total")
         with Load(self.service, 3):
-            until("it tells of both", lambda: all(name in self.service.ask("GET", "/metrics", token=None)[1] for name in told), 60)
+            until("it tells of both", lambda: self.one.losses == 0 and all(name in self.service.ask("GET", "/metrics", token=None)[1] for name in told), 60)
         self.other.set("whole")
         self.one.losses = 0
 

@@ -17,12 +17,12 @@ candidate() {
 }
 
 # A mirror that hiccups is asked again.
-apt_get() { DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=5 "$@"; }
+apt_get=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=5)
 
 refresh_package_lists() {
     [ -z "${package_lists_fresh:-}" ] || return 0
     say "fetching the package lists (apt-get update)"
-    quietly apt_get update
+    quietly "${apt_get[@]}" update
     package_lists_fresh=yes
 }
 
@@ -36,7 +36,7 @@ install_packages() {
         "(run as root on Debian or Ubuntu, this script installs it by itself)"
     refresh_package_lists
     say "installing for $purpose: $*"
-    with_services_held quietly apt_get -o Dpkg::Use-Pty=0 install --yes --no-install-recommends "$@"
+    with_services_held quietly "${apt_get[@]}" -o Dpkg::Use-Pty=0 install --yes --no-install-recommends "$@"
 }
 
 # A package's service would start at once and stay. Debian asks /usr/sbin/policy-rc.d first; for as long as the

@@ -199,7 +199,7 @@ fn submit(job: Job) {
     match begun {
         Ok(_) => *jobs = Some(sender),
         Err(error) => {
-            tracing::error!(%error, container = %leftover, "no thread to remove a container with: remove it by hand");
+            tracing::error!(%error, %leftover, "no thread to remove what was given up: remove it by hand");
         }
     }
 }
@@ -223,7 +223,7 @@ async fn work(mut jobs: UnboundedReceiver<Job>) {
         tokio::select! {
             Some(job) = jobs.recv() => drop(running.spawn(work_on(job, Arc::clone(&permits)))),
             ended = running.join_next() => if let Some(Err(error)) = ended {
-                tracing::error!(%error, "a removal ended: a container may be left behind");
+                tracing::error!(%error, "a removal ended: what was given up may be left behind");
             },
         }
     }

@@ -188,7 +188,7 @@ impl ConfigBuilder {
         self
     }
 
-    /// How long an idle connection is kept, from 1 ms to 24 h. Default: 5 s. Keep it below the engine's
+    /// How long an idle connection is kept, and of the blocking engine what drives it, from 1 ms to 24 h. Default: 5 s. Keep it below the engine's
     /// own limit (Podman's service: 10 s).
     ///
     /// ```

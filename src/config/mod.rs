@@ -304,7 +304,7 @@ impl Config {
         self.connect_timeout
     }
 
-    /// How long an idle connection is kept; 5 s unless set, well below the 10 s after which Podman's
+    /// How long an idle connection is kept, and of the blocking engine what drives it; 5 s unless set, well below the 10 s after which Podman's
     /// service closes it: whoever closes first avoids the race of a request against the close.
     ///
     /// ```

@@ -66,10 +66,13 @@ pub(super) trait Keep: Send + Sync + Sized + 'static {
     fn prune(&self, now: Instant) {
         let of_use = self.of_use();
         let Idle { timeout, shelf } = self.idle();
-        (lock(shelf).kept).retain(|(since, one)| of_use(one) && now - *since < *timeout);
+        let stale = |(since, one): &mut (Instant, _)| !of_use(one) || now - *since >= *timeout;
+        let gone: Vec<_> = lock(shelf).kept.extract_if(.., stale).collect();
+        // What it takes to drop them keeps nobody from the others.
+        drop(gone);
     }
 
-    /// Keeps it. On that runtime a task sees to it that it goes though nobody calls.
+    /// Keeps it. A task on that runtime, or on that of who kept something before, sees to it that it goes though nobody calls.
     fn keep(self: &Arc<Self>, one: Self::Kept, runtime: &Handle) {
         let idle = self.idle();
         let mut shelf = lock(&idle.shelf);

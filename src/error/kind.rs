@@ -25,7 +25,7 @@ pub enum ErrorKind {
     /// known to lead to the same engine; or the host's lease wasn't renewed in time. Nothing was sent.
     Unavailable,
     /// A command in a container was run, but what it wrote was lost with the connection;
-    /// [`exit_code`](Error::exit_code) tells how it ended, where that could be found out.
+    /// [`exit_code`](crate::Error::exit_code) tells how it ended, where that could be found out.
     OutputLost,
     /// The answer isn't what the API promises (malformed, truncated, of another type).
     Decode,

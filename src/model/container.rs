@@ -83,7 +83,7 @@ pub struct ContainerDetails {
     pub id: ContainerRef,
     /// Its name, without Docker's leading slash.
     pub name: String,
-    /// The image as it was asked for.
+    /// The image as it was asked for: of what this crate made, with the tag `latest` where neither tag nor digest was given.
     pub image: String,
     /// The image's id.
     pub image_id: String,
@@ -172,7 +172,7 @@ pub struct ContainerSummary {
     pub id: ContainerRef,
     /// Its names, without Docker's leading slash.
     pub names: Vec<String>,
-    /// The image as it was asked for.
+    /// The image as it was asked for: of what this crate made, with the tag `latest` where neither tag nor digest was given.
     pub image: String,
     /// Its state.
     pub state: ContainerState,

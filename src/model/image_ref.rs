@@ -10,7 +10,8 @@ use super::reference::text_type;
 use crate::error::{Error, Result};
 use crate::quote::quote;
 
-/// An image by name (`[domain[:port]/]path[:tag][@digest]`) or by id. The text is kept as given.
+/// An image by name (`[domain[:port]/]path[:tag][@digest]`) or by id. The text is kept as given; engines are asked for a name with
+/// neither tag nor digest as that of `latest`, and for the beginning of an id as the name that it could be.
 ///
 /// ```
 /// use catamaran::model::ImageRef;
@@ -48,7 +49,7 @@ impl ImageRef {
         Err(Error::invalid(
             "image",
             format!(
-                "{} is no image: [registry[:port]/]name[:tag][@digest] in lower case, or an id",
+                "{} is no image: [registry[:port]/]name[:tag][@digest] in lower case, or a whole id",
                 quote(text)
             ),
         ))
@@ -91,8 +92,8 @@ impl ImageRef {
         is_id(&self.0)
     }
 
-    /// The same with the tag `latest`, where it is a name with neither tag nor digest. Engines are asked for it so: a bare
-    /// name like `cafe` could as well begin the id of another image.
+    /// The same with the tag `latest`, where it is a name with neither tag nor digest: `cafe` could as well begin the id of
+    /// another image.
     #[must_use]
     pub fn with_default_tag(&self) -> Self {
         if self.is_id() || self.tag().is_some() || self.digest().is_some() {
@@ -162,6 +163,10 @@ fn has_upper(text: &str) -> bool {
 fn is_reference(text: &str) -> bool {
     if is_id(text) {
         return true;
+    }
+    // Docker's grammar has it as a name, and its daemon takes it for the beginning of an id.
+    if text.starts_with("sha256:") {
+        return false;
     }
     let Parts {
         domain,
@@ -307,6 +312,7 @@ mod tests {
             "[fe80::1%25eth0]/repo",
             "a@b@c",
             long.as_str(),
+            "sha256:cafe",
         ] {
             assert!(ImageRef::new(bad).is_err(), "{bad}");
         }

@@ -113,7 +113,8 @@ mod tests {
     /// The process's own can't be changed from within: this is its own child.
     #[test]
     fn the_process_says_it() {
-        if std::env::var_os(vars::SERVICE).is_some() {
+        const CHILD: &str = "CATAMARAN_TEST_IS_CHILD";
+        if std::env::var_os(CHILD).is_some() {
             check(&SessionManagerBuilder::from_env().expect("a builder"));
             return;
         }
@@ -123,6 +124,7 @@ mod tests {
                 "session::environment::tests::the_process_says_it",
             ])
             .envs(SET)
+            .env(CHILD, "1")
             .stdin(Stdio::null())
             .output()
             .expect("a child");

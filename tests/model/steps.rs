@@ -88,7 +88,7 @@ pub struct Trouble {
 
 impl Trouble {
     /// Whether the request may arrive when its caller is gone. With a latency it goes along with its connection, but that
-    /// of a blocking attempt that was given up is open until its lane is used again.
+    /// of a blocking attempt that was given up is open until its lane has had some turns.
     pub fn delays(&self) -> bool {
         let fault = &self.fault;
         let latency = matches!(fault, Fault::Latency(_));

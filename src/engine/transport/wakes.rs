@@ -134,6 +134,8 @@ mod tests {
         assert_pending!(second.poll());
         wakes.waker.wake_by_ref();
         assert!(second.is_woken() && !first.is_woken());
+        // Once: whatever else comes before the next poll wakes nobody.
+        assert!(matches!(*lock(&wakes.state.0), Waits::Nobody));
     }
 
     #[test]
@@ -150,6 +152,7 @@ mod tests {
         assert!(task.is_woken());
         drop(task);
         assert_eq!(polls, REPEATS + 1);
+        assert!(matches!(*lock(&wakes.state.0), Waits::Nobody));
     }
 
     #[test]
