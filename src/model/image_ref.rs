@@ -96,7 +96,8 @@ impl ImageRef {
     /// another image.
     #[must_use]
     pub fn with_default_tag(&self) -> Self {
-        if self.is_id() || self.tag().is_some() || self.digest().is_some() {
+        let Parts { tag, digest, .. } = split(&self.0);
+        if self.is_id() || tag.is_some() || digest.is_some() {
             return self.clone();
         }
         Self(format!("{}:latest", self.0).into())
