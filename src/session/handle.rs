@@ -110,7 +110,7 @@ impl Session {
     /// Runs a command to its end.
     ///
     /// # Errors
-    /// As [`ContainerBackend::exec`]; those of a session that [is none any more](Self#errors).
+    /// As [`ContainerBackend::exec`]; what [refuses](Self#errors) a session's calls.
     ///
     /// # Cancel safety
     /// As [`ContainerBackend::exec`].
@@ -123,7 +123,7 @@ impl Session {
     /// [touched](Self::touch) now and then: hold what this gives together with the command's session.
     ///
     /// # Errors
-    /// As [`ContainerBackend::start_exec`]; those of a session that [is none any more](Self#errors).
+    /// As [`ContainerBackend::start_exec`]; what [refuses](Self#errors) a session's calls.
     ///
     /// # Cancel safety
     /// As [`ContainerBackend::start_exec`].
@@ -136,7 +136,7 @@ impl Session {
     /// Says that the session is in use for as long as what this gives is held: by a connection that is relayed to it, say.
     ///
     /// # Errors
-    /// Those of a session that [is none any more](Self#errors).
+    /// What [refuses](Self#errors) a session's calls.
     pub fn activity(&self) -> Result<Activity> {
         Ok(Activity {
             _in_use: self.in_use()?,
@@ -179,7 +179,7 @@ impl Session {
     /// Writes a file.
     ///
     /// # Errors
-    /// As [`ContainerBackendExt::write_file`]; those of a session that [is none any more](Self#errors).
+    /// As [`ContainerBackendExt::write_file`]; what [refuses](Self#errors) a session's calls.
     ///
     /// # Cancel safety
     /// As [`ContainerBackendExt::write_file`].
@@ -194,7 +194,7 @@ impl Session {
     /// Reads a file of at most so many bytes.
     ///
     /// # Errors
-    /// As [`ContainerBackendExt::read_file`]; those of a session that [is none any more](Self#errors).
+    /// As [`ContainerBackendExt::read_file`]; what [refuses](Self#errors) a session's calls.
     ///
     /// # Cancel safety
     /// As [`ContainerBackendExt::read_file`].
@@ -208,7 +208,7 @@ impl Session {
     /// Copies a file or a directory of this machine into it.
     ///
     /// # Errors
-    /// As [`ContainerBackendExt::copy_in`]; those of a session that [is none any more](Self#errors).
+    /// As [`ContainerBackendExt::copy_in`]; what [refuses](Self#errors) a session's calls.
     ///
     /// # Cancel safety
     /// As [`ContainerBackendExt::copy_in`].
@@ -227,7 +227,7 @@ impl Session {
     /// Copies a file or a directory of it to this machine.
     ///
     /// # Errors
-    /// As [`ContainerBackendExt::copy_out`]; those of a session that [is none any more](Self#errors).
+    /// As [`ContainerBackendExt::copy_out`]; what [refuses](Self#errors) a session's calls.
     ///
     /// # Cancel safety
     /// As [`ContainerBackendExt::copy_out`].
