@@ -36,7 +36,19 @@ skip() {
     exit "$([ -n "${CI:-}" ] && echo 1 || echo $step_skipped)"
 }
 
-# The end of each failed step's output, the table, the tests' totals; fails if a step did.
+# Each failed test of a log, with the program that it is in and the first lines of its panics, or of the error that it gave.
+# cargo test tells them at the end of each program: failures:, then ---- NAME stdout ---- and what NAME printed.
+failed_tests() {
+    awk '/^ +Running / { program = $2 == "unittests" ? $3 : $2 }
+        /^ +Doc-tests / { program = "documentation" }
+        /^---- .* ----$/ { print program ": " substr($0, 6, length($0) - 17); lines = 0; next }
+        /^thread .* panicked at |^Error: / { lines = 8 }
+        /^failures:$|^stack backtrace:$|^note: / { lines = 0 }
+        lines > 0 && NF { print "    " $0; lines-- }' "$1"
+}
+
+# The end of each failed step's output, the table, the tests' totals, and last, where whoever reads looks first, what each
+# failed test said; fails if a step did.
 summary() {
     local i
     for ((i = 0; i < ${#failed_steps[@]}; i += 2)); do
@@ -49,5 +61,9 @@ summary() {
     # cargo test closes with: test result: ok. 12 passed; 0 failed; 1 ignored; …
     awk '/^test result: / { passed += $4; failed += $6; skipped += $8 }
         END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$step_logs"/*.log
+    for ((i = 0; i < ${#failed_steps[@]}; i += 2)); do
+        printf '==> FAILED: %s\n' "${failed_steps[i]}"
+        failed_tests "${failed_steps[i + 1]}"
+    done
     [ ${#failed_steps[@]} -eq 0 ]
 }
