@@ -3,7 +3,7 @@
 use futures::TryStreamExt;
 use tokio::io::AsyncWriteExt;
 
-use super::scratch::{idle, read_to_end, shell, until_said, with_container, with_running};
+use super::scratch::{follow, idle, read_to_end, shell, until_said, with_container, with_running};
 use crate::backend::ContainerBackend;
 use crate::model::{AttachOptions, Attached, ContainerRef, ImageRef, LogSource, TerminalSize};
 
@@ -56,7 +56,8 @@ pub async fn attachments_come_and_go(backend: &dyn ContainerBackend, image: &Ima
     let line = "echo ready; while read a; do echo \"<$a>\"; done; exit 3";
     let spec = shell(image, line).with_stdin(true);
     with_running(backend, spec, |id| async move {
-        // What was said before comes where it is asked for.
+        // What was said before comes where it is asked for, once it has come to the log.
+        until_said(&mut follow(backend, &id).await, "ready").await;
         let all = AttachOptions::default().with_logs(true);
         let mut first = attach(backend, &id, &all).await;
         until_said(&mut first.output, "ready").await;
@@ -138,6 +139,7 @@ pub async fn attachment_takes_streams_apart(backend: &dyn ContainerBackend, imag
     })
     .await;
     with_running(backend, idle(image), |id| async move {
+        until_said(&mut follow(backend, &id).await, "ready").await;
         let log = AttachOptions::default().with_logs(true);
         let mut attached = attach(backend, &id, &log).await;
         until_said(&mut attached.output, "ready").await;

@@ -1,7 +1,5 @@
 //! Limits and privileges in force, by the engine's word and by what the program finds.
 
-use std::time::Duration;
-
 use super::scratch::{
     eventually, exec, idle, inspect, read_log, shell, with_container, with_running,
 };
@@ -51,21 +49,14 @@ pub async fn memory_limit_holds(backend: &dyn ContainerBackend, image: &ImageRef
     let limits = Resources::default().with_memory_and_no_swap(64 * MIB);
     // A line without end, which tail keeps in memory.
     let spec = shell(image, "exec tail -n 1 /dev/zero").with_resources(limits);
-    with_container(backend, spec, |id| async move {
-        // The kernel's word on why reaches the engine by another way than the end does: later, and where the container's
-        // cgroup has gone before it was read, never.
-        for _ in 0..5 {
-            backend.start(&id).await.expect("it starts");
-            let ended = backend.wait(&id, &WaitOptions::default()).await;
-            assert_eq!(ended.expect("wait answers").exit_code, 137, "it is killed");
-            for _ in 0..40 {
-                if inspect(backend, &id).await.state.oom_killed {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-        panic!("it is never said to have ended for want of memory");
+    with_running(backend, spec, |id| async move {
+        let ended = backend.wait(&id, &WaitOptions::default()).await;
+        assert_eq!(ended.expect("wait answers").exit_code, 137, "it is killed");
+        // The kernel's notice reaches the engine by another way than the end does, and may come later.
+        eventually("it is said to have ended for want of memory", async || {
+            inspect(backend, &id).await.state.oom_killed.then_some(())
+        })
+        .await;
     })
     .await;
 }

@@ -4,7 +4,7 @@ use futures::TryStreamExt;
 use futures::future::{Either, join, select};
 
 use super::scratch::{
-    CONFLICT, assert_refused, follow, idle, inspect, read_to_end, shell, until_said,
+    CONFLICT, assert_refused, eventually, follow, idle, inspect, read_to_end, shell, until_said,
     with_container, with_running,
 };
 use crate::backend::ContainerBackend;
@@ -74,10 +74,17 @@ pub async fn pause_and_unpause(backend: &dyn ContainerBackend, image: &ImageRef)
         assert_eq!(state.status, ContainerState::Paused);
         assert!(state.is_running() && state.pid.is_some() && state.exit_code.is_none());
         backend.unpause(&id).await.expect("an unpause");
-        let state = inspect(backend, &id).await.state;
-        assert_eq!(state.status, ContainerState::Running);
-        let ran = backend.exec(&id, &ExecOptions::new(["true"])).await;
-        assert!(ran.expect("exec runs it").success());
+        // Docker hears of the pause once more, from its containerd, and may take it for a new one for a moment.
+        eventually("it runs again", async || {
+            let state = inspect(backend, &id).await.state;
+            let runs = state.status == ContainerState::Running;
+            let ran = backend.exec(&id, &ExecOptions::new(["true"])).await;
+            match ran {
+                Err(error) if error.kind() == ErrorKind::Conflict => None,
+                ran => (ran.expect("exec runs it").success() && runs).then_some(()),
+            }
+        })
+        .await;
     })
     .await;
 }

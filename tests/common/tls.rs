@@ -1,6 +1,7 @@
 //! Certificates made on the spot, and a peer that ends TLS in front of an engine's unix socket.
 
 use std::fs::{self, Permissions};
+use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,8 @@ use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
     IsCa, KeyPair, date_time_ymd,
 };
-use tokio::net::{TcpListener, UnixStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
@@ -20,6 +22,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{
     RootCertStore, ServerConfig, SupportedProtocolVersion, crypto::ring, version,
 };
+use tokio_rustls::server::TlsStream;
 
 pub const BOTH_VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS13];
 
@@ -235,6 +238,32 @@ fn acceptor(
     Arc::new(config).into()
 }
 
+/// Passes on what either says. That the engine reads no more doesn't end what it says itself.
+async fn pass_on(client: TlsStream<TcpStream>, engine: UnixStream) -> io::Result<()> {
+    let (mut from_client, mut to_client) = tokio::io::split(client);
+    let (mut from_engine, mut to_engine) = engine.into_split();
+    let there = async {
+        let mut bytes = vec![0; 16 << 10];
+        loop {
+            let read = from_client.read(&mut bytes).await?;
+            if read == 0 || to_engine.write_all(&bytes[..read]).await.is_err() {
+                break;
+            }
+        }
+        let _ = to_engine.shutdown().await;
+        std::future::pending().await
+    };
+    let back = async {
+        tokio::io::copy(&mut from_engine, &mut to_client).await?;
+        to_client.shutdown().await
+    };
+    tokio::select! {
+        biased;
+        ended = back => ended,
+        broken = there => broken,
+    }
+}
+
 async fn serve(listener: TcpListener, front: Arc<Front>) {
     // Connections end with the accepting task.
     let mut connections = tokio::task::JoinSet::new();
@@ -244,12 +273,11 @@ async fn serve(listener: TcpListener, front: Arc<Front>) {
         let acceptor = front.acceptor.lock().expect("an acceptor").clone();
         connections.spawn(async move {
             stream.set_nodelay(true)?;
-            let mut client = acceptor.accept(stream).await?;
+            let client = acceptor.accept(stream).await?;
             let chain = client.get_ref().1.peer_certificates().unwrap_or_default();
             let own = chain.iter().take(1).map(|own| own.clone().into_owned());
             front.seen.lock().expect("certificates").extend(own);
-            let mut engine = UnixStream::connect(&front.engine).await?;
-            tokio::io::copy_bidirectional(&mut client, &mut engine).await
+            pass_on(client, UnixStream::connect(&front.engine).await?).await
         });
     }
 }
