@@ -4,15 +4,17 @@
 mod common;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use catamaran::model::{ContainerName, ContainerRef, ExecOptions};
+use catamaran::model::{AttachOptions, Attached, ContainerName, ContainerRef, ExecOptions};
 use catamaran::{
     AsyncEngine, BlockingEngine, Config, ContainerBackend, ContainerBackendExt, Effect, Endpoint,
-    ErrorKind, HybridBackend,
+    ErrorKind, HybridBackend, Operation,
 };
 use common::peer::{Answer, Peer, Program, Recorded, Script, frame};
 use common::{backends, config, shell, unique, witness};
+use futures::TryStreamExt;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
@@ -151,22 +153,84 @@ async fn a_connection_that_is_kept_back_is_told() {
 async fn a_program_may_end_without_reading_its_input() {
     let peer = Peer::start();
     let id = ContainerRef::new("web").expect("a name");
-    let said = frame(1, b"no, thank you");
-    let script = starting(
-        Answer::new(101)
-            .with_body(said)
-            .handing_over(Program::ReadsNothing),
-    );
-    peer.follow(script);
-    for (name, backend) in backends(&of(&peer)) {
-        let much = ExecOptions::new(["true"]).with_stdin(vec![7; 8 << 20]);
-        let ran = backend.exec(&id, &much).await.expect("an answer");
-        assert_eq!(
-            (ran.exit_code, &ran.stdout[..]),
-            (3, &b"no, thank you"[..]),
-            "{name}"
-        );
+    for program in [Program::ReadsNothing, Program::IsReset] {
+        let said = Answer::new(101).with_body(frame(1, b"no, thank you"));
+        peer.follow(starting(said.handing_over(program)));
+        for (name, backend) in backends(&of(&peer)) {
+            let much = ExecOptions::new(["true"]).with_stdin(vec![7; 8 << 20]);
+            let ran = backend.exec(&id, &much).await.expect("an answer");
+            assert_eq!(
+                (ran.exit_code, &ran.stdout[..]),
+                (3, &b"no, thank you"[..]),
+                "{name}, {program:?}"
+            );
+        }
     }
+}
+
+/// As when what stands between forgets a connection that was quiet for long: that isn't the program's end.
+#[tokio::test]
+async fn a_reset_while_the_program_runs_is_no_end() {
+    let seen = async |index: usize| {
+        let peer = Peer::start();
+        peer.follow(running_on(
+            Answer::new(101)
+                .with_body(frame(1, b"so far"))
+                .handing_over(Program::IsReset),
+        ));
+        let (name, backend) = &backends(&of(&peer))[index];
+        let id = ContainerRef::new("web").expect("a name");
+        let much = vec![7; 8 << 20];
+
+        let command = ExecOptions::new(["true"]).with_stdin(much.clone());
+        let cut = async {
+            let error = backend.exec(&id, &command).await.expect_err("it is cut");
+            assert_eq!(
+                (error.kind(), error.effect(), error.exit_code()),
+                (ErrorKind::OutputLost, Effect::Done, Some(3)),
+                "{name}: {error}"
+            );
+        };
+        let broken = async {
+            let attached = backend.attach(&id, &AttachOptions::default()).await;
+            let Attached {
+                mut input,
+                mut output,
+                ..
+            } = attached.expect("it runs");
+            input.write_all(&much).await.expect_err("it is cut");
+            let first = output.try_next().await.expect("a piece");
+            assert_eq!(first.expect("a piece").bytes, "so far");
+            let error = output.try_next().await.expect_err("it is cut");
+            assert_eq!(
+                (error.kind(), error.operation()),
+                (ErrorKind::Transport, Some(Operation::Attach)),
+                "{name}: {error}"
+            );
+        };
+        tokio::join!(cut, broken);
+    };
+    tokio::join!(seen(0), seen(1), seen(2));
+}
+
+/// As [`starting`], but the command runs on while its end is waited for, and its container for ever.
+fn running_on(start: Answer) -> Script {
+    let looks = AtomicUsize::new(0);
+    let ended = starting(start.clone());
+    Arc::new(move |number: usize, request: &Recorded| {
+        let runs = || looks.fetch_add(1, Ordering::Relaxed) < 45;
+        let shown = match &*request.path {
+            path if path.ends_with("/attach") => return start.clone(),
+            path if path.ends_with("/web/json") => {
+                json!({"Config": {}, "State": {"Running": true}})
+            }
+            path if path.contains("/exec/") && path.ends_with("/json") && runs() => {
+                json!({"Running": true, "ExitCode": null, "Pid": 7})
+            }
+            _ => return ended(number, request),
+        };
+        Answer::new(200).with_body(shown.to_string())
+    })
 }
 
 #[tokio::test]

@@ -597,7 +597,8 @@ pub trait ContainerBackend: Send + Sync + 'static {
     ///
     /// # Errors
     /// `InvalidInput` for field `exec.stdin` or `exec.timeout`, which are [`exec`](Self::exec)'s alone; as
-    /// [`exec`](Self::exec). The output yields errors as those of [`logs`](Self::logs).
+    /// [`exec`](Self::exec). The output yields errors as those of [`logs`](Self::logs): a connection that is reset
+    /// while the command runs on is one, and no end.
     ///
     /// # Cancel safety
     /// Dropped before the answer, the command may have been started. Its input is ended then: one that reads
@@ -635,7 +636,8 @@ pub trait ContainerBackend: Send + Sync + 'static {
     /// it [`with_stdin_once`](ContainerSpec::with_stdin_once). On a terminal, `^P` followed by `^Q` detaches.
     ///
     /// # Errors
-    /// `NotFound`; `Conflict` where it is paused. The output yields errors as those of [`logs`](Self::logs).
+    /// `NotFound`; `Conflict` where it is paused. The output yields errors as those of [`logs`](Self::logs): a
+    /// connection that is reset while the program runs on is one, and no end.
     ///
     /// # Cancel safety
     /// Dropped before the answer, the engine may have attached, and its end may end the input of a container

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Engine;
 use super::carrier::Carrier;
-use super::takeover::Shutdown;
+use super::takeover::{Program, Shutdown};
 use super::wire;
 use crate::error::Result;
 use crate::model::{AttachOptions, Attached, ContainerRef, Input, LogStream};
@@ -21,7 +21,8 @@ impl<C: Carrier> Engine<C> {
         // Asked first: an attachment that is given up again may end the program's input.
         let inspected = self.ask(wire::inspect(container), envelope).await?;
         let streams = wire::streams_of(&inspected.body)?;
-        let taken = self.take_over(call, Shutdown::of(&streams), envelope);
+        let program = Program::OfContainer(container.clone());
+        let taken = self.take_over(call, program, Shutdown::of(&streams), envelope);
         let (mut input, output) = taken.await?;
         if !options.stdin {
             input = Input::closed();

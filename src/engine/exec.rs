@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::Engine;
 use super::carrier::{Carrier, Envelope};
-use super::takeover::Shutdown;
+use super::takeover::{Program, Shutdown};
 use super::wire::{self, Call, Streams};
 use crate::backend::{CallContext, ContainerBackend, ContainerBackendExt, exit_code};
 use crate::endpoint::ApiVersion;
@@ -25,8 +25,8 @@ use crate::policy::Traffic;
 /// From this version on a terminal has its size from the beginning.
 const CONSOLE_SIZE: ApiVersion = ApiVersion::new(1, 42);
 
-/// How long a start whose connection broke may take to be seen.
-const SETTLES: Duration = Duration::from_secs(2);
+/// How long the start, or the end, of a command whose connection broke may take to be seen.
+pub(super) const SETTLES: Duration = Duration::from_secs(2);
 
 /// How often a look that is refused is taken again.
 const LOOKS: u32 = 8;
@@ -198,7 +198,8 @@ impl<C: Carrier> Engine<C> {
         };
         let (input, output) = if stdin {
             let shutdown = Shutdown::of(&streams);
-            self.take_over(call, shutdown, envelope).await?
+            let program = Program::OfExec(exec.clone());
+            self.take_over(call, program, shutdown, envelope).await?
         } else {
             let opened = self.open(Traffic::Stream, call, envelope).await?;
             (Input::closed(), opened.body)

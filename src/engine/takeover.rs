@@ -3,18 +3,19 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future;
 use futures::stream::{BoxStream, Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::ReaderStream;
 
 use super::Engine;
 use super::carrier::{Carrier, Duplex, Envelope, Handover, broken};
-use super::wire::{Call, Streams};
+use super::exec::SETTLES;
+use super::wire::{self, Call, Streams};
 use crate::error::{Effect, Error, ErrorKind, Result};
-use crate::model::Input;
+use crate::model::{ContainerRef, ExecId, Input};
 use crate::policy::Traffic;
 
 /// How much is read at once; Docker copies output in pieces of 32 KiB.
@@ -43,18 +44,27 @@ impl Shutdown {
     }
 }
 
+/// What is at the other end.
+pub(super) enum Program {
+    OfContainer(ContainerRef),
+    OfExec(ExecId),
+}
+
 impl<C: Carrier> Engine<C> {
     /// Sends a call that takes its connection over.
     pub(super) async fn take_over(
         &self,
         call: Call,
+        program: Program,
         shutdown: Shutdown,
         envelope: Envelope,
     ) -> Result<Ends> {
         let (permit, envelope) = self.turn(Traffic::Stream, envelope).await?;
         match self.shared.carrier.take_over(call, envelope).await? {
             Handover::Taken(duplex) => {
-                let (input, output) = ends(duplex, shutdown);
+                let engine = self.unlimited();
+                let has_ended = async move { engine.has_ended(&program).await };
+                let (input, output) = ends(duplex, shutdown, has_ended);
                 Ok((input, super::holding(permit, output)))
             }
             Handover::Answered(answer) if answer.head.is_success() => Err(Error::new(
@@ -69,15 +79,47 @@ impl<C: Carrier> Engine<C> {
             Handover::Answered(refusal) => Err(super::refused(refusal, envelope).await),
         }
     }
+
+    /// Whether a program is seen to have ended, now or in a moment.
+    async fn has_ended(&self, program: &Program) -> bool {
+        let look = async || {
+            let envelope = self.envelope(self.deadline(Duration::ZERO)).await?;
+            match program {
+                Program::OfContainer(container) => {
+                    let answer = self.ask(wire::inspect(container), envelope).await?;
+                    wire::has_ended(&answer.body)
+                }
+                Program::OfExec(exec) => {
+                    let answer = self.ask(wire::exec_inspect(exec), envelope).await?;
+                    wire::exec_details(&answer.body).map(|details| !details.running)
+                }
+            }
+        };
+        let ended = async {
+            loop {
+                match look().await {
+                    Ok(true) => return true,
+                    Ok(false) => tokio::time::sleep(Duration::from_millis(50)).await,
+                    // It may have been removed with its container.
+                    Err(error) => return error.kind() == ErrorKind::NotFound,
+                }
+            }
+        };
+        tokio::time::timeout(SETTLES, ended).await.unwrap_or(false)
+    }
 }
 
-fn ends(duplex: Box<dyn Duplex>, shutdown: Shutdown) -> Ends {
+fn ends(
+    duplex: Box<dyn Duplex>,
+    shutdown: Shutdown,
+    has_ended: impl Future<Output = bool> + Send + 'static,
+) -> Ends {
     let (output, writer) = tokio::io::split(duplex);
     let input = match shutdown {
         Shutdown::EndsInput => Input::new(writer),
         Shutdown::IsKept => Input::new(Unended(writer)),
     };
-    (input, pieces(output).boxed())
+    (input, pieces(output, has_ended).boxed())
 }
 
 /// A writer whose shutdown isn't passed on.
@@ -145,13 +187,27 @@ impl<S: AsyncWrite + Unpin, T: Unpin> AsyncWrite for Kept<S, T> {
 }
 
 /// A program may end before it has read all that was written to it. Then the engine closes a connection on which
-/// something is unread, and the system tells its end as a reset, after all output.
-fn pieces(output: impl AsyncRead) -> impl Stream<Item = Result<Bytes>> {
-    ReaderStream::with_capacity(output, PIECE).filter_map(|piece| {
-        future::ready(match piece {
-            Ok(piece) => Some(Ok(piece)),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => None,
-            Err(error) => Some(Err(broken(error))),
-        })
+/// something is unread, and the system tells its end as a reset, after all output. Where the program hasn't ended, the
+/// reset is another's, and what came after it is lost.
+fn pieces(
+    output: impl AsyncRead,
+    has_ended: impl Future<Output = bool>,
+) -> impl Stream<Item = Result<Bytes>> {
+    let mut has_ended = Some(has_ended);
+    ReaderStream::with_capacity(output, PIECE).filter_map(move |piece| {
+        let is_reset =
+            matches!(&piece, Err(error) if error.kind() == io::ErrorKind::ConnectionReset);
+        let has_ended = is_reset.then(|| has_ended.take()).flatten();
+        async move {
+            let ended = match has_ended {
+                Some(has_ended) => has_ended.await,
+                None => false,
+            };
+            match piece {
+                Ok(piece) => Some(Ok(piece)),
+                Err(_) if ended => None,
+                Err(error) => Some(Err(broken(error))),
+            }
+        }
     })
 }

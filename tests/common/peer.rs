@@ -62,6 +62,8 @@ pub enum Program {
     Reads,
     /// Writes them, and ends without having read anything.
     ReadsNothing,
+    /// Reads a little, writes them, and the connection is reset by what is left unread.
+    IsReset,
 }
 
 impl Answer {
@@ -258,11 +260,14 @@ async fn run(
             shared.inputs.push(read.into());
         }
         Program::ReadsNothing => {}
+        Program::IsReset => drop(input.read_u8().await),
     }
     for piece in pieces {
         if output.write_all(&piece).await.is_err() {
             return;
         }
     }
-    let _ = output.shutdown().await;
+    if program != Program::IsReset {
+        let _ = output.shutdown().await;
+    }
 }
