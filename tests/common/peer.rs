@@ -60,7 +60,7 @@ pub const END: &[u8] = b"\n\x04\n";
 pub enum Program {
     /// Reads its input to the end, or to [`END`], then writes the pieces of the answer, and ends.
     Reads,
-    /// Writes them, and ends without having read anything.
+    /// Writes them, and ends without having read anything; what is sent still is taken, so that nothing is reset.
     ReadsNothing,
     /// Reads a little, writes them, and the connection is reset by what is left unread.
     IsReset,
@@ -269,5 +269,6 @@ async fn run(
     }
     if program != Program::IsReset {
         let _ = output.shutdown().await;
+        let _ = tokio::io::copy(&mut input, &mut tokio::io::sink()).await;
     }
 }
