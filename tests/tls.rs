@@ -8,6 +8,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use catamaran::conformance::Check;
 use catamaran::model::{
@@ -56,6 +57,7 @@ fn engines(endpoint: &Endpoint) -> [catamaran::Result<Backend>; 2] {
     let config = Config::builder()
         .endpoint(endpoint.clone())
         .api_version("1.41".parse().expect("a version"))
+        .connect_timeout(Duration::from_secs(60))
         .build()
         .expect("a configuration");
     [
@@ -199,8 +201,11 @@ async fn a_real_dockerd_takes_our_certificate_and_no_other() {
     let authority = Authority::new("ours");
     let server = authority.issue("server", HERE);
     // On a busy machine a daemon may give up its containerd too soon.
-    let started = Dockerd::start(&server, &authority);
-    let started = started.or_else(|_| Dockerd::start(&server, &authority));
+    let start = |earlier: String| {
+        let started = Dockerd::start(&server, &authority);
+        started.map_err(|why| format!("{earlier}{why}\n"))
+    };
+    let started = start(String::new()).or_else(start).or_else(start);
     let dockerd = match started {
         Ok(dockerd) => dockerd,
         // As everywhere, what can't run on CI has failed.
@@ -209,7 +214,9 @@ async fn a_real_dockerd_takes_our_certificate_and_no_other() {
     };
     let ours = authority.client();
     let at = |tls| Endpoint::tls("127.0.0.1", dockerd.port(), tls);
-    let config = Config::builder().endpoint(at(ours.clone()));
+    let config = Config::builder()
+        .endpoint(at(ours.clone()))
+        .operation_timeout(Duration::from_secs(120));
     let config = config.build().expect("a configuration");
     let image = ImageRef::new("catamaran/busybox:test").expect("a reference");
     for (name, backend) in backends(&config) {

@@ -1,5 +1,7 @@
 //! Signals, pauses, and how a container's end is told.
 
+use std::time::Duration;
+
 use futures::TryStreamExt;
 use futures::future::{Either, join, select};
 
@@ -146,14 +148,13 @@ pub async fn wait_gives_the_exit_code(backend: &dyn ContainerBackend, image: &Im
 /// # Panics
 /// Where it is.
 pub async fn wait_for_the_next_exit(backend: &dyn ContainerBackend, image: &ImageRef) {
-    // It ends differently each time.
-    let line = "n=$(cat /tmp/n 2>/dev/null || echo 0); echo ready; exec sleep 600";
-    with_container(backend, shell(image, line), |id| async move {
+    with_container(backend, shell(image, "exec sleep 600"), |id| async move {
         let options = WaitOptions::default().with_condition(WaitCondition::NextExit);
         let mut waiting = backend.wait(&id, &options);
-        // Nothing tells when the engine has begun to wait: end it until the wait has seen one.
-        for _ in 0..50 {
+        // Nothing tells when the engine has begun to wait: end it until the wait has seen one, ever more slowly.
+        for number in 0..50 {
             let end = Box::pin(async {
+                tokio::time::sleep(Duration::from_millis(10 * number)).await;
                 backend.start(&id).await.expect("it starts");
                 let kill = KillOptions::default();
                 backend.kill(&id, &kill).await.expect("a kill");

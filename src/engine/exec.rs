@@ -28,8 +28,8 @@ const CONSOLE_SIZE: ApiVersion = ApiVersion::new(1, 42);
 /// How long the start, or the end, of a command whose connection broke may take to be seen.
 pub(super) const SETTLES: Duration = Duration::from_secs(2);
 
-/// How often a look that is refused is taken again.
-const LOOKS: u32 = 8;
+/// How often a look that fails is taken again.
+pub(super) const LOOKS: u32 = 8;
 
 /// How often one is started again that hasn't begun.
 const STARTS: u32 = 4;

@@ -8,11 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::stream::{BoxStream, Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 use tokio_util::io::ReaderStream;
 
 use super::Engine;
 use super::carrier::{Carrier, Duplex, Envelope, Handover, broken};
-use super::exec::SETTLES;
+use super::exec::{LOOKS, SETTLES};
 use super::wire::{self, Call, Streams};
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::model::{ContainerRef, ExecId, Input};
@@ -95,17 +96,22 @@ impl<C: Carrier> Engine<C> {
                 }
             }
         };
-        let ended = async {
-            loop {
-                match look().await {
-                    Ok(true) => return true,
-                    Ok(false) => tokio::time::sleep(Duration::from_millis(50)).await,
-                    // It may have been removed with its container.
-                    Err(error) => return error.kind() == ErrorKind::NotFound,
+        let (mut first, mut failed) = (None, 0);
+        loop {
+            match look().await {
+                Ok(true) => return true,
+                Ok(false) => {
+                    if first.get_or_insert_with(Instant::now).elapsed() > SETTLES {
+                        return false;
+                    }
                 }
+                // It may have been removed with its container.
+                Err(error) if error.kind() == ErrorKind::NotFound => return true,
+                Err(_) if failed < LOOKS => failed += 1,
+                Err(_) => return false,
             }
-        };
-        tokio::time::timeout(SETTLES, ended).await.unwrap_or(false)
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 }
 

@@ -254,8 +254,9 @@ async fn pass_on(client: TlsStream<TcpStream>, engine: UnixStream) -> io::Result
         std::future::pending().await
     };
     let back = async {
-        tokio::io::copy(&mut from_engine, &mut to_client).await?;
-        to_client.shutdown().await
+        let copied = tokio::io::copy(&mut from_engine, &mut to_client).await;
+        // Told as an end of TLS too where the engine's own was a reset.
+        to_client.shutdown().await.and(copied.map(drop))
     };
     tokio::select! {
         biased;
