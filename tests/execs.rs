@@ -222,7 +222,7 @@ fn running_on(start: Answer) -> Script {
         let shown = match &*request.path {
             path if path.ends_with("/attach") => return start.clone(),
             path if path.ends_with("/web/json") => {
-                json!({"Config": {}, "State": {"Running": true}})
+                json!({"Id": "c".repeat(64), "State": {"Status": "running", "Running": true}})
             }
             path if path.contains("/exec/") && path.ends_with("/json") && runs() => {
                 json!({"Running": true, "ExitCode": null, "Pid": 7})

@@ -205,8 +205,7 @@ async fn a_real_dockerd_takes_our_certificate_and_no_other() {
         let started = Dockerd::start(&server, &authority);
         started.map_err(|why| format!("{earlier}{why}\n"))
     };
-    let started = start(String::new()).or_else(start).or_else(start);
-    let dockerd = match started {
+    let dockerd = match start(String::new()).or_else(start).or_else(start) {
         Ok(dockerd) => dockerd,
         // As everywhere, what can't run on CI has failed.
         Err(why) if std::env::var_os("CI").is_some() => panic!("{why}"),

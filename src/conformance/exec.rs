@@ -69,8 +69,8 @@ pub async fn exec_gets_what_was_asked(backend: &dyn ContainerBackend, image: &Im
 /// Where it doesn't.
 pub async fn exec_output_is_exact(backend: &dyn ContainerBackend, image: &ImageRef) {
     with_running(backend, idle(image), |id| async move {
-        let ran = exec(backend, &id, "seq 1 150000; seq 1 3 >&2").await;
-        let expected: String = (1..=150_000).map(|number| format!("{number}\n")).collect();
+        let ran = exec(backend, &id, "seq 1 200000; seq 1 3 >&2").await;
+        let expected: String = (1..=200_000).map(|number| format!("{number}\n")).collect();
         assert!(ran.stdout == expected, "{} bytes came", ran.stdout.len());
         assert_eq!(&ran.stderr[..], b"1\n2\n3\n");
         let ran = exec(backend, &id, r"printf '\000\001\377\r\n\302'").await;

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::OptionFuture;
 use futures::stream::{BoxStream, Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
@@ -14,9 +15,10 @@ use tokio_util::io::ReaderStream;
 use super::Engine;
 use super::carrier::{Carrier, Duplex, Envelope, Handover, broken};
 use super::exec::{LOOKS, SETTLES};
-use super::wire::{self, Call, Streams};
+use super::wire::{Call, Streams};
+use crate::backend::ContainerBackend;
 use crate::error::{Effect, Error, ErrorKind, Result};
-use crate::model::{ContainerRef, ExecId, Input};
+use crate::model::{ContainerRef, ContainerState, ExecId, Input};
 use crate::policy::Traffic;
 
 /// How much is read at once; Docker copies output in pieces of 32 KiB.
@@ -83,18 +85,12 @@ impl<C: Carrier> Engine<C> {
 
     /// Whether a program is seen to have ended, now or in a moment.
     async fn has_ended(&self, program: &Program) -> bool {
-        let look = async || {
-            let envelope = self.envelope(self.deadline(Duration::ZERO)).await?;
-            match program {
-                Program::OfContainer(container) => {
-                    let answer = self.ask(wire::inspect(container), envelope).await?;
-                    wire::has_ended(&answer.body)
-                }
-                Program::OfExec(exec) => {
-                    let answer = self.ask(wire::exec_inspect(exec), envelope).await?;
-                    wire::exec_details(&answer.body).map(|details| !details.running)
-                }
+        let look = async || match program {
+            Program::OfContainer(container) => {
+                let state = self.inspect(container).await?.state;
+                Ok(!state.is_running() && state.status != ContainerState::Created)
             }
+            Program::OfExec(exec) => Ok::<_, Error>(!self.inspect_exec(exec).await?.running),
         };
         let (mut first, mut failed) = (None, 0);
         loop {
@@ -205,10 +201,7 @@ fn pieces(
             matches!(&piece, Err(error) if error.kind() == io::ErrorKind::ConnectionReset);
         let has_ended = is_reset.then(|| has_ended.take()).flatten();
         async move {
-            let ended = match has_ended {
-                Some(has_ended) => has_ended.await,
-                None => false,
-            };
+            let ended = OptionFuture::from(has_ended).await == Some(true);
             match piece {
                 Ok(piece) => Some(Ok(piece)),
                 Err(_) if ended => None,

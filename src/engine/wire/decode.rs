@@ -422,24 +422,6 @@ pub(crate) fn streams_of(body: &[u8]) -> Result<Streams> {
     Ok(json::<Details>(body)?.config)
 }
 
-/// Whether a container has run and doesn't any more.
-pub(crate) fn has_ended(body: &[u8]) -> Result<bool> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Details {
-        state: State,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct State {
-        running: bool,
-        #[serde(default)]
-        status: String,
-    }
-    let state = json::<Details>(body)?.state;
-    Ok(!state.running && state.status != "created")
-}
-
 /// The newest API version that both sides speak.
 pub(crate) fn agree(newest: Option<ApiVersion>) -> Result<ApiVersion> {
     // An engine that names none predates 1.25 (2017).
